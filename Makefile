@@ -1,0 +1,58 @@
+# Five verbs, the same on a laptop and in CI. A fresh machine needs Python 3.11 or newer, and make.
+PYTHON ?= python3
+STACK  ?= dev
+BIN    := .venv/bin
+SOURCES := __main__.py infra agent client local tools tests
+# uv is pinned with everything else; pip is used once, to fetch it.
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test local lint format package preview up doctor lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+setup: .venv/installed ## create .venv with everything pinned
+
+.venv/installed: requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed and $(PYTHON) is older: run make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Installing the pinned packages into .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## stream one answer through the whole chain on loopback, then the same answer buffered
+	@$(BIN)/python -m local demo
+
+test: setup ## run every test
+	@$(BIN)/python -m pytest
+
+local: setup ## keep the whole chain up on loopback until Ctrl-C
+	@$(BIN)/python -m local up
+
+lint: setup ## ruff, the format check and the strict type checker
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/mypy $(SOURCES)
+
+format: setup ## rewrite the sources in the house format
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+package: setup ## build the agent's deployment package for AgentCore
+	@$(BIN)/python -m tools.package
+
+preview: package ## pulumi preview of STACK (needs the Pulumi CLI)
+	pulumi preview --stack $(STACK)
+
+up: package ## pulumi up of STACK (needs the Pulumi CLI and AWS credentials)
+	pulumi up --stack $(STACK)
+
+lock: setup ## recompile the pinned requirement files from the .in files
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt
+
+clean: ## remove everything that make made
+	rm -rf .venv .local .build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
