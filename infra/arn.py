@@ -1,0 +1,15 @@
+"""What an ARN already says: partition and account, so that the program asks AWS for neither."""
+
+from __future__ import annotations
+
+import pulumi
+
+
+def partition(arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """``aws``, ``aws-us-gov`` and so on: the second field of an ARN."""
+    return arn.apply(lambda text: text.split(":")[1])
+
+
+def account_id(arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """The twelve digits of the account that owns the resource: the fifth field of an ARN."""
+    return arn.apply(lambda text: text.split(":")[4])

@@ -1,0 +1,163 @@
+"""Runs the Pulumi program without the Pulumi engine, and records what it registers.
+
+Works below Pulumi's own mocks, at the resource monitor: they hand out type, name and inputs, and the graph needs
+parents, dependencies and options as well. Values stay in their wire form (JSON with signatures), so nothing depends
+on how Pulumi rebuilds assets and secrets from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import mocks
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import get_root_resource, reset_options
+from pulumi.runtime.stack import Stack, run_pulumi_func
+
+from local.graph import Graph, ProgramError, Provider, Resource
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# How Pulumi marks a special value on the wire (pulumi/runtime/rpc.py).
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type tag, not a secret
+
+
+def run_program(
+    project: str, stack: str, settings: Mapping[str, str], provider: Provider, *, preview: bool
+) -> Graph:
+    """Evaluate ``__main__.py`` once; see `local.graph.evaluate`.
+
+    Raises:
+        ProgramError: with the program's own sentence when it refuses its settings.
+    """
+    os.environ["PULUMI_CONFIG"] = json.dumps(dict(settings))
+    reset_options()
+    monitor = _Recorder(provider)
+
+    async def run() -> dict[str, Any]:
+        # Inside the loop: the root resource that this makes belongs to the loop it is made in.
+        mocks.set_mocks(
+            _NoMocks(), project=project, stack=stack, preview=preview, monitor=monitor, logger=_quiet_logger()
+        )
+        await run_pulumi_func(_program)
+        return await _exports()
+
+    try:
+        outputs = asyncio.run(run())
+    except pulumi.RunError as error:
+        raise ProgramError(str(error)) from None
+    return Graph(
+        project=project,
+        stack=stack,
+        region=settings.get("aws:region", ""),
+        # Registrations run concurrently; sorted, the same program gives the same graph.
+        resources=tuple(sorted(monitor.recorded, key=lambda resource: resource.urn)),
+        outputs=outputs,
+        calls=tuple(monitor.calls),
+    )
+
+
+async def _program() -> None:
+    runpy.run_path(str(ROOT / "__main__.py"))
+
+
+async def _exports() -> dict[str, Any]:
+    root = get_root_resource()
+    assert isinstance(root, Stack)
+    exports = pulumi.Output.all(**root.outputs)
+    if not await exports.is_known():
+        return {}  # a preview in which something is still unknown exports nothing that could be read
+    values = await exports.future()
+    return {name: _as_number(value) for name, value in (values or {}).items()}
+
+
+class _Recorder(mocks.MockMonitor):
+    """A resource monitor that keeps each registration whole and asks the provider for the answer."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(_NoMocks())
+        self._provider = provider
+        self.recorded: list[Resource] = []
+        self.calls: list[str] = []
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
+        self.calls.append(request.tok)
+        return super().Invoke(request)
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == "pulumi:pulumi:Stack":
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        wire = json_format.MessageToDict(request.object)
+        inputs: dict[str, Any] = {key: _plain(value) for key, value in wire.items()}
+        id_, answers = ("", {})
+        if request.custom:
+            id_, answers = self._provider.create(request.type, request.name, inputs)
+        self.recorded.append(
+            Resource(
+                type=request.type,
+                name=request.name,
+                urn=urn,
+                parent="" if "::pulumi:pulumi:Stack::" in request.parent else request.parent,
+                inputs=inputs,
+                secret_inputs=tuple(sorted(key for key, value in wire.items() if _holds_secret(value))),
+                id=id_,
+                outputs={**inputs, **answers},
+                depends_on=tuple(request.dependencies),
+                custom=request.custom,
+                protect=request.protect,
+                retain_on_delete=request.retainOnDelete,
+            )
+        )
+        answered = struct_pb2.Struct()
+        json_format.ParseDict({**wire, **answers}, answered)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=answered)
+
+
+class _NoMocks(mocks.Mocks):
+    """Pulumi wants mocks; the recorder answers before they are asked, save for look-ups."""
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+        return {}, None
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        return f"{args.name}-id", dict(args.inputs)
+
+
+def _plain(value: Any) -> Any:
+    """A wire value without its signatures: a secret in clear, an asset as its path or text, 3.0 as 3."""
+    if isinstance(value, dict):
+        if value.get(_SIGNATURE) == _SECRET:
+            return _plain(value["value"])
+        return {key: _plain(item) for key, item in value.items() if key != _SIGNATURE}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return _as_number(value)
+
+
+def _as_number(value: Any) -> Any:
+    """Protobuf knows one number type; a whole number was one before it went over the wire."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _holds_secret(value: Any) -> bool:
+    if isinstance(value, dict):
+        return value.get(_SIGNATURE) == _SECRET or any(_holds_secret(item) for item in value.values())
+    return isinstance(value, list) and any(_holds_secret(item) for item in value)
+
+
+def _quiet_logger() -> logging.Logger:
+    logger = logging.getLogger("agent-stream.program")
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+    return logger

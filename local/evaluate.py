@@ -1,0 +1,129 @@
+"""Evaluates the program: a stack's settings in, its resource graph out.
+
+``python -m local.evaluate STACK [ENDPOINT]`` prints the graph as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.graph import Graph, ProgramError, Provider
+from local.provider import EmulatorProvider, ImaginedProvider
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def stack_file(stack: str) -> Path:
+    """The settings file of a stack, which must exist.
+
+    Raises:
+        ProgramError: when there is none, naming those there are.
+    """
+    path = ROOT / f"Pulumi.{stack}.yaml"
+    if path.exists():
+        return path
+    known = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
+    raise ProgramError(
+        f"There is no stack {stack!r}: known are {', '.join(known)}; add Pulumi.{stack}.yaml for more."
+    )
+
+
+def read_settings(stack: str) -> dict[str, str]:
+    """The configuration as Pulumi hands it to a program: flat keys, structured values as JSON text.
+
+    A value that Pulumi encrypted cannot be read without the engine; a placeholder stands in for it.
+
+    Raises:
+        ProgramError: when the file cannot be read.
+    """
+    path = stack_file(stack)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        settings: dict[str, Any] = content.get("config") or {}
+        items = list(settings.items())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
+        reason = str(error).replace("\n", " ")
+        raise ProgramError(
+            f"{path.name} cannot be read as a stack's settings ({reason}); mend it first."
+        ) from None
+    return {str(key): _as_text(value) for key, value in items}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, dict) and value.keys() == {"secure"}:
+        return "encrypted"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def evaluate(
+    stack: str, provider: Provider, *, settings: Mapping[str, str] | None = None, preview: bool = False
+) -> Graph:
+    """Run ``__main__.py`` for a stack and return what it declares.
+
+    Pulumi keeps its state in the process, so one process evaluates one program: `evaluate_apart` for another.
+
+    Args:
+        stack: the stack's name, as in ``Pulumi.<stack>.yaml``.
+        provider: what answers for AWS.
+        settings: flat Pulumi configuration in place of the stack's file.
+        preview: evaluate as ``pulumi preview`` does; a provider may then leave ids and outputs out.
+
+    Raises:
+        ProgramError: when the settings or the program are at fault.
+    """
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+    values = read_settings(stack) if settings is None else dict(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the engine's own libraries, on import
+        from local.engine import run_program  # noqa: PLC0415 - half a second of imports that a bad setting need not pay
+    return run_program(project, stack, values, provider, preview=preview)
+
+
+async def evaluate_apart(stack: str, endpoint: str | None) -> Graph:
+    """`evaluate` in a process of its own, against the emulator at ``endpoint`` when one is given.
+
+    Raises:
+        ProgramError: with that process's own sentence.
+    """
+    argv = [sys.executable, "-m", "local.evaluate", stack, *([endpoint] if endpoint else [])]
+    process = await asyncio.create_subprocess_exec(
+        *argv, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        output, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise ProgramError(
+            complaint.decode(errors="replace").strip() or "The program could not be evaluated."
+        )
+    return Graph.from_json(output.decode())
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m local.evaluate STACK [ENDPOINT]``: the graph as JSON on standard output; 2 when it cannot be had."""
+    stack, *endpoint = arguments
+    try:
+        region = read_settings(stack).get("aws:region", "us-east-1")
+        provider = EmulatorProvider(endpoint[0], region) if endpoint else ImaginedProvider(region)
+        print(evaluate(stack, provider).to_json())
+    except ProgramError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""Build the agent's deployment package: ``python -m tools.package``.
+
+A zip for AgentCore's direct code deployment: ``main.py`` at its root, the ``agent`` package, and every pinned
+requirement as a wheel for Python 3.13 on arm64. The same inputs give the same bytes: entries are sorted, and their
+times and modes are fixed.
+
+Limits and layout: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import Distribution, PathDistribution
+from pathlib import Path
+
+from infra.artifact import ROOT, package_path
+
+PYTHON_VERSION = "3.13"
+PLATFORM = "aarch64-manylinux2014"
+ZIP_LIMIT = 250 * 1024 * 1024
+UNZIPPED_LIMIT = 750 * 1024 * 1024
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
+FILE_MODE = 0o100644
+
+
+class PackageError(Exception):
+    """The package cannot be built; the message says why in one sentence."""
+
+
+def install(target: Path) -> None:
+    """Put every pinned requirement into ``target``, as wheels for AgentCore's platform; nothing is compiled here.
+
+    Raises:
+        PackageError: when a requirement has no wheel for the platform or cannot be had.
+    """
+    argv = [
+        *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-installer-metadata"),
+        *("--target", str(target), "--python-version", PYTHON_VERSION, "--python-platform", PLATFORM),
+        *("--only-binary", ":all:", "--no-deps", "--require-hashes"),
+        *("--requirements", str(ROOT / "agent" / "requirements.txt")),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    if done.returncode:
+        raise PackageError(
+            f"The agent's requirements cannot be installed for {PLATFORM}: {done.stderr.strip()}"
+        )
+
+
+def copy_agent(target: Path) -> None:
+    """Put the agent's sources beside its requirements, and its entry point where AgentCore looks for it."""
+    ignore = shutil.ignore_patterns("__pycache__", "requirements.*", "Dockerfile", "*.md")
+    shutil.copytree(ROOT / "agent", target / "agent", ignore=ignore)
+    shutil.copyfile(ROOT / "agent" / "__main__.py", target / "main.py")
+
+
+def licences(target: Path) -> Iterator[str]:
+    """One line for each shipped distribution: name, version, licence."""
+    for info in sorted(target.glob("*.dist-info")):
+        distribution: Distribution = PathDistribution(info)
+        metadata = distribution.metadata
+        classifiers = [
+            text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or [] if "License" in text
+        ]
+        free_text = (metadata.get("License") or "").strip().splitlines()[:1]
+        licence = metadata.get("License-Expression") or ", ".join(classifiers or free_text) or "not stated"
+        yield f"{metadata['Name']} {metadata['Version']}: {licence}"
+
+
+def write_zip(source: Path, destination: Path) -> int:
+    """Zip a folder reproducibly; returns the size of its content in bytes, unzipped."""
+    total = 0
+    with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(source.rglob("*")):
+            if path.is_dir() or "__pycache__" in path.parts:
+                continue
+            entry = zipfile.ZipInfo(path.relative_to(source).as_posix(), EPOCH)
+            entry.external_attr = FILE_MODE << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            content = path.read_bytes()
+            total += len(content)
+            archive.writestr(entry, content)
+    return total
+
+
+def build(destination: Path) -> None:
+    """Build the package at ``destination``, whole or not at all.
+
+    Raises:
+        PackageError: when a requirement cannot be had, or the result is larger than AgentCore takes.
+    """
+    destination.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        content, draft = Path(folder, "content"), Path(folder, "draft.zip")
+        content.mkdir()
+        install(content)
+        copy_agent(content)
+        (content / "LICENCES.txt").write_text("\n".join(licences(content)) + "\n", encoding="utf-8")
+        unzipped = write_zip(content, draft)
+        if draft.stat().st_size > ZIP_LIMIT or unzipped > UNZIPPED_LIMIT:
+            raise PackageError(
+                f"The package has {draft.stat().st_size >> 20} MB zipped and {unzipped >> 20} MB unzipped; AgentCore "
+                "takes 250 and 750 MB: remove requirements, or deploy a container."
+            )
+        draft.replace(destination)
+
+
+def main() -> int:
+    """Build the package of the present sources unless it is there, and say where it is."""
+    destination = package_path()
+    try:
+        if not destination.exists():
+            build(destination)
+    except PackageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    digest = hashlib.sha256(destination.read_bytes()).hexdigest()
+    print(f"{destination.relative_to(ROOT)}  {destination.stat().st_size / 1e6:.1f} MB  sha256 {digest}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
