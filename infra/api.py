@@ -49,9 +49,7 @@ class StreamingApi(pulumi.ComponentResource):
         self._parts: list[pulumi.Resource] = []
         self._inputs: list[object] = []
         remembering = pulumi.ResourceOptions(transformations=[self._remember])
-        super().__init__(
-            "agentstream:infra:StreamingApi", name, None, pulumi.ResourceOptions.merge(opts, remembering)
-        )
+        super().__init__("agentstream:infra:StreamingApi", name, None, pulumi.ResourceOptions.merge(opts, remembering))
         child = pulumi.ResourceOptions(parent=self)
 
         api = aws.apigateway.RestApi(

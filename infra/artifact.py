@@ -55,17 +55,13 @@ class CodePackage(pulumi.ComponentResource):
     key: pulumi.Output[str]
     object_arn: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("agentstream:infra:CodePackage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
         path = package_path()
         if not path.exists():
-            pulumi.log.warn(
-                f"{path.relative_to(ROOT)} is not built yet: run `make package` before a deployment.", self
-            )
+            pulumi.log.warn(f"{path.relative_to(ROOT)} is not built yet: run `make package` before a deployment.", self)
 
         bucket = aws.s3.Bucket(f"{name}-code", tags=tags, opts=child)
         aws.s3.BucketVersioning(

@@ -17,8 +17,16 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import pulumi
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic import field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -59,9 +67,7 @@ class Settings(BaseModel):
 class IdentitySettings(Settings):
     """Who may sign in, and for how long a sign-in lasts."""
 
-    self_sign_up: bool = Field(
-        False, description="Anybody may create an account; otherwise an administrator does."
-    )
+    self_sign_up: bool = Field(False, description="Anybody may create an account; otherwise an administrator does.")
     id_token_minutes: int = Field(
         60,
         ge=5,
@@ -84,8 +90,7 @@ class FirewallSettings(Settings):
         64,
         ge=8,
         le=64,
-        description="Larger request bodies are blocked. WAF inspects 64 KB at most and would let the rest pass "
-        "unseen.",
+        description="Larger request bodies are blocked. WAF inspects 64 KB at most and would let the rest pass unseen.",
     )
     requests_per_address: int = Field(
         600,
@@ -98,16 +103,10 @@ class FirewallSettings(Settings):
 class ApiSettings(Settings):
     """The REST API that streams."""
 
-    endpoint_type: EndpointType = Field(
-        "REGIONAL", description="Where the API answers. EDGE cuts silence after 30 s."
-    )
+    endpoint_type: EndpointType = Field("REGIONAL", description="Where the API answers. EDGE cuts silence after 30 s.")
     stage_name: str = Field("", pattern=r"^[A-Za-z0-9_]{0,128}$", description="Empty: the stack's name.")
-    response_transfer_mode: TransferMode = Field(
-        "STREAM", description="BUFFERED holds every word until the last."
-    )
-    timeout_seconds: int = Field(
-        900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte."
-    )
+    response_transfer_mode: TransferMode = Field("STREAM", description="BUFFERED holds every word until the last.")
+    timeout_seconds: int = Field(900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte.")
     heartbeat_seconds: float = Field(
         10,
         gt=0,
@@ -173,18 +172,14 @@ class RuntimeSettings(Settings):
         "origin-secret",
         description="What stops a caller with a token from going round the API to the runtime.",
     )
-    idle_session_seconds: int = Field(
-        900, ge=60, le=1_209_600, description="Silence after which a microVM ends."
-    )
+    idle_session_seconds: int = Field(900, ge=60, le=1_209_600, description="Silence after which a microVM ends.")
     session_seconds: int = Field(28_800, ge=60, le=1_209_600, description="Longest life of a microVM.")
 
     @field_validator("model_arns")
     @classmethod
     def _names_models(cls, value: list[str]) -> list[str]:
         for arn in value:
-            if not re.fullmatch(
-                r"arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(foundation-model|inference-profile)/[^*]+", arn
-            ):
+            if not re.fullmatch(r"arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(foundation-model|inference-profile)/[^*]+", arn):
                 raise _impossible(
                     f"{arn} is not the ARN of one Bedrock model or inference profile",
                     "write arn:aws:bedrock:REGION::foundation-model/ID or "

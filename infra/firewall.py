@@ -90,13 +90,17 @@ class Firewall(pulumi.ComponentResource):
             # WAF reads 16 KB of a body unless told otherwise, and lets the rest pass unseen
             # (https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html).
             association_config={
-                "request_bodies": [{"api_gateways": [{"default_size_inspection_limit": "KB_64"}]}],
+                "request_bodies": [{"api_gateway": {"default_size_inspection_limit": "KB_64"}}],
             },
             custom_response_bodies=[
                 _json_answer(TOO_LARGE, f"The request body is larger than {settings.body_limit_kb} KB."),
                 _json_answer(TOO_MANY, "Too many requests from this address; try again in five minutes."),
             ],
-            visibility_config=_visibility("firewall"),
+            visibility_config={
+                "cloudwatch_metrics_enabled": True,
+                "sampled_requests_enabled": True,
+                "metric_name": "firewall",
+            },
             tags=tags,
             opts=child,
         )

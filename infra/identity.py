@@ -88,7 +88,5 @@ class Identity(pulumi.ComponentResource):
         self.client_id = client.id
         self.issuer = pulumi.Output.concat("https://cognito-idp.", region, ".amazonaws.com/", pool.id)
         self.discovery_url = pulumi.Output.concat(self.issuer, "/.well-known/openid-configuration")
-        self.login_url = pulumi.Output.concat(
-            "https://", domain.domain, ".auth.", region, ".amazoncognito.com"
-        )
+        self.login_url = pulumi.Output.concat("https://", domain.domain, ".auth.", region, ".amazoncognito.com")
         self.register_outputs({"userPoolId": pool.id, "clientId": client.id, "issuer": self.issuer})

@@ -7,7 +7,6 @@ name of a runtime endpoint; ``DEFAULT`` exists by itself and follows the latest 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import pulumi
@@ -71,9 +70,7 @@ class Runtime(pulumi.ComponentResource):
             f"{name}-agent-permissions",
             role=role.id,
             policy=pulumi.Output.json_dumps(
-                _permissions(
-                    partition, region, account, runtime_name, package.object_arn, settings.model_arns
-                )
+                _permissions(partition, region, account, runtime_name, package.object_arn, settings.model_arns)
             ),
             opts=child,
         )

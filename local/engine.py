@@ -23,7 +23,7 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
-from local.graph import Graph, ProgramError, Provider, Resource
+from local.graph import Answer, Graph, ProgramError, Provider, Resource
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,9 +32,7 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type tag, not a secret
 
 
-def run_program(
-    project: str, stack: str, settings: Mapping[str, str], provider: Provider, *, preview: bool
-) -> Graph:
+def run_program(project: str, stack: str, settings: Mapping[str, str], provider: Provider, *, preview: bool) -> Graph:
     """Evaluate ``__main__.py`` once; see `local.graph.evaluate`.
 
     Raises:
@@ -73,7 +71,8 @@ async def _program() -> None:
 
 async def _exports() -> dict[str, Any]:
     root = get_root_resource()
-    assert isinstance(root, Stack)
+    if not isinstance(root, Stack):
+        raise TypeError("Pulumi has no root stack after a program ran")
     exports = pulumi.Output.all(**root.outputs)
     if not await exports.is_known():
         return {}  # a preview in which something is still unknown exports nothing that could be read
@@ -92,7 +91,7 @@ class _Recorder(mocks.MockMonitor):
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
         self.calls.append(request.tok)
-        return super().Invoke(request)
+        return super().Invoke(request)  # type: ignore[no-untyped-call]  # so it is in Pulumi
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -100,9 +99,8 @@ class _Recorder(mocks.MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn)
         wire = json_format.MessageToDict(request.object)
         inputs: dict[str, Any] = {key: _plain(value) for key, value in wire.items()}
-        id_, answers = ("", {})
-        if request.custom:
-            id_, answers = self._provider.create(request.type, request.name, inputs)
+        nothing: Answer = ("", {})
+        id_, answers = self._provider.create(request.type, request.name, inputs) if request.custom else nothing
         self.recorded.append(
             Resource(
                 type=request.type,

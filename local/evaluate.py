@@ -32,9 +32,7 @@ def stack_file(stack: str) -> Path:
     if path.exists():
         return path
     known = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
-    raise ProgramError(
-        f"There is no stack {stack!r}: known are {', '.join(known)}; add Pulumi.{stack}.yaml for more."
-    )
+    raise ProgramError(f"There is no stack {stack!r}: known are {', '.join(known)}; add Pulumi.{stack}.yaml for more.")
 
 
 def read_settings(stack: str) -> dict[str, str]:
@@ -52,9 +50,7 @@ def read_settings(stack: str) -> dict[str, str]:
         items = list(settings.items())
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         reason = str(error).replace("\n", " ")
-        raise ProgramError(
-            f"{path.name} cannot be read as a stack's settings ({reason}); mend it first."
-        ) from None
+        raise ProgramError(f"{path.name} cannot be read as a stack's settings ({reason}); mend it first.") from None
     return {str(key): _as_text(value) for key, value in items}
 
 
@@ -105,9 +101,7 @@ async def evaluate_apart(stack: str, endpoint: str | None) -> Graph:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise ProgramError(
-            complaint.decode(errors="replace").strip() or "The program could not be evaluated."
-        )
+        raise ProgramError(complaint.decode(errors="replace").strip() or "The program could not be evaluated.")
     return Graph.from_json(output.decode())
 
 

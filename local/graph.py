@@ -74,9 +74,7 @@ class Graph:
         """
         found = self.all(type_)
         if len(found) != 1:
-            raise ProgramError(
-                f"The program declares {len(found)} resources of type {type_}, and one is needed."
-            )
+            raise ProgramError(f"The program declares {len(found)} resources of type {type_}, and one is needed.")
         return found[0]
 
     def with_inputs(self, urn: str, **changes: Any) -> Graph:
@@ -85,9 +83,7 @@ class Graph:
         def change(resource: Resource) -> Resource:
             if resource.urn != urn:
                 return resource
-            inputs = {
-                key: value for key, value in {**resource.inputs, **changes}.items() if value is not None
-            }
+            inputs = {key: value for key, value in {**resource.inputs, **changes}.items() if value is not None}
             return dataclasses.replace(resource, inputs=inputs)
 
         return dataclasses.replace(self, resources=tuple(change(resource) for resource in self.resources))
@@ -113,9 +109,13 @@ class Graph:
         return cls(**{**data, "calls": tuple(data["calls"]), "resources": resources})
 
 
+Answer = tuple[str, dict[str, Any]]
+"""A new resource's id, and those of its outputs that are not inputs."""
+
+
 class Provider(Protocol):
     """Answers for AWS: given a declaration, the id and the outputs that it would have."""
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
         """The id and all outputs of the new resource; the inputs count as outputs too."""
         ...

@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from local.graph import ProgramError
+from local.graph import Answer, ProgramError
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
 ACCOUNT = "000000000000"
 """The account that the emulator's own ARNs name."""
-
-Answer = tuple[str, dict[str, Any]]
 
 
 class ImaginedProvider:
@@ -29,7 +27,7 @@ class ImaginedProvider:
         answer = _ANSWERS.get(type_)
         if answer is not None:
             return answer(self.region, name, inputs)
-        service, kind = type_.split(":")[1].split("/")[0], type_.split(":")[2]
+        service, kind = type_.split(":")[1].partition("/")[0], type_.split(":")[2]
         return name, {"arn": f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}/{name}", "name": name}
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from importlib.metadata import Distribution, PathDistribution
+from email import message_from_string
 from pathlib import Path
 
 from infra.artifact import ROOT, package_path
@@ -47,9 +47,7 @@ def install(target: Path) -> None:
     ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
     if done.returncode:
-        raise PackageError(
-            f"The agent's requirements cannot be installed for {PLATFORM}: {done.stderr.strip()}"
-        )
+        raise PackageError(f"The agent's requirements cannot be installed for {PLATFORM}: {done.stderr.strip()}")
 
 
 def copy_agent(target: Path) -> None:
@@ -62,11 +60,8 @@ def copy_agent(target: Path) -> None:
 def licences(target: Path) -> Iterator[str]:
     """One line for each shipped distribution: name, version, licence."""
     for info in sorted(target.glob("*.dist-info")):
-        distribution: Distribution = PathDistribution(info)
-        metadata = distribution.metadata
-        classifiers = [
-            text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or [] if "License" in text
-        ]
+        metadata = message_from_string((info / "METADATA").read_text(encoding="utf-8"))
+        classifiers = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or [] if "License" in text]
         free_text = (metadata.get("License") or "").strip().splitlines()[:1]
         licence = metadata.get("License-Expression") or ", ".join(classifiers or free_text) or "not stated"
         yield f"{metadata['Name']} {metadata['Version']}: {licence}"
