@@ -99,8 +99,10 @@ class _Recorder(mocks.MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn)
         wire = json_format.MessageToDict(request.object)
         inputs: dict[str, Any] = {key: _plain(value) for key, value in wire.items()}
+        # A remote component (awsx) is declared here and made by its provider: it answers like a resource.
+        answering = request.custom or request.remote
         nothing: Answer = ("", {})
-        id_, answers = self._provider.create(request.type, request.name, inputs) if request.custom else nothing
+        id_, answers = self._provider.create(request.type, request.name, inputs) if answering else nothing
         self.recorded.append(
             Resource(
                 type=request.type,
@@ -111,7 +113,7 @@ class _Recorder(mocks.MockMonitor):
                 secret_inputs=tuple(sorted(key for key, value in wire.items() if _holds_secret(value))),
                 id=id_,
                 outputs={**inputs, **answers},
-                depends_on=tuple(request.dependencies),
+                depends_on=tuple(sorted(request.dependencies)),  # Pulumi collects them in a set
                 custom=request.custom,
                 protect=request.protect,
                 retain_on_delete=request.retainOnDelete,

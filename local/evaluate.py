@@ -1,11 +1,10 @@
 """Evaluates the program: a stack's settings in, its resource graph out.
 
-``python -m local.evaluate STACK [ENDPOINT]`` prints the graph as JSON.
+``python -m local.evaluate STACK`` prints the graph as JSON.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 
 from local.graph import Graph, ProgramError, Provider
-from local.provider import EmulatorProvider, ImaginedProvider
+from local.provider import ImaginedProvider
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,7 +64,7 @@ def evaluate(
 ) -> Graph:
     """Run ``__main__.py`` for a stack and return what it declares.
 
-    Pulumi keeps its state in the process, so one process evaluates one program: `evaluate_apart` for another.
+    Pulumi keeps its state in the process, so two evaluations must not overlap in one.
 
     Args:
         stack: the stack's name, as in ``Pulumi.<stack>.yaml``.
@@ -81,37 +80,17 @@ def evaluate(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the engine's own libraries, on import
         from local.engine import run_program  # noqa: PLC0415 - half a second of imports that a bad setting need not pay
-    return run_program(project, stack, values, provider, preview=preview)
-
-
-async def evaluate_apart(stack: str, endpoint: str | None) -> Graph:
-    """`evaluate` in a process of its own, against the emulator at ``endpoint`` when one is given.
-
-    Raises:
-        ProgramError: with that process's own sentence.
-    """
-    argv = [sys.executable, "-m", "local.evaluate", stack, *([endpoint] if endpoint else [])]
-    process = await asyncio.create_subprocess_exec(
-        *argv, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        output, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        raise ProgramError(complaint.decode(errors="replace").strip() or "The program could not be evaluated.")
-    return Graph.from_json(output.decode())
+    with warnings.catch_warnings():
+        # Importing a provider's module warns of its deprecated resources, whether the program uses them or not.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pulumi_\w+\.")
+        return run_program(project, stack, values, provider, preview=preview)
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m local.evaluate STACK [ENDPOINT]``: the graph as JSON on standard output; 2 when it cannot be had."""
-    stack, *endpoint = arguments
+    """``python -m local.evaluate STACK``: the graph as JSON on standard output; 2 when it cannot be had."""
+    (stack,) = arguments
     try:
-        region = read_settings(stack).get("aws:region", "us-east-1")
-        provider = EmulatorProvider(endpoint[0], region) if endpoint else ImaginedProvider(region)
-        print(evaluate(stack, provider).to_json())
+        print(evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", ""))).to_json())
     except ProgramError as error:
         print(error, file=sys.stderr)
         return 2

@@ -31,6 +31,14 @@ class ImaginedProvider:
         return name, {"arn": f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}/{name}", "name": name}
 
 
+class UnknownProvider:
+    """Answers nothing, as in a first preview: with ``preview=True`` every id and output stays unknown."""
+
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+        """See `local.graph.Provider`."""
+        return "", {}
+
+
 def token(name: str, length: int = 10) -> str:
     """A made-up identifier in the alphabet AWS uses, always the same for a name."""
     return hashlib.sha256(name.encode()).hexdigest()[:length]

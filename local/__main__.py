@@ -1,0 +1,117 @@
+"""``python -m local``: the chain on loopback, up, down and shown."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local.chain import USUAL_PORTS, Chain, Options, running
+from local.evaluate import ROOT
+from local.graph import ProgramError
+from local.state import Claim, read_state
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+FOLDER = ROOT / ".local"
+
+Stack = Annotated[str, typer.Option(help="Whose graph to serve, as in Pulumi.<stack>.yaml.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port or fail; chosen when left out.")]
+
+
+@app.command()
+def up(
+    stack: Stack = "dev",
+    gateway_port: Port = None,
+    runtime_port: Port = None,
+    agent_port: Port = None,
+    emulator_port: Port = None,
+    model: Annotated[str, typer.Option(help="scripted, ollama:NAME or bedrock:MODEL_ID.")] = "scripted",
+    time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
+) -> None:
+    """Bring the chain up and keep it up until Ctrl-C."""
+    asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
+    ports = {name: port for name, port in asked.items() if port is not None}
+    options = Options(stack=stack, folder=FOLDER, ports=ports, model=model, time_scale=time_scale)
+    _run(_up(options))
+
+
+async def _up(options: Options) -> None:
+    with Claim.take(options.folder) as claim:
+        async with running(options) as chain:
+            claim.describe({"stack": options.stack, "ports": chain.ports})
+            _print_ready(chain)
+            raise ProgramError(await chain.first_failure())
+
+
+def _print_ready(chain: Chain) -> None:
+    outputs = chain.outputs
+    print(f"The {chain.graph.stack} stack is up on loopback.", flush=True)
+    print(f"  POST        {outputs['invokeUrl']}")
+    print(f"  sign in as  {outputs['demoUsername']}  (password in .local/outputs.json)")
+    print('  ask         .venv/bin/python -m client ask "What is streaming?"')
+    print("  stop        Ctrl-C, or .venv/bin/python -m local down", flush=True)
+
+
+@app.command()
+def demo(stack: Stack = "dev") -> None:
+    """Stream one answer through the whole chain, then the same answer buffered, and compare."""
+    from local.demo import show  # noqa: PLC0415 - the client's imports are needed by nothing else here
+
+    _run(show(stack))
+
+
+@app.command()
+def status() -> None:
+    """Say whether the chain is up, and where; exit code 1 when it is not."""
+    state = read_state(FOLDER)
+    if state is None:
+        print("The local chain is down: `python -m local up` brings it up.")
+        raise typer.Exit(1)
+    print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
+    for name in USUAL_PORTS:
+        print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
+
+
+@app.command()
+def down() -> None:
+    """Stop a chain that is up, and wait until it is gone."""
+    if read_state(FOLDER) is None:
+        print("The local chain is down already.")
+        return
+    Claim.stop_holder(FOLDER)
+    print("The local chain is down.")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run until done, or until SIGINT or SIGTERM; a user's mistake ends in one sentence and exit code 2."""
+    try:
+        interrupted = asyncio.run(_until_signal(work))
+    except ProgramError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    if interrupted:
+        print("\nStopped.", file=sys.stderr)
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work; True when a signal ended it first, after everything it started was stopped."""
+    task = asyncio.create_task(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+if __name__ == "__main__":
+    if Path.cwd() != ROOT:
+        sys.exit(f"Run this from {ROOT}, the project's root.")
+    app(prog_name="python -m local")

@@ -1,0 +1,230 @@
+"""The whole chain as one thing that is up or down: emulator, agent, runtime, gateway.
+
+Each is a process of its own on loopback; this supervises them. Order matters little: the program is evaluated while
+the emulator starts, and the three servers start together once the graph is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.evaluate import ROOT, read_settings
+from local.graph import Graph, ProgramError
+from local.network import LOOPBACK, AddressBook, free_port, is_free
+from local.processes import Child, bare_environment
+from local.provision import Provisioned, provision
+
+USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
+
+ADDRESSES = ("apiUrl", "invokeUrl", "discoveryUrl", "loginUrl", "runtimeUrl")
+"""Outputs that a client connects to; `issuer` is a name and stays as AWS writes it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """How to bring the chain up.
+
+    Attributes:
+        stack: whose graph to serve.
+        folder: where graph, outputs and logs go.
+        ports: ports asked for, by name as in `USUAL_PORTS`; the others are chosen.
+        model: what the agent answers with, in place of the stack's model.
+        time_scale: AWS's time limits are divided by this.
+    """
+
+    stack: str = "dev"
+    folder: Path = ROOT / ".local"
+    ports: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    model: str = "scripted"
+    time_scale: float = 1.0
+
+
+class Chain:
+    """A running chain. Made by `running`, which also takes it down."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._children: list[Child] = []
+        self.ports = choose_ports(options.ports)
+        self.graph: Graph
+        self.outputs: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Bring everything up; `outputs` is complete when this returns.
+
+        Raises:
+            ProgramError: with a sentence about what is at fault.
+        """
+        options = self._options
+        read_settings(options.stack)
+        if importlib.util.find_spec("ministack") is None:
+            raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
+        endpoint = self._url("emulator")
+        async with _together() as group:
+            group.create_task(self._start_emulator())
+            provisioning = group.create_task(provision(options.stack, endpoint))
+        provisioned = provisioning.result()
+        self.graph = provisioned.graph
+        async with _together() as group:
+            group.create_task(self._start_agent())
+            group.create_task(self._start_server("runtime", self.graph, "--agent", self._url("agent")))
+            group.create_task(self.start_gateway("gateway", self.graph))
+        self.outputs = self._outputs(provisioned)
+        write_private(options.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
+
+    async def start_gateway(self, name: str, graph: Graph) -> str:
+        """Serve a graph's REST API, and return the address; a second one may serve a changed graph beside the first."""
+        self.ports.setdefault(name, free_port(0, set(self.ports.values())))
+        await self._start_server(name, graph, "--time-scale", str(self._options.time_scale), module="gateway")
+        return self._url(name)
+
+    async def first_failure(self) -> str:
+        """Wait until a child stops by itself, and return why in one sentence."""
+        waiting = {asyncio.create_task(child.process.wait()): child for child in self._children}
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        return waiting[done.pop()].obituary()
+
+    async def stop(self) -> None:
+        """Stop every child, the front door first."""
+        await asyncio.gather(*(child.stop() for child in reversed(self._children)))
+        self._children.clear()
+        (self._options.folder / "outputs.json").unlink(missing_ok=True)
+
+    async def _start_emulator(self) -> None:
+        port = str(self.ports["emulator"])
+        environment = {
+            "BIND_HOST": LOOPBACK,  # its own default is every interface
+            "GATEWAY_PORT": port,
+            "MINISTACK_PORT": port,
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+        child = await self._start("emulator", [sys.executable, "-m", "ministack"], environment)
+        await child.listening(self.ports["emulator"])
+
+    async def _start_agent(self) -> None:
+        runtime = self.graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+        environment: dict[str, str] = {**(runtime.inputs.get("environmentVariables") or {})}
+        scale = self._options.time_scale
+        for name in ("AGENT_HEARTBEAT_SECONDS", "AGENT_RUN_TIMEOUT_SECONDS"):
+            if name in environment:
+                environment[name] = str(float(environment[name]) / scale)
+        environment |= {
+            "AGENT_HOST": LOOPBACK,
+            "AGENT_PORT": str(self.ports["agent"]),
+            "AGENT_MODEL": self._options.model,
+            "AGENT_DETECT_BLOCKING": "true",
+            "AWS_REGION": self.graph.region,
+        }
+        if self._options.model.startswith("bedrock:"):
+            environment = {**os.environ, **environment}  # a real model needs the developer's own AWS credentials
+        child = await self._start("agent", [sys.executable, "-m", "agent"], environment)
+        await child.healthy(self.ports["agent"], "/ping")
+
+    async def _start_server(self, name: str, graph: Graph, *arguments: str, module: str | None = None) -> None:
+        path = self._options.folder / f"{name}-graph.json"
+        write_private(path, graph.to_json())
+        argv = [sys.executable, "-m", f"local.{module or name}", "--graph", str(path), "--port", str(self.ports[name])]
+        for host, url in self._addresses().hosts.items():
+            argv += ["--address", f"{host}={url}"]
+        child = await self._start(name, [*argv, *arguments], {})
+        await child.listening(self.ports[name])
+
+    async def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> Child:
+        log = self._options.folder / "logs" / f"{name}.log"
+        log.unlink(missing_ok=True)
+        child = await Child.start(name, argv, log=log, cwd=ROOT, environment={**bare_environment(), **environment})
+        self._children.append(child)
+        return child
+
+    def _url(self, name: str) -> str:
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    def _addresses(self) -> AddressBook:
+        region, outputs = self.graph.region, self.graph.outputs
+        hosts = {
+            f"cognito-idp.{region}.amazonaws.com": "emulator",
+            f"bedrock-agentcore.{region}.amazonaws.com": "runtime",
+            str(urlsplit(outputs["loginUrl"]).hostname): "emulator",
+            str(urlsplit(outputs["apiUrl"]).hostname): "gateway",
+        }
+        return AddressBook({host: self._url(name) for host, name in hosts.items()})
+
+    def _outputs(self, provisioned: Provisioned) -> dict[str, Any]:
+        """The stack's outputs as a client needs them: what it connects to is on loopback."""
+        addresses = self._addresses()
+        located = {name: addresses.locate(self.graph.outputs[name]) for name in ADDRESSES}
+        return {
+            **self.graph.outputs,
+            **located,
+            "endpointUrl": self._url("emulator"),
+            "demoUsername": provisioned.username,
+            "demoPassword": provisioned.password,
+        }
+
+
+@asynccontextmanager
+async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure is raised as itself, after the other tasks are cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except* ProgramError as failures:
+        raise failures.exceptions[0] from None
+
+
+def choose_ports(asked: Mapping[str, int]) -> dict[str, int]:
+    """A port for every part: the one asked for, the usual one where it is free, any free one otherwise.
+
+    Raises:
+        ProgramError: when a port that was asked for is in use.
+    """
+    ports: dict[str, int] = {}
+    for name, port in asked.items():
+        if not is_free(port):
+            raise ProgramError(
+                f"Port {port} is in use: choose another --{name}-port, or leave it out to have one chosen."
+            )
+        ports[name] = port
+    for name, usual in USUAL_PORTS.items():
+        ports.setdefault(name, free_port(usual, set(ports.values())))
+    return ports
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner alone: outputs hold a password, graphs hold secrets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib cannot set a mode on creation
+        file.write(text)
+    draft.replace(path)
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Chain]:
+    """A chain that is up inside the block and gone after it, however the block ends.
+
+    Raises:
+        ProgramError: with a sentence about why it did not come up.
+    """
+    chain = Chain(options)
+    try:
+        await chain.start()
+        yield chain
+    finally:
+        await chain.stop()

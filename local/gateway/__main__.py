@@ -1,0 +1,29 @@
+"""``python -m local.gateway --graph FILE --port N --address HOST=URL ...``: serve the declared API on loopback."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from local.gateway.api import api_from_graph
+from local.gateway.app import create_app
+from local.graph import Graph
+from local.network import AddressBook
+from local.serving import serve
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m local.gateway")
+    parser.add_argument("--graph", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--time-scale", type=float, default=1.0)
+    arguments = parser.parse_args()
+    graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
+    addresses = AddressBook.parse(arguments.address)
+    serve(create_app(api_from_graph(graph), addresses, time_scale=arguments.time_scale), arguments.port)
+
+
+if __name__ == "__main__":
+    main()

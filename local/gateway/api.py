@@ -1,0 +1,161 @@
+"""The declared REST API as the data plane needs it: which method answers where, behind what, with which backend."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local.gateway.responses import GatewayResponse, declared_responses
+from local.graph import Graph, ProgramError, Resource
+
+IDLE_LIMIT_SECONDS = {"REGIONAL": 300.0, "PRIVATE": 300.0, "EDGE": 30.0}
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html"""
+
+DEFAULT_TIMEOUT_MILLISECONDS = 29_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A Cognito authorizer.
+
+    Attributes:
+        issuers: the ``iss`` of each user pool it takes tokens of.
+        header: the request header that carries the token, in lower case.
+        audience: the expression that ``aud`` must match; None takes any.
+    """
+
+    issuers: tuple[str, ...]
+    header: str
+    audience: re.Pattern[str] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Integration:
+    """What stands behind a method.
+
+    Attributes:
+        type: ``HTTP_PROXY`` or ``MOCK``.
+        transfer_mode: ``STREAM`` or ``BUFFERED``.
+        timeout: seconds that the whole answer may take.
+        parameters: request parameter mappings, as declared.
+        responses: of a MOCK integration, the headers of its answer by status.
+    """
+
+    type: str
+    uri: str
+    http_method: str
+    transfer_mode: str
+    timeout: float
+    parameters: Mapping[str, str]
+    responses: Mapping[int, Mapping[str, str]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Method:
+    """One method of one resource. ``authorizer`` is None where anybody may call; ``scopes`` ask for an access token."""
+
+    authorizer: Authorizer | None
+    scopes: tuple[str, ...]
+    integration: Integration
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Api:
+    """A deployed stage.
+
+    Attributes:
+        methods: by path below the stage (``/invocations``), then by HTTP method.
+        idle_limit: seconds of silence after which a stream is cut.
+    """
+
+    id: str
+    stage: str
+    methods: Mapping[str, Mapping[str, Method]]
+    responses: Mapping[str, GatewayResponse]
+    idle_limit: float
+
+
+def api_from_graph(graph: Graph) -> Api:
+    """The stage that the graph declares.
+
+    Raises:
+        ProgramError: when the graph does not declare exactly one API with one stage.
+    """
+    api = graph.one("aws:apigateway/restApi:RestApi")
+    stage = graph.one("aws:apigateway/stage:Stage")
+    authorizers = {resource.id: _authorizer(resource) for resource in graph.all("aws:apigateway/authorizer:Authorizer")}
+    paths = _paths(api, graph.all("aws:apigateway/resource:Resource"))
+    methods: dict[str, dict[str, Method]] = {}
+    for resource in graph.all("aws:apigateway/method:Method"):
+        path, verb = paths[resource.inputs["resourceId"]], resource.inputs["httpMethod"]
+        methods.setdefault(path, {})[verb] = _method(resource, graph, authorizers)
+    return Api(
+        id=api.id,
+        stage=stage.inputs["stageName"],
+        methods=methods,
+        responses=declared_responses(graph),
+        idle_limit=IDLE_LIMIT_SECONDS[api.inputs.get("endpointConfiguration", {}).get("types", "EDGE")],
+    )
+
+
+def _paths(api: Resource, resources: list[Resource]) -> dict[str, str]:
+    """Resource ids to full paths; API Gateway declares a path part by part."""
+    paths = {api.outputs["rootResourceId"]: ""}
+    waiting = list(resources)
+    while waiting:
+        known = [resource for resource in waiting if resource.inputs["parentId"] in paths]
+        if not known:
+            raise ProgramError(f"{waiting[0].name} hangs below a resource that the program does not declare.")
+        for resource in known:
+            paths[resource.id] = f"{paths[resource.inputs['parentId']]}/{resource.inputs['pathPart']}"
+        waiting = [resource for resource in waiting if resource not in known]
+    return paths
+
+
+def _authorizer(resource: Resource) -> Authorizer:
+    pools = [arn.split(":") for arn in resource.inputs.get("providerArns", [])]
+    expression = resource.inputs.get("identityValidationExpression")
+    source = resource.inputs.get("identitySource", "method.request.header.Authorization")
+    return Authorizer(
+        issuers=tuple(
+            f"https://cognito-idp.{region}.amazonaws.com/{path.removeprefix('userpool/')}"
+            for _, _, _, region, _, path in pools
+        ),
+        header=source.removeprefix("method.request.header.").lower(),
+        audience=re.compile(expression) if expression else None,
+    )
+
+
+def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authorizer]) -> Method:
+    where = {key: resource.inputs[key] for key in ("resourceId", "httpMethod")}
+
+    def beside(type_: str) -> list[Mapping[str, Any]]:
+        return [other.inputs for other in graph.all(type_) if where.items() <= other.inputs.items()]
+
+    integrations = beside("aws:apigateway/integration:Integration")
+    if len(integrations) != 1:
+        raise ProgramError(f"{resource.name} has {len(integrations)} integrations, and a method needs one.")
+    behind = integrations[0]
+    answers = {
+        int(response["statusCode"]): {
+            key.removeprefix("method.response.header."): value
+            for key, value in (response.get("responseParameters") or {}).items()
+        }
+        for response in beside("aws:apigateway/integrationResponse:IntegrationResponse")
+    }
+    protected = resource.inputs["authorization"] == "COGNITO_USER_POOLS"
+    return Method(
+        authorizer=authorizers[resource.inputs["authorizerId"]] if protected else None,
+        scopes=tuple(resource.inputs.get("authorizationScopes") or ()),
+        integration=Integration(
+            type=behind["type"],
+            uri=behind.get("uri", ""),
+            http_method=behind.get("integrationHttpMethod", ""),
+            transfer_mode=behind.get("responseTransferMode", "BUFFERED"),
+            timeout=behind.get("timeoutMilliseconds", DEFAULT_TIMEOUT_MILLISECONDS) / 1000,
+            parameters=behind.get("requestParameters") or {},
+            responses=answers,
+        ),
+    )

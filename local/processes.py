@@ -1,0 +1,130 @@
+"""Child processes that never outlive the local run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from local.graph import ProgramError
+from local.network import LOOPBACK
+
+STOP_SECONDS = 4.0
+"""A child gets this long to end after SIGTERM before it is killed."""
+
+PR_SET_PDEATHSIG = 1
+"""Linux: the signal a process gets when its parent dies (prctl(2))."""
+
+
+def bare_environment() -> dict[str, str]:
+    """The environment of a child: what a process needs to start, and none of the user's credentials or proxies."""
+    kept = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+
+
+@dataclasses.dataclass(slots=True)
+class Child:
+    """A running child process.
+
+    Attributes:
+        name: what a person calls it.
+        log: where its output goes.
+    """
+
+    name: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @classmethod
+    async def start(
+        cls, name: str, argv: Sequence[str], *, log: Path, cwd: Path, environment: Mapping[str, str]
+    ) -> Child:
+        """Start a process in a session of its own, so that Ctrl-C reaches only the one that supervises."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=cwd,
+                env=dict(environment),
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+        return cls(name, process, log)
+
+    async def listening(self, port: int) -> None:
+        """Return when the child accepts connections on a loopback port.
+
+        Raises:
+            ProgramError: when it ends before.
+        """
+        await self._until(lambda: _accepts(port))
+
+    async def healthy(self, port: int, path: str) -> None:
+        """Return when the child answers a GET with 200.
+
+        Raises:
+            ProgramError: when it ends before.
+        """
+        await self._until(lambda: _answers(port, path))
+
+    async def _until(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        while not await ready():
+            if self.process.returncode is not None:
+                raise ProgramError(self.obituary())
+            await asyncio.sleep(0.02)
+
+    def obituary(self) -> str:
+        """Why the child is no more, in one sentence, with its last words."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        words = f" Its last words: {lines[-1][:300]}" if lines else ""
+        return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{words}"
+
+    async def stop(self) -> None:
+        """End the child and whatever it started; returns when it is gone."""
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self.process.wait()
+        self._signal(signal.SIGKILL)  # what it left behind in its session
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, number)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+async def _accepts(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _answers(port: int, path: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nConnection: close\r\n\r\n".encode())
+        return b" 200 " in await reader.readline()
+    except OSError:
+        return False
+    finally:
+        writer.close()

@@ -1,0 +1,167 @@
+"""One request's way through AgentCore: address, token, session, header allow-list, agent."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import unquote
+
+import aiohttp
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from local.network import AddressBook
+from local.runtime.authorizer import Discovery, check_token
+from local.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
+from local.runtime.errors import RuntimeRefusedError
+from local.upstream import Headers, PassingResponse, UpstreamError, client_session, open_upstream
+
+SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
+SESSION_LENGTH = range(33, 257)
+PAYLOAD_LIMIT_BYTES = 100 * 1024 * 1024
+HEADER_VALUE_LIMIT = 4096
+
+# Reach the agent without being on the allow-list.
+ALWAYS_FORWARDED = frozenset(
+    {"accept", "baggage", "content-type", "traceparent", "tracestate", "x-amzn-trace-id", SESSION_HEADER}
+)
+
+# Never reach it, even from the allow-list
+# (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-header-allowlist.html).
+RESTRICTED = frozenset(
+    {
+        "cookie",
+        "forwarded",
+        "host",
+        "origin",
+        "referer",
+        "user-agent",
+        "via",
+        "x-csrf-token",
+        "x-forwarded-for",
+        "x-real-ip",
+        "x-requested-with",
+    }
+)
+
+_PATH = re.compile(r"/runtimes/([^/]+)/invocations")
+
+
+class RuntimePlane:
+    """The data plane of one runtime; an ASGI application.
+
+    Args:
+        config: the runtime, from `local.runtime.config.runtime_from_graph`.
+        addresses: where AWS's hosts are on loopback.
+        agent_url: where the agent listens.
+    """
+
+    def __init__(self, config: RuntimeConfig, addresses: AddressBook, agent_url: str) -> None:
+        self._config = config
+        self._addresses = addresses
+        self._agent_url = agent_url
+        self._session: aiohttp.ClientSession
+        self._discovery: Discovery
+
+    @asynccontextmanager
+    async def running(self, _app: Starlette) -> AsyncIterator[None]:
+        """Holds the connections to the agent and to the user pool open; an application lifespan."""
+        async with client_session() as self._session:
+            url = self._config.authorizer.discovery_url if self._config.authorizer else self._agent_url
+            self._discovery = Discovery(url, self._session, self._addresses)
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except RuntimeRefusedError as error:
+            response = error.response()
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        self._check_address(request)
+        sent = request.headers.getlist("authorization")
+        await check_token(self._config, self._discovery, sent[0] if len(sent) == 1 else None)
+        self._check_qualifier(request)
+        session_id = request.headers.get(SESSION_HEADER) or str(uuid.uuid4())
+        if len(session_id) not in SESSION_LENGTH:
+            raise RuntimeRefusedError(
+                "ValidationException", "runtimeSessionId must have a length of at least 33 and at most 256"
+            )
+        body = await _read(request)
+        try:
+            upstream = await open_upstream(
+                self._session,
+                f"{self._agent_url}/invocations",
+                headers=[*self._forwarded(request), (SESSION_HEADER, session_id)],
+                body=body,
+            )
+        except UpstreamError as error:
+            raise RuntimeRefusedError(
+                "RuntimeClientError", "An error occurred when starting the runtime. Check its logs."
+            ) from error
+        if upstream.status >= 400:
+            upstream.close()
+            # What the agent said stays in its log: AgentCore shows the caller no more than this.
+            raise RuntimeRefusedError(
+                "RuntimeClientError",
+                f"Received error ({upstream.status}) from runtime. Check its logs.",
+                {SESSION_HEADER: session_id},
+            )
+        headers = [(name, value) for name, value in upstream.headers if name.lower() not in ("date", "server")]
+        kept = [(name, value) for name, value in headers if name.lower() != SESSION_HEADER]
+        return PassingResponse(
+            upstream, upstream.chunks(), status=upstream.status, headers=[*kept, (SESSION_HEADER, session_id)]
+        )
+
+    def _check_address(self, request: Request) -> None:
+        path: str = request.scope["raw_path"].decode("ascii")
+        match = _PATH.fullmatch(path)
+        if not match:
+            # Not a 404: https://github.com/CopilotKit/CopilotKit/pull/6920
+            raise RuntimeRefusedError("UnauthorizedException", "Missing Authentication Token")
+        name = unquote(match.group(1))
+        by_id = name == self._config.id and request.query_params.get("accountId") == self._config.account
+        if request.method != "POST" or not (by_id or name == self._config.arn):
+            raise RuntimeRefusedError("ResourceNotFoundException", f"No endpoint or agent found for {name!r}")
+
+    def _check_qualifier(self, request: Request) -> None:
+        qualifier = request.query_params.get("qualifier", DEFAULT_QUALIFIER)
+        if qualifier not in self._config.qualifiers:
+            raise RuntimeRefusedError(
+                "ResourceNotFoundException", f"No endpoint or agent found with qualifier {qualifier!r}"
+            )
+
+    def _forwarded(self, request: Request) -> Headers:
+        allowed = ALWAYS_FORWARDED | (self._config.forwarded - RESTRICTED)
+        headers = [
+            (name, value) for name, value in request.headers.items() if name in allowed and name != SESSION_HEADER
+        ]
+        if any(len(value) > HEADER_VALUE_LIMIT for _, value in headers):
+            raise RuntimeRefusedError("ValidationException", "A header's value is longer than 4 KB")
+        return headers
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > PAYLOAD_LIMIT_BYTES:
+            raise RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
+    return bytes(body)
+
+
+def create_app(config: RuntimeConfig, addresses: AddressBook, agent_url: str) -> Starlette:
+    """The runtime's data plane as an application that a server can run."""
+    plane = RuntimePlane(config, addresses, agent_url)
+    app = Starlette(lifespan=plane.running)
+    app.mount("/", plane)
+    return app

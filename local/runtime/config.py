@@ -1,0 +1,74 @@
+"""The declared AgentCore runtime as the data plane needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from local.graph import Graph
+
+DEFAULT_QUALIFIER = "DEFAULT"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JwtAuthorizer:
+    """What a token must satisfy; every list that is not empty is checked, and all that are checked must match.
+
+    Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/inbound-jwt-authorizer.html
+    """
+
+    discovery_url: str
+    audiences: frozenset[str]
+    clients: frozenset[str]
+    scopes: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """One runtime.
+
+    Attributes:
+        authorizer: None where the runtime takes signed AWS requests instead of tokens.
+        forwarded: request headers that reach the agent, in lower case.
+        qualifiers: names of its endpoints.
+    """
+
+    id: str
+    arn: str
+    authorizer: JwtAuthorizer | None
+    forwarded: frozenset[str]
+    qualifiers: frozenset[str]
+
+    @property
+    def account(self) -> str:
+        """The account's twelve digits."""
+        return self.arn.split(":")[4]
+
+
+def runtime_from_graph(graph: Graph) -> RuntimeConfig:
+    """The runtime that the graph declares.
+
+    Raises:
+        ProgramError: when it does not declare exactly one.
+    """
+    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    endpoints = graph.all("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
+    jwt = (runtime.inputs.get("authorizerConfiguration") or {}).get("customJwtAuthorizer")
+    allowed = (runtime.inputs.get("requestHeaderConfiguration") or {}).get("requestHeaderAllowlists") or []
+    return RuntimeConfig(
+        id=runtime.id,
+        arn=runtime.outputs["agentRuntimeArn"],
+        authorizer=_authorizer(jwt) if jwt else None,
+        forwarded=frozenset(name.lower() for name in allowed),
+        qualifiers=frozenset({DEFAULT_QUALIFIER, *(endpoint.inputs["name"] for endpoint in endpoints)}),
+    )
+
+
+def _authorizer(inputs: Mapping[str, Any]) -> JwtAuthorizer:
+    return JwtAuthorizer(
+        discovery_url=inputs["discoveryUrl"],
+        audiences=frozenset(inputs.get("allowedAudiences") or ()),
+        clients=frozenset(inputs.get("allowedClients") or ()),
+        scopes=frozenset(inputs.get("allowedScopes") or ()),
+    )

@@ -1,0 +1,42 @@
+"""What AgentCore answers itself: its own statuses, bodies and ``x-amzn-ErrorType``.
+
+Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.responses import JSONResponse
+
+STATUS: Mapping[str, int] = {
+    "ValidationException": 400,
+    "UnauthorizedException": 401,
+    "AccessDeniedException": 403,
+    "ResourceNotFoundException": 404,
+    "RetryableConflictException": 409,
+    "RuntimeClientError": 424,
+    "ThrottlingException": 429,
+    "InternalServerException": 500,
+}
+
+
+class RuntimeRefusedError(Exception):
+    """AgentCore refuses a call, or its agent failed.
+
+    Args:
+        type_: AgentCore's name for it.
+        message: what the caller reads.
+        headers: more headers for the answer.
+    """
+
+    def __init__(self, type_: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.type = type_
+        self.message = message
+        self.headers = dict(headers or {})
+
+    def response(self) -> JSONResponse:
+        """The answer to the caller."""
+        headers = {"x-amzn-ErrorType": self.type, **self.headers}
+        return JSONResponse({"message": self.message}, status_code=STATUS[self.type], headers=headers)
