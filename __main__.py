@@ -7,19 +7,20 @@ from infra.artifact import CodePackage
 from infra.config import StackConfig
 from infra.firewall import Firewall
 from infra.identity import Identity
-from infra.runtime import QUALIFIER, Runtime
+from infra.runtime import Runtime
 
 config = StackConfig.load()
 
 identity = Identity(config.name, config.identity, region=config.region, tags=config.tags)
-package = CodePackage(config.name, tags=config.tags)
+artifact = CodePackage(config.name, tags=config.tags)
 runtime = Runtime(
     config.name,
     config.runtime,
     identity=identity,
-    package=package,
+    artifact=artifact,
     region=config.region,
     environment=config.agent_environment,
+    log_retention_days=config.observability.log_retention_days,
     tags=config.tags,
 )
 api = StreamingApi(
@@ -42,8 +43,8 @@ pulumi.export("discoveryUrl", identity.discovery_url)
 pulumi.export("loginUrl", identity.login_url)
 pulumi.export("runtimeArn", runtime.arn)
 pulumi.export("runtimeId", runtime.id)
-pulumi.export("runtimeUrl", pulumi.Output.concat(runtime.url, f"?qualifier={QUALIFIER}&accountId=", runtime.account_id))
-pulumi.export("qualifier", QUALIFIER)
+pulumi.export("runtimeUrl", runtime.address)
+pulumi.export("qualifier", runtime.qualifier)
 pulumi.export("webAclArn", firewall.web_acl_arn)
 pulumi.export("restApiId", api.rest_api_id)
 pulumi.export("stageName", config.stage_name)

@@ -10,23 +10,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from infra.config import ApiSettings
+from infra import access_log
+from infra.domain import ApiDomain
+from infra.gateway_responses import gateway_responses
+from infra.header_mapping import METHOD_PARAMETERS, integration_parameters
 from infra.identity import Identity
-from infra.runtime import ORIGIN_HEADER, QUALIFIER, SESSION_HEADER, Runtime
+from infra.preflight import preflight
+from infra.private_edge import PrivateEdge
+from infra.request_model import EVERY_CONTENT_TYPE, request_model
+from infra.runtime import Runtime
+from infra.settings.api import ApiSettings
+from infra.settings.observability import ObservabilitySettings
+from infra.settings.runtime import RuntimeSettings
+from infra.usage_plans import usage_plans
 
-ALLOWED_HEADERS = f"Authorization,Content-Type,{SESSION_HEADER}"
+PATH = "invocations"
 
 
 class StreamingApi(pulumi.ComponentResource):
     """A REST API with ``POST /invocations``, behind the user pool, streaming from the runtime.
 
     Pulumi type: ``agentstream:infra:StreamingApi``. Produces ``apigateway.RestApi``, ``Authorizer``, ``Resource``,
-    the ``POST`` and ``OPTIONS`` methods with their integrations and responses, gateway ``Response``\\ s,
-    ``Deployment``, ``Stage`` and ``MethodSettings``. Leaves the web ACL to `Firewall`.
+    ``Model``, ``RequestValidator``, the ``POST`` and ``OPTIONS`` methods with their integrations and responses, gateway
+    ``Response``\\ s, ``Deployment``, ``Stage`` with its ``cloudwatch.LogGroup``, ``MethodSettings``, and what the
+    settings ask for: usage plans and keys, an `ApiDomain`, the account's log role. Leaves the web ACL to `Firewall`.
     """
 
     rest_api_id: pulumi.Output[str]
@@ -34,6 +46,9 @@ class StreamingApi(pulumi.ComponentResource):
     url: pulumi.Output[str]
     """The stage's root, without a trailing slash."""
     invoke_url: pulumi.Output[str]
+    log_group: pulumi.Output[str]
+    api_keys: dict[str, pulumi.Output[str]]
+    """The key of each team, by its name; secret."""
 
     def __init__(
         self,
@@ -42,6 +57,9 @@ class StreamingApi(pulumi.ComponentResource):
         *,
         identity: Identity,
         runtime: Runtime,
+        requests: RuntimeSettings,
+        observability: ObservabilitySettings,
+        private_edge: PrivateEdge | None,
         stage_name: str,
         tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
@@ -50,16 +68,67 @@ class StreamingApi(pulumi.ComponentResource):
         self._inputs: list[object] = []
         remembering = pulumi.ResourceOptions(transformations=[self._remember])
         super().__init__("agentstream:infra:StreamingApi", name, None, pulumi.ResourceOptions.merge(opts, remembering))
-        child = pulumi.ResourceOptions(parent=self)
+        self._name = name
+        self._settings = settings
+        self._tags = tags
+        self._child = pulumi.ResourceOptions(parent=self)
 
-        api = aws.apigateway.RestApi(
-            f"{name}-api",
-            endpoint_configuration={"types": settings.endpoint_type},
-            tags=tags,
-            opts=child,
+        api = self._rest_api()
+        invocations = aws.apigateway.Resource(
+            f"{name}-{PATH}", rest_api=api.id, parent_id=api.root_resource_id, path_part=PATH, opts=self._child
         )
+        post = self._post(api, invocations, identity, requests)
+        self._stream(post, runtime, private_edge)
+        if settings.allowed_origin:
+            preflight(name, invocations, settings.allowed_origin, with_key=bool(settings.teams), opts=self._child)
+        gateway_responses(name, api.id, settings.allowed_origin, self._child)
+
+        stage = self._stage(api, stage_name, observability)
+        self.rest_api_id = api.id
+        self.stage_arn = stage.arn
+        self.url = stage.invoke_url
+        if settings.domain is not None:
+            self.url = ApiDomain(name, settings.domain, settings, stage=stage, tags=tags, opts=self._child).url
+        self.invoke_url = pulumi.Output.concat(self.url, "/", PATH)
+        self.api_keys = usage_plans(name, stage, settings.teams, tags, self._child)
+        self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
+
+    def _remember(self, args: pulumi.ResourceTransformationArgs) -> None:
+        """Note every part of the API as it is declared, so that no part can be left out of the triggers."""
+        if args.type_.startswith("aws:apigateway/"):
+            self._parts.append(args.resource)
+            # Tags are no part of what a stage serves.
+            given = {key: value for key, value in args.props.items() if value is not None and key != "tags"}
+            self._inputs.append([args.name, given])
+
+    def _rest_api(self) -> aws.apigateway.RestApi:
+        settings = self._settings
+        private = settings.endpoint_type == "PRIVATE"
+        return aws.apigateway.RestApi(
+            f"{self._name}-api",
+            description="Streams an agent's answers.",
+            endpoint_configuration={
+                "types": settings.endpoint_type,
+                "vpc_endpoint_ids": settings.vpc_endpoint_ids if private else None,
+            },
+            # A private API answers nobody until its policy names them.
+            policy=_only_through(settings.vpc_endpoint_ids) if private else None,
+            security_policy=settings.security_policy,
+            endpoint_access_mode=settings.access_mode,
+            disable_execute_api_endpoint=settings.domain is not None and settings.domain.only_this_name,
+            tags=self._tags,
+            opts=self._child,
+        )
+
+    def _post(
+        self,
+        api: aws.apigateway.RestApi,
+        invocations: aws.apigateway.Resource,
+        identity: Identity,
+        requests: RuntimeSettings,
+    ) -> aws.apigateway.Method:
         authorizer = aws.apigateway.Authorizer(
-            f"{name}-authorizer",
+            f"{self._name}-authorizer",
             rest_api=api.id,
             type="COGNITO_USER_POOLS",
             provider_arns=[identity.user_pool_arn],
@@ -68,170 +137,118 @@ class StreamingApi(pulumi.ComponentResource):
             # `aud` and fails here
             # (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html).
             identity_validation_expression=pulumi.Output.concat("^", identity.client_id, "$"),
-            opts=child,
+            opts=self._child,
         )
-        invocations = aws.apigateway.Resource(
-            f"{name}-invocations",
-            rest_api=api.id,
-            parent_id=api.root_resource_id,
-            path_part="invocations",
-            opts=child,
-        )
-        post = aws.apigateway.Method(
-            f"{name}-post",
+        model, validator = request_model(self._name, api.id, requests, self._child)
+        return aws.apigateway.Method(
+            f"{self._name}-post",
             rest_api=api.id,
             resource_id=invocations.id,
             http_method="POST",
             # Without scopes the authorizer takes the token for an ID token; with them, for an access token.
             authorization="COGNITO_USER_POOLS",
             authorizer_id=authorizer.id,
-            # A header must be declared on the method before the integration can map it. True would make it required.
-            request_parameters={
-                "method.request.header.Authorization": False,
-                f"method.request.header.{SESSION_HEADER}": False,
-            },
-            opts=child,
+            api_key_required=bool(self._settings.teams),
+            request_parameters=METHOD_PARAMETERS,
+            request_models={EVERY_CONTENT_TYPE: model.name},
+            request_validator_id=validator.id,
+            opts=self._child,
         )
+
+    def _stream(self, post: aws.apigateway.Method, runtime: Runtime, private_edge: PrivateEdge | None) -> None:
+        by_link: dict[str, Any] = {}
+        if private_edge is not None:
+            by_link = {
+                "connection_type": "VPC_LINK",
+                "connection_id": private_edge.vpc_link_id,
+                "integration_target": private_edge.load_balancer_arn,
+            }
         aws.apigateway.Integration(
-            f"{name}-stream",
-            rest_api=api.id,
-            resource_id=invocations.id,
+            f"{self._name}-stream",
+            rest_api=post.rest_api,
+            resource_id=post.resource_id,
             http_method=post.http_method,
             type="HTTP_PROXY",
             integration_http_method="POST",
             uri=runtime.url,
-            response_transfer_mode=settings.response_transfer_mode,
+            response_transfer_mode=self._settings.response_transfer_mode,
             # The default stays 29 s with STREAM; 900 s needs to be asked for, and no quota increase.
-            timeout_milliseconds=settings.timeout_seconds * 1000,
-            request_parameters=_integration_parameters(runtime),
-            opts=child,
+            timeout_milliseconds=self._settings.timeout_seconds * 1000,
+            request_parameters=integration_parameters(runtime),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                additional_secret_outputs=["requestParameters"] if runtime.origin_secret is not None else None,
+            ),
+            **by_link,
         )
-        if settings.allowed_origin:
-            _allow_browsers(name, api, invocations, settings.allowed_origin, child)
 
+    def _stage(
+        self, api: aws.apigateway.RestApi, stage_name: str, observability: ObservabilitySettings
+    ) -> aws.apigateway.Stage:
         # A stage serves a snapshot. It is taken anew when any input of any part declared so far changes; ids alone
         # would not do, for they survive an update in place.
         deployment = aws.apigateway.Deployment(
-            f"{name}-deployment",
+            f"{self._name}-deployment",
             rest_api=api.id,
-            triggers={"inputs": pulumi.Output.json_dumps(self._inputs).apply(_digest)},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self._parts),
+            triggers={"inputs": pulumi.Output.json_dumps(list(self._inputs), sort_keys=True).apply(_digest)},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._parts)),
         )
+        log = access_log.log_group(self._name, observability.log_retention_days, self._tags, self._child)
+        self.log_group = log.name
+        needed: list[pulumi.Resource] = []
+        if self._settings.account_log_role:
+            needed.append(access_log.account_role(self._name, self._tags, self._child))
         stage = aws.apigateway.Stage(
-            f"{name}-stage",
+            f"{self._name}-stage",
             rest_api=api.id,
             deployment=deployment.id,
             stage_name=stage_name,
-            tags=tags,
-            opts=child,
+            access_log_settings={"destination_arn": log.arn, "format": access_log.log_format()},
+            xray_tracing_enabled=observability.tracing,
+            tags=self._tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
+        self._throttle(stage, "every-method", "*/*", self._settings.throttle_rate, self._settings.throttle_burst)
+        self._throttle(
+            stage, PATH, f"{PATH}/POST", self._settings.invocation_rate, self._settings.invocation_burst
+        )
+        return stage
+
+    def _throttle(self, stage: aws.apigateway.Stage, suffix: str, path: str, rate: float, burst: int) -> None:
+        """Bound a method's pace. The settings of one method replace those of ``*/*`` as a whole, so all are given."""
         aws.apigateway.MethodSettings(
-            f"{name}-throttle",
-            rest_api=api.id,
+            f"{self._name}-throttle-{suffix}",
+            rest_api=stage.rest_api,
             stage_name=stage.stage_name,
-            method_path="*/*",
+            method_path=path,
             settings={
-                "throttling_rate_limit": settings.throttle_rate,
-                "throttling_burst_limit": settings.throttle_burst,
+                "throttling_rate_limit": rate,
+                "throttling_burst_limit": burst,
                 "metrics_enabled": True,
+                "caching_enabled": False,
+                "logging_level": "OFF",  # the access log says more, and no header or body
                 "data_trace_enabled": False,  # a data trace would write prompts and the origin secret to the log
             },
-            opts=child,
+            opts=self._child,
         )
 
-        self.rest_api_id = api.id
-        self.stage_arn = stage.arn
-        self.url = stage.invoke_url
-        self.invoke_url = pulumi.Output.concat(stage.invoke_url, "/invocations")
-        self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
 
-    def _remember(self, args: pulumi.ResourceTransformationArgs) -> None:
-        """Note every part of the API as it is declared, so that no part can be left out of the triggers."""
-        if args.resource is not self:
-            self._parts.append(args.resource)
-            given = {key: value for key, value in args.props.items() if value is not None}
-            self._inputs.append([args.name, given])
-
-
-def _integration_parameters(runtime: Runtime) -> dict[str, pulumi.Input[str]]:
-    """What the gateway adds to the request on its way to the runtime. Quoted values are literals.
-
-    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html
-    """
-    parameters: dict[str, pulumi.Input[str]] = {
-        "integration.request.header.Authorization": "method.request.header.Authorization",
-        f"integration.request.header.{SESSION_HEADER}": f"method.request.header.{SESSION_HEADER}",
-        "integration.request.querystring.qualifier": f"'{QUALIFIER}'",
-        "integration.request.querystring.accountId": pulumi.Output.concat("'", runtime.account_id, "'"),
-    }
-    if runtime.origin_secret is not None:
-        parameters[f"integration.request.header.{ORIGIN_HEADER}"] = pulumi.Output.concat(
-            "'", runtime.origin_secret, "'"
-        )
-    return parameters
-
-
-def _allow_browsers(
-    name: str,
-    api: aws.apigateway.RestApi,
-    resource: aws.apigateway.Resource,
-    origin: str,
-    opts: pulumi.ResourceOptions,
-) -> None:
-    """Answer the preflight here, and let a page read the gateway's own refusals.
-
-    The agent puts the header on its streamed answer itself: a proxy integration cannot
-    (https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-cors.html).
-    """
-    headers = {
-        "Access-Control-Allow-Origin": f"'{origin}'",
-        "Access-Control-Allow-Headers": f"'{ALLOWED_HEADERS}'",
-        "Access-Control-Allow-Methods": "'OPTIONS,POST'",
-        "Access-Control-Max-Age": "'3600'",
-    }
-    options = aws.apigateway.Method(
-        f"{name}-preflight",
-        rest_api=api.id,
-        resource_id=resource.id,
-        http_method="OPTIONS",
-        authorization="NONE",  # a browser sends no token with a preflight
-        opts=opts,
+def _only_through(vpc_endpoint_ids: list[str]) -> str:
+    """A private API's policy: anybody, but only through these VPC endpoints; the authorizer asks who it is."""
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": "*",
+                    "Action": "execute-api:Invoke",
+                    "Resource": "execute-api:/*",
+                    "Condition": {"StringEquals": {"aws:SourceVpce": vpc_endpoint_ids}},
+                }
+            ],
+        }
     )
-    answer = aws.apigateway.Integration(
-        f"{name}-preflight-answer",
-        rest_api=api.id,
-        resource_id=resource.id,
-        http_method=options.http_method,
-        type="MOCK",
-        request_templates={"application/json": json.dumps({"statusCode": 204})},
-        opts=opts,
-    )
-    promised = aws.apigateway.MethodResponse(
-        f"{name}-preflight-response",
-        rest_api=api.id,
-        resource_id=resource.id,
-        http_method=options.http_method,
-        status_code="204",
-        response_parameters={f"method.response.header.{header}": True for header in headers},
-        opts=opts,
-    )
-    aws.apigateway.IntegrationResponse(
-        f"{name}-preflight-headers",
-        rest_api=api.id,
-        resource_id=resource.id,
-        http_method=options.http_method,
-        status_code=promised.status_code,
-        response_parameters={f"method.response.header.{header}": value for header, value in headers.items()},
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[answer])),
-    )
-    for kind in ("DEFAULT_4XX", "DEFAULT_5XX"):
-        aws.apigateway.Response(
-            f"{name}-{kind.lower().replace('_', '-')}",
-            rest_api_id=api.id,
-            response_type=kind,
-            response_parameters={"gatewayresponse.header.Access-Control-Allow-Origin": f"'{origin}'"},
-            opts=opts,
-        )
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What AgentCore runs: the agent's deployment package in a private bucket.
+"""What AgentCore runs: the agent's deployment package in a private bucket, or what stands in its place.
 
 ``make package`` builds the package outside of Pulumi; this module names it and uploads it. Its name is a digest of
 everything it is built from, so the program can be evaluated before the package exists, and a changed agent is a
@@ -12,9 +12,12 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pulumi
 import pulumi_aws as aws
+
+from infra.permissions import Statement, allow
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILDER = ROOT / "tools" / "package.py"
@@ -43,6 +46,17 @@ def package_path() -> Path:
     return ROOT / "dist" / f"agent-{package_digest()}.zip"
 
 
+class Artifact(Protocol):
+    """Something that AgentCore can run."""
+
+    grants: list[Statement]
+    """What the agent's role needs so that AgentCore can fetch it."""
+
+    def runtime_artifact(self, *, telemetry: bool) -> aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict:
+        """The runtime's argument; with ``telemetry`` the agent is started under OpenTelemetry."""
+        ...
+
+
 class CodePackage(pulumi.ComponentResource):
     """The package in S3, readable by nobody but whom a role policy names.
 
@@ -53,7 +67,7 @@ class CodePackage(pulumi.ComponentResource):
 
     bucket: pulumi.Output[str]
     key: pulumi.Output[str]
-    object_arn: pulumi.Output[str]
+    grants: list[Statement]
 
     def __init__(self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("agentstream:infra:CodePackage", name, None, opts)
@@ -102,8 +116,20 @@ class CodePackage(pulumi.ComponentResource):
 
         self.bucket = bucket.bucket
         self.key = package.key
-        self.object_arn = pulumi.Output.concat(bucket.arn, "/", package.key)
+        # The page on permissions does not list it, the one on code deployment does
+        # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html).
+        self.grants = [allow("Package", ["s3:GetObject"], [pulumi.Output.concat(bucket.arn, "/", package.key)])]
         self.register_outputs({"bucket": self.bucket, "key": self.key})
+
+    def runtime_artifact(self, *, telemetry: bool) -> aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict:
+        """See `Artifact.runtime_artifact`."""
+        return {
+            "code_configuration": {
+                "code": {"s3": {"bucket": self.bucket, "prefix": self.key}},
+                "runtime": "PYTHON_3_13",
+                "entry_points": ["opentelemetry-instrument", "main.py"] if telemetry else ["main.py"],
+            }
+        }
 
 
 def _tls_only(bucket_arn: str) -> str:

@@ -1,196 +1,62 @@
 """The settings of a stack: read once, checked once, before anything is declared.
 
-Owns the shape, the defaults and the bounds of everything that may stand in a ``Pulumi.<stack>.yaml``. Reading is
-pure: no AWS call, no look-up, so a preview needs no credentials. All problems are reported together, each as a
-sentence with the key, the value, why it cannot work and what to write instead.
+Owns how the sections of `infra.settings` make up a ``Pulumi.<stack>.yaml``, and the rules between sections. Reading
+is pure: no AWS call, no look-up, so a preview needs no credentials. All problems are reported together.
 
-"Idle limit" is API Gateway's: how long a stream may stay silent before the gateway cuts it. It depends on the
-endpoint type (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html).
+*Environment* is the kind of stack: ``prod`` carries rules that the others do not. It follows from the stack's name
+unless the file says it, so that a second production stack (``prod-eu``) is not mistaken for something lesser.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import pulumi
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 
-EndpointType = Literal["REGIONAL", "EDGE", "PRIVATE"]
-TransferMode = Literal["STREAM", "BUFFERED"]
+from infra.settings.api import ApiSettings
+from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.firewall import FirewallSettings
+from infra.settings.identity import IdentitySettings
+from infra.settings.network import NetworkSettings
+from infra.settings.observability import ObservabilitySettings
+from infra.settings.problems import SettingsError, contradiction_sentence, sentence
+from infra.settings.runtime import RuntimeSettings
 
-IDLE_LIMIT_SECONDS: Mapping[EndpointType, int] = {"REGIONAL": 300, "PRIVATE": 300, "EDGE": 30}
-"""Seconds of silence after which API Gateway cuts a stream, by endpoint type."""
+__all__ = [
+    "ApiSettings",
+    "FirewallSettings",
+    "IdentitySettings",
+    "NetworkSettings",
+    "ObservabilitySettings",
+    "RuntimeSettings",
+    "SettingsError",
+    "StackConfig",
+]
 
-HEARTBEAT_MARGIN = 2
-"""The idle limit must be at least this many heartbeats long, so that one late heartbeat does not cost the stream."""
+Environment = Literal["dev", "staging", "prod"]
 
-STREAM_LIMIT_SECONDS = 900
-BUFFERED_LIMIT_SECONDS = 29
-"""A buffered integration may not exceed 29 s without a quota increase for the account and Region."""
-
-
-class SettingsError(pulumi.RunError):
-    """Raised with every problem found in a stack's settings; Pulumi prints it without a traceback."""
-
-    def __init__(self, stack: str, problems: list[str]) -> None:
-        self.problems = problems
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
-        super().__init__(f"Pulumi.{stack}.yaml has {count}; nothing was declared:\n{lines}")
-
-
-def _impossible(why: str, instead: str) -> PydanticCustomError:
-    return PydanticCustomError("impossible", "{why}; {instead}", {"why": why, "instead": instead})
-
-
-class Settings(BaseModel):
-    """A section of the stack file: camelCase keys, no unknown ones, never changed after loading."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, validate_default=True)
-
-
-class IdentitySettings(Settings):
-    """Who may sign in, and for how long a sign-in lasts."""
-
-    self_sign_up: bool = Field(False, description="Anybody may create an account; otherwise an administrator does.")
-    id_token_minutes: int = Field(
-        60,
-        ge=5,
-        le=1440,
-        description="Lifetime of ID and access tokens. A token cannot be taken back before it ends: "
-        "API Gateway and AgentCore validate it offline.",
-    )
-    refresh_token_days: int = Field(30, ge=1, le=3650, description="Lifetime of a sign-in.")
-    callback_urls: list[str] = Field(
-        ["http://localhost:5173/"],
-        min_length=1,
-        description="Where the login page may send the browser back to.",
-    )
-
-
-class FirewallSettings(Settings):
-    """What the web ACL refuses."""
-
-    body_limit_kb: int = Field(
-        64,
-        ge=8,
-        le=64,
-        description="Larger request bodies are blocked. WAF inspects 64 KB at most and would let the rest pass unseen.",
-    )
-    requests_per_address: int = Field(
-        600,
-        ge=10,
-        le=2_000_000_000,
-        description="Requests from one address in five minutes before it is blocked.",
-    )
-
-
-class ApiSettings(Settings):
-    """The REST API that streams."""
-
-    endpoint_type: EndpointType = Field("REGIONAL", description="Where the API answers. EDGE cuts silence after 30 s.")
-    stage_name: str = Field("", pattern=r"^[A-Za-z0-9_]{0,128}$", description="Empty: the stack's name.")
-    response_transfer_mode: TransferMode = Field("STREAM", description="BUFFERED holds every word until the last.")
-    timeout_seconds: int = Field(900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte.")
-    heartbeat_seconds: float = Field(
-        10,
-        gt=0,
-        description="Silence after which the agent sends an SSE comment, so that no limit cuts the stream.",
-    )
-    allowed_origin: str = Field(
-        "",
-        description="Origin of the page that calls the API from a browser, or * for any. Empty: no browser.",
-    )
-    throttle_rate: float = Field(20, gt=0, le=10_000, description="Steady requests per second for the stage.")
-    throttle_burst: int = Field(40, ge=1, le=5_000, description="Requests the stage takes at once.")
-
-    @field_validator("allowed_origin")
-    @classmethod
-    def _is_an_origin(cls, value: str) -> str:
-        if value in ("", "*") or re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?", value):
-            return value
-        raise _impossible(
-            "a browser sends an origin as scheme, host and port, and compares it letter by letter",
-            "write it like https://chat.example.com, without a path or a trailing slash",
-        )
-
-    @property
-    def idle_limit_seconds(self) -> int:
-        """Seconds of silence after which API Gateway cuts the stream."""
-        return IDLE_LIMIT_SECONDS[self.endpoint_type]
-
-    @model_validator(mode="after")
-    def _heartbeat_beats_the_idle_limit(self) -> ApiSettings:
-        longest = self.idle_limit_seconds / HEARTBEAT_MARGIN
-        if self.heartbeat_seconds > longest:
-            raise _impossible(
-                f"heartbeatSeconds is {self.heartbeat_seconds:g} and a {self.endpoint_type} endpoint cuts a stream "
-                f"after {self.idle_limit_seconds} s of silence",
-                f"write {longest:g} or less",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _only_streams_outlast_29_seconds(self) -> ApiSettings:
-        if self.response_transfer_mode == "BUFFERED" and self.timeout_seconds > BUFFERED_LIMIT_SECONDS:
-            raise _impossible(
-                f"timeoutSeconds is {self.timeout_seconds} and a BUFFERED integration ends at "
-                f"{BUFFERED_LIMIT_SECONDS} s",
-                f"write STREAM, or timeoutSeconds: {BUFFERED_LIMIT_SECONDS}",
-            )
-        return self
-
-
-class RuntimeSettings(Settings):
-    """The agent in AgentCore."""
-
-    model: str = Field(
-        "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0",
-        pattern=r"^bedrock:\S+$",
-        description="bedrock:MODEL_ID; the local run puts its own model in place of it.",
-    )
-    model_arns: list[str] = Field(
-        min_length=1,
-        description="The models and inference profiles that the agent's role may invoke, and no others.",
-    )
-    bypass_protection: Literal["none", "origin-secret"] = Field(
-        "origin-secret",
-        description="What stops a caller with a token from going round the API to the runtime.",
-    )
-    idle_session_seconds: int = Field(900, ge=60, le=1_209_600, description="Silence after which a microVM ends.")
-    session_seconds: int = Field(28_800, ge=60, le=1_209_600, description="Longest life of a microVM.")
-
-    @field_validator("model_arns")
-    @classmethod
-    def _names_models(cls, value: list[str]) -> list[str]:
-        for arn in value:
-            if not re.fullmatch(r"arn:aws[a-z-]*:bedrock:[^:]*:[^:]*:(foundation-model|inference-profile)/[^*]+", arn):
-                raise _impossible(
-                    f"{arn} is not the ARN of one Bedrock model or inference profile",
-                    "write arn:aws:bedrock:REGION::foundation-model/ID or "
-                    "arn:aws:bedrock:REGION:ACCOUNT:inference-profile/ID",
-                )
-        return value
+# What stands in for a required value that is missing or wrong while the other values are still being checked.
+_STAND_INS: Mapping[tuple[str, ...], Any] = {
+    ("region",): "us-east-1",
+    ("owner",): "nobody",
+    ("stack",): "dev",
+    ("runtime",): {"modelArns": ["arn:aws:bedrock:us-east-1::foundation-model/none"]},
+    ("runtime", "modelArns"): ["arn:aws:bedrock:us-east-1::foundation-model/none"],
+}
 
 
 def _parse_json(value: object) -> object:
     """Pulumi hands a program every structured value as JSON text."""
-    return json.loads(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        raise impossible("a section holds keys of its own", "write them indented below it") from None
 
 
 class StackConfig(Settings):
@@ -198,20 +64,37 @@ class StackConfig(Settings):
 
     project: str
     stack: str
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="aws:region")
-    owner: str = Field(min_length=1, max_length=256, description="The team that answers for this stack.")
-    identity: Annotated[IdentitySettings, BeforeValidator(_parse_json)] = IdentitySettings()
-    firewall: Annotated[FirewallSettings, BeforeValidator(_parse_json)] = FirewallSettings()
-    api: Annotated[ApiSettings, BeforeValidator(_parse_json)] = ApiSettings()
-    runtime: Annotated[RuntimeSettings, BeforeValidator(_parse_json)]
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Where everything is declared.")
+    owner: str = Field(
+        min_length=1, max_length=256, description="The team that answers for this stack; every resource is tagged."
+    )
+    environment: Environment | None = Field(
+        None,
+        description="prod carries rules that the others do not. Left out: prod for a stack named prod…, staging for "
+        "one named stag…, dev otherwise.",
+    )
+    identity: Annotated[IdentitySettings, BeforeValidator(_parse_json)] = Field(
+        IdentitySettings(), description="The user pool."
+    )
+    firewall: Annotated[FirewallSettings, BeforeValidator(_parse_json)] = Field(
+        FirewallSettings(), description="The web ACL."
+    )
+    api: Annotated[ApiSettings, BeforeValidator(_parse_json)] = Field(ApiSettings(), description="The REST API.")
+    runtime: Annotated[RuntimeSettings, BeforeValidator(_parse_json)] = Field(description="The agent in AgentCore.")
+    observability: Annotated[ObservabilitySettings, BeforeValidator(_parse_json)] = Field(
+        ObservabilitySettings(), description="Logs, alarms, dashboard."
+    )
+    network: Annotated[NetworkSettings | None, BeforeValidator(_parse_json)] = Field(
+        None, description="The private way to the runtime; only with bypassProtection: private."
+    )
 
     @field_validator("stack")
     @classmethod
-    def _fits_every_name(cls, value: str, info: ValidationInfo) -> str:
+    def _fits_every_name(cls, value: str) -> str:
         if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", value):
             return value
-        raise _impossible(
-            f"the stack name {value!r} becomes part of names that AWS bounds",
+        raise impossible(
+            "the stack's name becomes part of names that AWS bounds",
             "use at most 16 lower-case letters, digits and hyphens, the first a letter",
         )
 
@@ -221,9 +104,16 @@ class StackConfig(Settings):
         return f"{self.project}-{self.stack}"
 
     @property
+    def kind(self) -> Environment:
+        """The environment, from the file or from the stack's name."""
+        if self.environment is not None:
+            return self.environment
+        return "prod" if self.stack.startswith("prod") else "staging" if self.stack.startswith("stag") else "dev"
+
+    @property
     def tags(self) -> dict[str, str]:
         """The tags of every resource that can carry any."""
-        return {"project": self.project, "stack": self.stack, "owner": self.owner}
+        return {"project": self.project, "stack": self.stack, "environment": self.kind, "owner": self.owner}
 
     @property
     def stage_name(self) -> str:
@@ -232,13 +122,95 @@ class StackConfig(Settings):
 
     @property
     def agent_environment(self) -> dict[str, str]:
-        """What the agent must know of the API in front of it; a variable without a value is left out."""
+        """The agent's variables that follow from the settings; one without a value is left out."""
+        runtime = self.runtime
         variables = {
+            "AGENT_NAME": self.name,
+            "AGENT_REGION": self.region,
+            "AGENT_MODEL": runtime.model,
+            "AGENT_GUARDRAIL_ID": runtime.guardrail_id,
+            "AGENT_GUARDRAIL_VERSION": runtime.guardrail_version,
+            "AGENT_MAX_TOKENS": str(runtime.max_tokens),
+            "AGENT_MAX_PROMPT_CHARS": str(runtime.max_prompt_chars),
+            "AGENT_MAX_MESSAGES": str(runtime.max_messages),
+            "AGENT_LOG_PROMPTS": "true" if runtime.log_prompts else "",
             "AGENT_HEARTBEAT_SECONDS": f"{self.api.heartbeat_seconds:g}",
-            "AGENT_RUN_TIMEOUT_SECONDS": str(self.api.timeout_seconds),
+            "AGENT_RUN_TIMEOUT_SECONDS": f"{self.api.run_timeout_seconds:g}",
             "AGENT_ALLOWED_ORIGIN": self.api.allowed_origin,
         }
         return {name: value for name, value in variables.items() if value}
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Everything that is wrong between sections; see `Settings.contradictions`."""
+        if (self.runtime.bypass_protection == "private") != (self.network is not None):
+            yield Contradiction(
+                ("network", "runtime.bypassProtection"),
+                f"bypassProtection is {self.runtime.bypass_protection}, and the private way needs a network while "
+                "the others have no use for one",
+                "write network with bypassProtection: private, and leave both out otherwise",
+            )
+        # A character of a prompt is four bytes of UTF-8 at most, but prose is mostly one; twice the limit is a slip.
+        if self.runtime.max_prompt_chars > self.firewall.body_limit_kb * 1024:
+            yield Contradiction(
+                ("runtime.maxPromptChars", "firewall.bodyLimitKb"),
+                f"a prompt of {self.runtime.max_prompt_chars} characters does not fit into a body of "
+                f"{self.firewall.body_limit_kb} KB",
+                "lower maxPromptChars or raise bodyLimitKb",
+            )
+        domain = self.api.domain
+        if domain and self.api.endpoint_type == "EDGE" and not domain.certificate_arn and self.region != "us-east-1":
+            yield Contradiction(
+                ("api.domain.certificateArn", "api.endpointType", "region"),
+                "an EDGE host name needs its certificate in us-east-1, and this stack declares in " + self.region,
+                "write the certificateArn of one in us-east-1",
+            )
+        if self.kind == "prod":
+            yield from self._production_contradictions()
+
+    def _production_contradictions(self) -> Iterator[Contradiction]:
+        """What a production stack may not do."""
+        refused = (
+            ("api.allowedOrigin", self.api.allowed_origin == "*", "any page could call the API", "write one origin"),
+            (
+                "runtime.bypassProtection",
+                self.runtime.bypass_protection == "none",
+                "a caller with a token could go round WAF, throttle and log to the runtime",
+                "write origin-secret or private",
+            ),
+            (
+                "runtime.logPrompts",
+                self.runtime.log_prompts,
+                "prompts are personal data and would stand in the log",
+                "write false",
+            ),
+            (
+                "identity.idTokenMinutes",
+                self.identity.id_token_minutes > 60,
+                "an ID token cannot be taken back, so it must end soon",
+                "write 60 or less",
+            ),
+            (
+                "identity.deletionProtection",
+                not self.identity.deletion_protection,
+                "a slip would delete every user's account",
+                "write true",
+            ),
+            (
+                "identity.protect",
+                not self.identity.protect,
+                "a replaced user pool loses every user's account",
+                "write true",
+            ),
+            (
+                "identity.callbackUrls",
+                any(url.startswith("http://") for url in self.identity.callback_urls),
+                "a page on a developer's machine could receive the users' authorization codes",
+                "write https:// addresses only",
+            ),
+        )
+        for key, wrong, why, instead in refused:
+            if wrong:
+                yield Contradiction((key,), f"this is a production stack, where {why}", instead)
 
     @classmethod
     def load(cls) -> StackConfig:
@@ -257,44 +229,57 @@ class StackConfig(Settings):
             SettingsError: with every problem, when one or more values cannot work.
         """
         prefix = f"{project}:"
-        own = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-        given = {"project": project, "stack": stack, **own}
+        own = {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
+        given: dict[str, Any] = {**own, "project": project, "stack": stack}
         if "aws:region" in values:
             given["region"] = values["aws:region"]
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise SettingsError(stack, [_sentence(project, detail) for detail in error.errors()]) from None
+        problems: list[str] = []
+        wrong: set[tuple[str, ...]] = set()
+        while True:
+            try:
+                config = cls.model_validate(given)
+                break
+            except ValidationError as error:
+                for detail in error.errors():
+                    problems.append(sentence(project, cls, detail))
+                    wrong.add(_set_aside(given, tuple(str(part) for part in detail["loc"])))
+        problems += _contradictions(project, config, wrong)
+        if problems:
+            raise SettingsError(stack, problems)
+        return config
 
 
-def _sentence(project: str, detail: ErrorDetails) -> str:
-    """One validation error as a sentence: the key, the value, why, what to write."""
-    path = [str(part) for part in detail["loc"]]
-    key = "aws:region" if path[:1] == ["region"] else f"{project}:{'.'.join(path)}"
-    kind = detail["type"]
-    if kind == "missing":
-        return f"{key} is missing; write {key}: <value> under config."
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(path[-1], _known_keys(path[:-1]), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_known_keys(path[:-1]))}."
-        return f"{key} is not a setting; {hint}"
-    reason = detail["msg"][0].lower() + detail["msg"][1:]
-    if kind == "impossible":
-        return f"{key}: {reason}."
-    return f"{key} is {json.dumps(detail['input'], default=str)}, but {reason}."
+def _decoded(value: Any) -> Any:
+    """A section as a mapping of its own, which may be changed while checking; anything else as it is."""
+    try:
+        parsed = json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError:
+        return value
+    return dict(parsed) if isinstance(parsed, dict) else value
 
 
-def _known_keys(path: list[str]) -> list[str]:
-    model: type[BaseModel] = StackConfig
-    for part in path:
-        found = next((f.annotation for f in model.model_fields.values() if f.alias == part), None)
-        if not (isinstance(found, type) and issubclass(found, BaseModel)):
-            return []
-        model = found
-    return list(_writable_keys(model))
+def _set_aside(given: dict[str, Any], location: tuple[str, ...]) -> tuple[str, ...]:
+    """Take a wrong value out (or put a stand-in where one is required), so that the rest can be checked.
+
+    Returns the key that was set aside: a section or a key of a section.
+    """
+    path = location[:2] if isinstance(given.get(location[0]), dict) else location[:1]
+    holder = given[path[0]] if len(path) == 2 else given
+    if path in _STAND_INS:
+        holder[path[-1]] = _STAND_INS[path]
+    else:
+        holder.pop(path[-1], None)
+    return path
 
 
-def _writable_keys(model: type[BaseModel]) -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        if name not in ("project", "stack"):
-            yield field.alias or name
+def _contradictions(project: str, config: StackConfig, wrong: set[tuple[str, ...]]) -> Iterator[str]:
+    """The sentences of every contradiction between values that are right by themselves."""
+    found = [("", each) for each in config.contradictions()]
+    for name, field in type(config).model_fields.items():
+        section = getattr(config, name)
+        if isinstance(section, Settings):
+            found += [(field.alias or name, each) for each in section.contradictions()]
+    for section_name, each in found:
+        paths = {tuple(".".join(part for part in (section_name, key) if part).split(".")) for key in each.keys}
+        if not any(path[: len(bad)] == bad for path in paths for bad in wrong):
+            yield contradiction_sentence(project, section_name, each)

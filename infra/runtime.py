@@ -11,16 +11,14 @@ from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_random as random
 
-from infra import arn
-from infra.artifact import CodePackage
-from infra.config import RuntimeSettings
+from infra import arn, permissions
+from infra.artifact import Artifact
 from infra.identity import Identity
+from infra.memory import Memory
+from infra.origin import ORIGIN_HEADER, OriginSecret
+from infra.settings.runtime import RuntimeSettings
 
-QUALIFIER = "DEFAULT"
-
-ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 
@@ -28,17 +26,22 @@ class Runtime(pulumi.ComponentResource):
     """An AgentCore runtime that takes the user pool's ID tokens and streams over HTTP.
 
     Pulumi type: ``agentstream:infra:Runtime``. Produces ``iam.Role``, ``iam.RolePolicy``,
-    ``bedrock.AgentcoreAgentRuntime`` and, unless the bypass protection is off, ``random.RandomPassword``. Leaves the
-    package to `CodePackage` and the front door to `StreamingApi`.
+    ``bedrock.AgentcoreAgentRuntime``, ``cloudwatch.LogGroup``, the `OriginSecret` and the `Memory` that the settings
+    ask for, and a ``bedrock.AgentcoreAgentRuntimeEndpoint`` when the qualifier is not DEFAULT. Leaves the artifact to
+    `CodePackage` or `ContainerImage`, the front door to `StreamingApi`, and the private way to `PrivateEdge`.
     """
 
     arn: pulumi.Output[str]
     id: pulumi.Output[str]
     account_id: pulumi.Output[str]
+    qualifier: str
     origin_secret: pulumi.Output[str] | None
     """What the API must send in `ORIGIN_HEADER`; None when the stack does not ask for it."""
     url: pulumi.Output[str]
     """The `/invocations` address without its query: nothing else streams."""
+    address: pulumi.Output[str]
+    """`url` with qualifier and account: the whole address of an invocation."""
+    log_group: pulumi.Output[str]
 
     def __init__(
         self,
@@ -46,61 +49,106 @@ class Runtime(pulumi.ComponentResource):
         settings: RuntimeSettings,
         *,
         identity: Identity,
-        package: CodePackage,
+        artifact: Artifact,
         region: str,
         environment: Mapping[str, str],
+        log_retention_days: int,
         tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentstream:infra:Runtime", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        # AgentCore allows letters, digits and underscores, and 48 characters at most.
-        runtime_name = name.replace("-", "_")
-        account = arn.account_id(identity.user_pool_arn)
-        partition = arn.partition(identity.user_pool_arn)
-
-        role = aws.iam.Role(
-            f"{name}-agent",
-            description="What the agent may do in AWS.",
-            assume_role_policy=pulumi.Output.json_dumps(_trust(partition, region, account)),
-            tags=tags,
-            opts=child,
-        )
-        permissions = aws.iam.RolePolicy(
-            f"{name}-agent-permissions",
-            role=role.id,
-            policy=pulumi.Output.json_dumps(
-                _permissions(partition, region, account, runtime_name, package.object_arn, settings.model_arns)
-            ),
-            opts=child,
-        )
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.qualifier = settings.qualifier
 
         variables: dict[str, pulumi.Input[str]] = {
             **environment,
             "AGENT_HOST": "0.0.0.0",  # noqa: S104 - inside the microVM; AgentCore requires 0.0.0.0:8080
-            "AGENT_MODEL": settings.model,
         }
         forwarded = ["Authorization"]
+        grants = list(artifact.grants)
         self.origin_secret = None
-        if settings.bypass_protection == "origin-secret":
-            password = random.RandomPassword(f"{name}-origin", length=48, special=False, opts=child)
-            self.origin_secret = pulumi.Output.secret(password.result)
-            variables["AGENT_ORIGIN_SECRET"] = self.origin_secret
+        # Behind the private way the secret is a second lock: a token that leaks with the network's help still fails.
+        if settings.bypass_protection != "none":
+            secret = OriginSecret(name, settings.origin_secret, opts=self._child)
+            self.origin_secret = secret.sent
+            variables |= secret.variables()
             forwarded.append(ORIGIN_HEADER)
+        if settings.memory_days:
+            memory = Memory(name, settings.memory_days, tags=tags, opts=self._child)
+            variables["AGENT_MEMORY_ID"] = memory.id
+            grants.append(memory.grant)
 
-        runtime = aws.bedrock.AgentcoreAgentRuntime(
+        place = permissions.Place(arn.partition(identity.user_pool_arn), region, arn.account_id(identity.user_pool_arn))
+        runtime = self._declare(
+            name,
+            settings,
+            identity,
+            artifact,
+            place,
+            grants=grants,
+            forwarded=forwarded,
+            variables=variables,
+            tags=tags,
+        )
+        self.arn = runtime.agent_runtime_arn
+        self.id = runtime.agent_runtime_id
+        self.account_id = arn.account_id(runtime.agent_runtime_arn)
+        # By id and account, never by ARN: API Gateway decodes and re-encodes an escaped ARN on its way.
+        self.url = pulumi.Output.concat(
+            "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, "/invocations"
+        )
+        self.address = pulumi.Output.concat(self.url, "?qualifier=", self.qualifier, "&accountId=", self.account_id)
+        if settings.endpoint_name:
+            aws.bedrock.AgentcoreAgentRuntimeEndpoint(
+                f"{name}-endpoint",
+                name=settings.endpoint_name,
+                agent_runtime_id=self.id,
+                # Without a version the endpoint would stay on the one it was made with and serve old code
+                # (https://github.com/aws-ia/terraform-aws-agentcore/pull/31).
+                agent_runtime_version=runtime.agent_runtime_version,
+                tags=tags,
+                opts=self._child,
+            )
+        self.log_group = self._logs(name, log_retention_days, tags)
+        self.register_outputs({"arn": self.arn, "id": self.id, "url": self.url})
+
+    def _declare(
+        self,
+        name: str,
+        settings: RuntimeSettings,
+        identity: Identity,
+        artifact: Artifact,
+        place: permissions.Place,
+        *,
+        grants: list[permissions.Statement],
+        forwarded: list[str],
+        variables: dict[str, pulumi.Input[str]],
+        tags: dict[str, str],
+    ) -> aws.bedrock.AgentcoreAgentRuntime:
+        # AgentCore allows letters, digits and underscores, and 48 characters at most.
+        runtime_name = name.replace("-", "_")
+        role = aws.iam.Role(
+            f"{name}-agent",
+            description="What the agent may do in AWS.",
+            assume_role_policy=pulumi.Output.json_dumps(permissions.trust(place)),
+            tags=tags,
+            opts=self._child,
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-agent-permissions",
+            role=role.id,
+            policy=pulumi.Output.json_dumps(permissions.execution(place, settings, runtime_name, grants)),
+            opts=self._child,
+        )
+        return aws.bedrock.AgentcoreAgentRuntime(
             f"{name}-runtime",
             agent_runtime_name=runtime_name,
+            description="Streams the agent's answers.",
             role_arn=role.arn,
-            agent_runtime_artifact={
-                "code_configuration": {
-                    "code": {"s3": {"bucket": package.bucket, "prefix": package.key}},
-                    "runtime": "PYTHON_3_13",
-                    "entry_points": ["main.py"],
-                }
-            },
-            network_configuration={"network_mode": "PUBLIC"},
+            agent_runtime_artifact=artifact.runtime_artifact(telemetry=settings.telemetry),
+            network_configuration=_network(settings),
             protocol_configuration={"server_protocol": "HTTP"},
+            platform_version=settings.platform_version,
             # An ID token has `aud` and no `client_id`. Everything configured here must match, so listing
             # allowed_clients as well would refuse every ID token
             # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html).
@@ -120,86 +168,35 @@ class Runtime(pulumi.ComponentResource):
             ],
             environment_variables=variables,
             tags=tags,
-            # The role's permissions must exist before AgentCore first assumes it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[permissions]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[policy],  # AgentCore assumes the role while it creates the runtime
+                additional_secret_outputs=["environmentVariables"] if self.origin_secret is not None else None,
+            ),
         )
 
-        self.arn = runtime.agent_runtime_arn
-        self.id = runtime.agent_runtime_id
-        self.account_id = arn.account_id(runtime.agent_runtime_arn)
-        # By id and account, never by ARN: API Gateway decodes and re-encodes an escaped ARN on its way.
-        self.url = pulumi.Output.concat(
-            "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, "/invocations"
+    def _logs(self, name: str, retention_days: int, tags: dict[str, str]) -> pulumi.Output[str]:
+        """Claim the group that AgentCore writes to, so that its lines do not stay for ever.
+
+        AgentCore makes the group itself at the first line, without a retention; declared right after the runtime it is
+        there before any session can write
+        (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html).
+        """
+        group = aws.cloudwatch.LogGroup(
+            f"{name}-agent-log",
+            name=pulumi.Output.concat("/aws/bedrock-agentcore/runtimes/", self.id, "-", self.qualifier),
+            retention_in_days=retention_days,
+            tags=tags,
+            opts=self._child,
         )
-        self.register_outputs({"arn": self.arn, "id": self.id, "url": self.url})
+        return group.name
 
 
-def _trust(partition: pulumi.Output[str], region: str, account: pulumi.Output[str]) -> dict[str, object]:
-    """Only AgentCore, only for this account and Region, may assume the role.
-
-    Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-permissions.html
-    """
-    source = pulumi.Output.concat("arn:", partition, ":bedrock-agentcore:", region, ":", account, ":*")
+def _network(settings: RuntimeSettings) -> aws.bedrock.AgentcoreAgentRuntimeNetworkConfigurationArgsDict:
+    """Where the agent's own calls leave from. It says nothing of who may call the agent."""
+    if settings.network == "PUBLIC":
+        return {"network_mode": "PUBLIC"}
     return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "bedrock-agentcore.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {
-                    "StringEquals": {"aws:SourceAccount": account},
-                    "ArnLike": {"aws:SourceArn": source},
-                },
-            }
-        ],
-    }
-
-
-def _permissions(
-    partition: pulumi.Output[str],
-    region: str,
-    account: pulumi.Output[str],
-    runtime_name: str,
-    package_arn: pulumi.Output[str],
-    model_arns: list[str],
-) -> dict[str, object]:
-    """Logs, traces and metrics of its own, the listed models, its own package.
-
-    Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-permissions.html
-    """
-    logs = pulumi.Output.concat("arn:", partition, ":logs:", region, ":", account, ":log-group:")
-    group = pulumi.Output.concat(logs, "/aws/bedrock-agentcore/runtimes/", runtime_name, "-*")
-
-    def allow(sid: str, actions: list[str], resources: list[pulumi.Input[str]]) -> dict[str, object]:
-        return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
-
-    metrics = allow("Metrics", ["cloudwatch:PutMetricData"], ["*"])
-    metrics["Condition"] = {"StringEquals": {"cloudwatch:namespace": "bedrock-agentcore"}}
-    traces = [
-        "xray:PutTraceSegments",
-        "xray:PutTelemetryRecords",
-        "xray:GetSamplingRules",
-        "xray:GetSamplingTargets",
-    ]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            allow("Models", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], [*model_arns]),
-            allow("Package", ["s3:GetObject"], [package_arn]),
-            allow(
-                "LogGroup",
-                ["logs:CreateLogGroup", "logs:DescribeLogStreams", "logs:PutResourcePolicy"],
-                [group],
-            ),
-            allow("FindLogGroup", ["logs:DescribeLogGroups"], [pulumi.Output.concat(logs, "*")]),
-            allow(
-                "LogLines",
-                ["logs:CreateLogStream", "logs:PutLogEvents"],
-                [pulumi.Output.concat(group, ":log-stream:*")],
-            ),
-            # X-Ray and CloudWatch metrics know no resources, so these two cannot name any.
-            allow("Traces", traces, ["*"]),
-            metrics,
-        ],
+        "network_mode": "VPC",
+        "network_mode_config": {"subnets": settings.subnet_ids, "security_groups": settings.security_group_ids},
     }

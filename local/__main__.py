@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 FOLDER = ROOT / ".local"
 
 Stack = Annotated[str, typer.Option(help="Whose graph to serve, as in Pulumi.<stack>.yaml.")]
+Folder = Annotated[Path, typer.Option(help="Where outputs, graphs and logs go.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port or fail; chosen when left out.")]
 
 
@@ -33,27 +34,30 @@ def up(
     emulator_port: Port = None,
     model: Annotated[str, typer.Option(help="scripted, ollama:NAME or bedrock:MODEL_ID.")] = "scripted",
     time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
+    folder: Folder = FOLDER,
 ) -> None:
     """Bring the chain up and keep it up until Ctrl-C."""
     asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
     ports = {name: port for name, port in asked.items() if port is not None}
-    options = Options(stack=stack, folder=FOLDER, ports=ports, model=model, time_scale=time_scale)
+    options = Options(stack=stack, folder=folder, ports=ports, model=model, time_scale=time_scale)
     _run(_up(options))
 
 
 async def _up(options: Options) -> None:
     with Claim.take(options.folder) as claim:
         async with running(options) as chain:
-            claim.describe({"stack": options.stack, "ports": chain.ports})
-            _print_ready(chain)
-            raise ProgramError(await chain.first_failure())
+            claim.describe({"stack": options.stack, "ports": chain.ports, "processes": chain.processes})
+            _print_ready(chain, options.folder)
+            reason = await chain.first_failure()
+    print(reason, file=sys.stderr)
+    raise typer.Exit(1)
 
 
-def _print_ready(chain: Chain) -> None:
+def _print_ready(chain: Chain, folder: Path) -> None:
     outputs = chain.outputs
     print(f"The {chain.graph.stack} stack is up on loopback.", flush=True)
     print(f"  POST        {outputs['invokeUrl']}")
-    print(f"  sign in as  {outputs['demoUsername']}  (password in .local/outputs.json)")
+    print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
     print('  ask         .venv/bin/python -m client ask "What is streaming?"')
     print("  stop        Ctrl-C, or .venv/bin/python -m local down", flush=True)
 
@@ -67,9 +71,9 @@ def demo(stack: Stack = "dev") -> None:
 
 
 @app.command()
-def status() -> None:
+def status(folder: Folder = FOLDER) -> None:
     """Say whether the chain is up, and where; exit code 1 when it is not."""
-    state = read_state(FOLDER)
+    state = read_state(folder)
     if state is None:
         print("The local chain is down: `python -m local up` brings it up.")
         raise typer.Exit(1)
@@ -79,12 +83,12 @@ def status() -> None:
 
 
 @app.command()
-def down() -> None:
+def down(folder: Folder = FOLDER) -> None:
     """Stop a chain that is up, and wait until it is gone."""
-    if read_state(FOLDER) is None:
+    if read_state(folder) is None:
         print("The local chain is down already.")
         return
-    Claim.stop_holder(FOLDER)
+    Claim.stop_holder(folder)
     print("The local chain is down.")
 
 

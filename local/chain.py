@@ -69,7 +69,7 @@ class Chain:
         read_settings(options.stack)
         if importlib.util.find_spec("ministack") is None:
             raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
-        endpoint = self._url("emulator")
+        endpoint = self.url("emulator")
         async with _together() as group:
             group.create_task(self._start_emulator())
             provisioning = group.create_task(provision(options.stack, endpoint))
@@ -77,16 +77,21 @@ class Chain:
         self.graph = provisioned.graph
         async with _together() as group:
             group.create_task(self._start_agent())
-            group.create_task(self._start_server("runtime", self.graph, "--agent", self._url("agent")))
+            group.create_task(self._start_server("runtime", self.graph, "--agent", self.url("agent")))
             group.create_task(self.start_gateway("gateway", self.graph))
         self.outputs = self._outputs(provisioned)
         write_private(options.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
 
     async def start_gateway(self, name: str, graph: Graph) -> str:
-        """Serve a graph's REST API, and return the address; a second one may serve a changed graph beside the first."""
-        self.ports.setdefault(name, free_port(0, set(self.ports.values())))
+        """Serve a graph's REST API and return the address; a second may serve a changed graph beside the first."""
+        self.ports.setdefault(name, free_port(set(self.ports.values())))
         await self._start_server(name, graph, "--time-scale", str(self._options.time_scale), module="gateway")
-        return self._url(name)
+        return self.url(name)
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process id of every child, by name."""
+        return {child.name: child.process.pid for child in self._children}
 
     async def first_failure(self) -> str:
         """Wait until a child stops by itself, and return why in one sentence."""
@@ -151,7 +156,8 @@ class Chain:
         self._children.append(child)
         return child
 
-    def _url(self, name: str) -> str:
+    def url(self, name: str) -> str:
+        """The address of a part on loopback, without a trailing slash."""
         return f"http://{LOOPBACK}:{self.ports[name]}"
 
     def _addresses(self) -> AddressBook:
@@ -162,7 +168,7 @@ class Chain:
             str(urlsplit(outputs["loginUrl"]).hostname): "emulator",
             str(urlsplit(outputs["apiUrl"]).hostname): "gateway",
         }
-        return AddressBook({host: self._url(name) for host, name in hosts.items()})
+        return AddressBook({host: self.url(name) for host, name in hosts.items()})
 
     def _outputs(self, provisioned: Provisioned) -> dict[str, Any]:
         """The stack's outputs as a client needs them: what it connects to is on loopback."""
@@ -171,7 +177,7 @@ class Chain:
         return {
             **self.graph.outputs,
             **located,
-            "endpointUrl": self._url("emulator"),
+            "endpointUrl": self.url("emulator"),
             "demoUsername": provisioned.username,
             "demoPassword": provisioned.password,
         }
@@ -201,7 +207,7 @@ def choose_ports(asked: Mapping[str, int]) -> dict[str, int]:
             )
         ports[name] = port
     for name, usual in USUAL_PORTS.items():
-        ports.setdefault(name, free_port(usual, set(ports.values())))
+        ports.setdefault(name, free_port(set(ports.values()), usual))
     return ports
 
 

@@ -56,9 +56,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(usual: int, taken: set[int]) -> int:
+def free_port(taken: set[int], usual: int | None = None) -> int:
     """The usual port when it is free, any free one otherwise; never one in ``taken``."""
-    if usual not in taken and is_free(usual):
+    if usual is not None and usual not in taken and is_free(usual):
         return usual
     while True:
         with socket.socket() as probe:

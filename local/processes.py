@@ -15,6 +15,9 @@ from pathlib import Path
 from local.graph import ProgramError
 from local.network import LOOPBACK
 
+START_SECONDS = 60.0
+"""A child that is not ready after this long never will be, even on a slow and busy machine."""
+
 STOP_SECONDS = 4.0
 """A child gets this long to end after SIGTERM before it is killed."""
 
@@ -77,10 +80,16 @@ class Child:
         await self._until(lambda: _answers(port, path))
 
     async def _until(self, ready: Callable[[], Awaitable[bool]]) -> None:
-        while not await ready():
-            if self.process.returncode is not None:
-                raise ProgramError(self.obituary())
-            await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await ready():
+                    if self.process.returncode is not None:
+                        raise ProgramError(self.obituary())
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise ProgramError(
+                f"The {self.name} was not ready after {START_SECONDS:g} s; its log is {self.log}."
+            ) from None
 
     def obituary(self) -> str:
         """Why the child is no more, in one sentence, with its last words."""

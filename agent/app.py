@@ -1,0 +1,170 @@
+"""The server AgentCore talks to: POST /invocations and GET /ping on one event loop.
+
+The entrypoint hands the SDK a streaming response instead of yielding events: a yielded generator is run on
+the SDK's worker loop and goes on after the caller has hung up, a returned response is iterated on the
+server's own loop and ends with the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from ag_ui.core import BaseEvent
+from bedrock_agentcore.runtime import BedrockAgentCoreApp, BedrockAgentCoreContext, RequestContext
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
+from strands.models import Model
+
+from agent.agent import build_agent as default_agent
+from agent.blocking import detection
+from agent.body import BodyCheck
+from agent.errors import RefusalError
+from agent.memory import Memory, ProcessMemory
+from agent.models import build_model, check_model
+from agent.request import accept
+from agent.run import BuildAgent, events_of
+from agent.sessions import Sessions
+from agent.settings import Settings, SettingsError
+from agent.stream import EventStream, RunStream
+from agent.telemetry import RunRecord
+
+__all__ = ["create_app", "main"]
+
+SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+# A model call or a tool may hold a thread for minutes; asyncio's own default is cpus + 4, six in a microVM.
+_THREADS = 64
+
+
+def main() -> None:
+    """Serve until stopped. Settings that cannot work end the process with one sentence and exit code 2."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        check_model(settings)
+        _serve(settings)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+
+
+def create_app(settings: Settings, build_agent: BuildAgent = default_agent) -> BedrockAgentCoreApp:
+    """Return the ASGI application that answers every request with what `build_agent` builds."""
+    return _Service(settings, build_agent).app
+
+
+def _serve(settings: Settings) -> None:
+    """Serve until stopped. Raises SettingsError when the model or the memory cannot be made."""
+    service = _Service(settings, default_agent)
+    config = uvicorn.Config(
+        service.app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        ws="none",  # nothing here speaks WebSocket
+        timeout_keep_alive=75,  # longer than a gateway keeps an idle connection, so that the gateway closes it
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    service.on_unusable = stop
+    server.run()
+    if service.unusable:
+        raise SettingsError(service.unusable)
+
+
+class _Service:
+    """What lives as long as the process: the application, the model, the sessions, the memory, the threads."""
+
+    def __init__(self, settings: Settings, build_agent: BuildAgent) -> None:
+        self.unusable: str | None = None
+        self.on_unusable: Callable[[], None] = lambda: None
+        self._settings = settings
+        self._build_agent = build_agent
+        self._sessions = Sessions()
+        self._backends: asyncio.Future[tuple[Model, Memory]]
+        check = Middleware(BodyCheck, max_bytes=settings.max_body_bytes, refuse=self._refuse)
+        self.app = BedrockAgentCoreApp(lifespan=self._lifespan, middleware=[check])
+        self.app.entrypoint(self._invoke)
+        # The SDK logs every request at INFO; the run's own line says more.
+        logging.getLogger("bedrock_agentcore.app").setLevel(logging.WARNING)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: ASGIApp) -> AsyncIterator[None]:
+        """Make the model and the memory in a thread, while /ping is answered already."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="agent"))
+        with detection(wanted=self._settings.detect_blocking):
+            self._backends = asyncio.ensure_future(asyncio.to_thread(_make_backends, self._settings))
+            self._backends.add_done_callback(self._check_backends)
+            yield
+            self._backends.cancel()
+
+    def _check_backends(self, backends: asyncio.Future[tuple[Model, Memory]]) -> None:
+        error = None if backends.cancelled() else backends.exception()
+        if error is not None:
+            self.unusable = f"The model {self._settings.model} cannot be used: {type(error).__name__}: {error}"
+            self.on_unusable()
+
+    def _invoke(self, payload: Any, context: RequestContext) -> EventStream:
+        """Answer one request.
+
+        A plain function: the SDK runs it in a thread, so checking a large body holds up no other stream,
+        and iterates the body it returns on the server's own loop.
+        """
+        record = RunRecord()
+        headers = context.request_headers or {}
+        session_id = context.session_id
+        request_id = BedrockAgentCoreContext.get_request_id() or ""
+        try:
+            run = accept(payload, headers, self._settings, session_id=session_id, request_id=request_id)
+        except RefusalError as error:
+            return self._refuse(error)
+        record.run = run
+        events = events_of(
+            run,
+            sessions=self._sessions,
+            backends=self._backends,
+            build_agent=self._build_agent,
+            record=record,
+            settings=self._settings,
+        )
+        return self._respond(events, record, {} if session_id else {SESSION_HEADER: run.session_id})
+
+    def _refuse(self, error: RefusalError) -> EventStream:
+        return self._respond(_raise(error), RunRecord(), {})
+
+    def _respond(
+        self, events: AsyncGenerator[BaseEvent, None], record: RunRecord, headers: dict[str, str]
+    ) -> EventStream:
+        if self._settings.allowed_origin:
+            # Static, because AgentCore never forwards Origin to the agent.
+            headers["Access-Control-Allow-Origin"] = self._settings.allowed_origin
+        return EventStream(RunStream(events, record, self._settings).body(), headers)
+
+
+async def _raise(error: RefusalError) -> AsyncGenerator[BaseEvent, None]:
+    raise error
+    yield
+
+
+def _make_backends(settings: Settings) -> tuple[Model, Memory]:
+    """Do what the first request would otherwise wait for. Blocks: reads files, resolves credentials."""
+    import jwt  # noqa: F401, PLC0415 - it loads cryptography, which the first /ping need not wait for
+
+    memory: Memory = ProcessMemory(settings.max_messages)
+    if settings.memory_id:
+        from agent.agentcore_memory import AgentCoreMemory  # noqa: PLC0415 - loads the memory client
+
+        memory = AgentCoreMemory(settings)
+    return build_model(settings), memory

@@ -1,0 +1,190 @@
+"""Amazon Bedrock as the agent's model, in a way that can be hung up on.
+
+Strands calls boto3 in a thread and closes the event stream at the next chunk; while the model is silent
+there is no next chunk, so an abandoned call would hold its connection and go on being billed. Here every
+call remembers the connection it runs on, and ending the call shuts its socket down: the thread wakes at once
+and the connection closes.
+
+Throttling is retried here rather than by boto3 (which sleeps in the thread) or by Strands (which also
+retries after words have been sent).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from contextvars import ContextVar
+from http.client import HTTPConnection
+from typing import Any, cast
+
+import boto3
+from botocore.config import Config
+from strands.models import BedrockModel as StrandsBedrockModel
+from strands.types.content import Messages
+from strands.types.exceptions import ModelThrottledException
+from strands.types.streaming import StreamEvent
+
+from agent.errors import AgentError, Code
+from agent.settings import Settings
+
+__all__ = ["BedrockModel"]
+
+# Seconds before each further attempt. Bedrock's quotas count per minute, so an early retry seldom helps
+# and a caller seldom waits much longer than this: five attempts in 15 seconds.
+BACKOFF = (1.0, 2.0, 4.0, 8.0)
+
+
+class _Call:
+    """One call to Bedrock: the connection it runs on, while it has one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: HTTPConnection | None = None
+        self._socket: socket.socket | None = None
+        self._ended = False
+
+    def hold(self, connection: HTTPConnection) -> None:
+        """Remember the connection. Raises ConnectionAbortedError when the call has already been ended."""
+        with self._lock:
+            if self._ended:
+                raise ConnectionAbortedError("the caller has hung up")
+            self._connection = connection
+            self._socket = connection.sock  # the connection itself forgets it once the headers have come
+
+    def release(self) -> None:
+        """Forget the connection: it has gone back to the pool, and another call uses it now."""
+        with self._lock:
+            self._connection = self._socket = None
+
+    def end(self) -> None:
+        """Shut the connection down, from any thread, whatever the call is waiting for."""
+        with self._lock:
+            self._ended = True
+            if self._socket is not None:
+                # close() would not wake a thread that is blocked in recv(); shutdown() does. The plain
+                # socket's method, because SSLSocket's would pull the TLS state from under that thread.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close what is left of the connection; only for the call's own thread."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            if self._socket is not None:
+                self._socket.close()
+            self._connection = self._socket = None
+
+
+# asyncio.to_thread copies the context, so the connection that a call's thread uses finds its call here.
+_current: ContextVar[_Call | None] = ContextVar("bedrock_call", default=None)
+
+
+class _Tracked:
+    """Mixed into a connection class: tells the current call which connection carries it."""
+
+    _call: _Call | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        if self._call is not None:
+            self._call.release()
+        self._call = call = _current.get()
+        if call is not None:
+            connection = cast("HTTPConnection", self)
+            call.hold(connection)
+            if connection.sock is None:
+                connection.connect()
+                call.hold(connection)
+        return super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+class BedrockModel(StrandsBedrockModel):
+    """Strands' Bedrock provider with a prompt end: cancelling `stream` closes the connection."""
+
+    @classmethod
+    def from_settings(cls, model_id: str, settings: Settings) -> BedrockModel:
+        """Return the model. Reads the AWS configuration and credentials, so it blocks for some 100 ms."""
+        config: dict[str, Any] = {"model_id": model_id}
+        if settings.max_tokens is not None:
+            config["max_tokens"] = settings.max_tokens
+        if settings.guardrail_id is not None:
+            config |= {"guardrail_id": settings.guardrail_id, "guardrail_version": settings.guardrail_version}
+        session = boto3.Session(region_name=settings.region)
+        session.get_credentials()  # kept by the session; in a container this is an HTTP request
+        model = cls(
+            boto_session=session,
+            boto_client_config=Config(
+                retries={"total_max_attempts": 1},
+                connect_timeout=10,
+                read_timeout=settings.run_timeout_seconds,  # a model may think for minutes between words
+                max_pool_connections=64,
+                tcp_keepalive=True,
+            ),
+            **config,
+        )
+        _track(model.client)
+        return model
+
+    async def stream(self, messages: Messages, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
+        """Stream one answer; retries throttling as long as no event has been yielded.
+
+        Raises AgentError(MODEL_THROTTLED) when Bedrock goes on throttling, or does so in mid-answer.
+        """
+        for delay in (*BACKOFF, None):
+            started = False
+            try:
+                async with aclosing(self._attempt(messages, *args, **kwargs)) as events:
+                    async for event in events:
+                        started = True
+                        yield event
+                return
+            except ModelThrottledException as error:
+                if started or delay is None:
+                    # Not as the type that Strands would retry again.
+                    raise AgentError(Code.MODEL_THROTTLED) from error
+            await asyncio.sleep(delay)
+
+    async def _attempt(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
+        call = _Call()
+        complete = False
+        source = super().stream(*args, **kwargs)
+        try:
+            async with aclosing(source):
+                # The thread starts, and copies the context, when the first event is asked for.
+                token = _current.set(call)
+                try:
+                    event = await anext(source, None)
+                finally:
+                    _current.reset(token)
+                while event is not None:
+                    yield event
+                    event = await anext(source, None)
+            complete = True
+        finally:
+            if not complete:
+                call.end()
+
+    def _stream(self, *args: Any, **kwargs: Any) -> None:
+        """Make one call, in its thread. A connection with half an answer on it is of no further use."""
+        try:
+            super()._stream(*args, **kwargs)
+        except BaseException:
+            if call := _current.get():
+                call.close()
+            raise
+
+
+def _track(client: Any) -> None:
+    """Make the client's connections tell which call they carry.
+
+    botocore has no public way to name its connection classes. This is the one place that reaches into it,
+    and a test holds it to a real socket.
+    """
+    pools = client._endpoint.http_session._pool_classes_by_scheme
+    for scheme, pool in list(pools.items()):
+        connection = type(pool.ConnectionCls.__name__, (_Tracked, pool.ConnectionCls), {})
+        pools[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection})

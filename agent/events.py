@@ -1,0 +1,203 @@
+"""From what an agent yields to AG-UI events (https://docs.ag-ui.com/concepts/events).
+
+Two kinds of agent are understood: a Strands agent, whose provider-neutral stream events are translated
+one by one, and any async iterator of strings, which becomes one text message.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from contextlib import aclosing
+from typing import Any, cast
+
+from ag_ui.core import (
+    BaseEvent,
+    ReasoningEndEvent,
+    ReasoningMessageContentEvent,
+    ReasoningMessageEndEvent,
+    ReasoningMessageStartEvent,
+    ReasoningStartEvent,
+    TextMessageContentEvent,
+    TextMessageEndEvent,
+    TextMessageStartEvent,
+    TokenUsage,
+    ToolCallArgsEvent,
+    ToolCallEndEvent,
+    ToolCallResultEvent,
+    ToolCallStartEvent,
+)
+from strands import Agent
+from strands.handlers import PrintingCallbackHandler, null_callback_handler
+from strands.types.content import Message, Messages
+from strands.types.exceptions import MaxTokensReachedException
+
+from agent.scripted import ScriptedModel, wait
+from agent.tools import watch_tools
+
+__all__ = ["Transcript", "translate"]
+
+
+class Transcript:
+    """Translates the stream of one run, and keeps what a run leaves behind: its messages and its usage."""
+
+    def __init__(self, prompt: str) -> None:
+        self.messages: Messages = [{"role": "user", "content": [{"text": prompt}]}]
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cache_read_tokens = 0
+        self.cache_write_tokens = 0
+        self.stop_reason = "end_turn"
+        self._said: list[str] = []
+        self._text: str | None = None
+        self._reasoning: str | None = None
+        self._tool: str | None = None
+
+    def usage(self, provider: str, model: str) -> list[TokenUsage]:
+        """Return the run's tokens in the form RUN_FINISHED carries, empty when the agent reported none."""
+        # Bedrock counts cached tokens beside the input tokens, AG-UI within them.
+        read = self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+        if not read + self.output_tokens:
+            return []
+        return [
+            TokenUsage(
+                provider=provider,
+                model=model,
+                input_tokens=read,
+                output_tokens=self.output_tokens,
+                total_tokens=read + self.output_tokens,
+                cached_input_tokens=self.cache_read_tokens or None,
+                cache_write_input_tokens=self.cache_write_tokens or None,
+            )
+        ]
+
+    def read(self, event: dict[str, Any]) -> Iterator[BaseEvent]:
+        """Yield the AG-UI events for one event of `strands.Agent.stream_async`, often none."""
+        if "event" in event:
+            yield from self._chunk(event["event"])
+        elif "message" in event:
+            yield from self._message(event["message"])
+        elif "result" in event:
+            self.stop_reason = event["result"].stop_reason
+
+    def text(self, delta: str) -> Iterator[BaseEvent]:
+        """Yield the events for some words of the answer."""
+        if not delta:
+            return
+        yield from self._end_reasoning()
+        if self._text is None:
+            self._text = str(uuid.uuid4())
+            yield TextMessageStartEvent(message_id=self._text, role="assistant")
+        self._said.append(delta)
+        yield TextMessageContentEvent(message_id=self._text, delta=delta)
+
+    def cut(self, stop_reason: str) -> None:
+        """Take the words said so far as the whole message: the agent will not finish it itself."""
+        self.stop_reason = stop_reason
+        if self._said:
+            self.messages.append({"role": "assistant", "content": [{"text": "".join(self._said)}]})
+            self._said.clear()
+
+    def end(self) -> Iterator[BaseEvent]:
+        """Yield the events that close whatever is open."""
+        yield from self._end_reasoning()
+        if self._text is not None:
+            yield TextMessageEndEvent(message_id=self._text)
+            self._text = None
+        if self._tool is not None:
+            yield ToolCallEndEvent(tool_call_id=self._tool)
+            self._tool = None
+
+    def _chunk(self, chunk: dict[str, Any]) -> Iterator[BaseEvent]:
+        """Translate a model chunk: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html."""
+        if delta := chunk.get("contentBlockDelta", {}).get("delta"):
+            yield from self._delta(delta)
+        elif tool_use := chunk.get("contentBlockStart", {}).get("start", {}).get("toolUse"):
+            yield from self.end()
+            self._tool = tool_use["toolUseId"]
+            yield ToolCallStartEvent(tool_call_id=tool_use["toolUseId"], tool_call_name=tool_use["name"])
+        elif "contentBlockStop" in chunk or "messageStop" in chunk:
+            yield from self.end()
+        elif usage := chunk.get("metadata", {}).get("usage"):
+            self.input_tokens += usage.get("inputTokens", 0)
+            self.output_tokens += usage.get("outputTokens", 0)
+            self.cache_read_tokens += usage.get("cacheReadInputTokens", 0)
+            self.cache_write_tokens += usage.get("cacheWriteInputTokens", 0)
+
+    def _delta(self, delta: dict[str, Any]) -> Iterator[BaseEvent]:
+        if "text" in delta:
+            yield from self.text(delta["text"])
+        elif "toolUse" in delta and self._tool is not None and delta["toolUse"].get("input"):
+            yield ToolCallArgsEvent(tool_call_id=self._tool, delta=delta["toolUse"]["input"])
+        elif thought := delta.get("reasoningContent", {}).get("text"):
+            if self._reasoning is None:
+                self._reasoning = str(uuid.uuid4())
+                yield ReasoningStartEvent(message_id=self._reasoning)
+                yield ReasoningMessageStartEvent(message_id=self._reasoning, role="reasoning")
+            yield ReasoningMessageContentEvent(message_id=self._reasoning, delta=thought)
+
+    def _end_reasoning(self) -> Iterator[BaseEvent]:
+        if self._reasoning is not None:
+            yield ReasoningMessageEndEvent(message_id=self._reasoning)
+            yield ReasoningEndEvent(message_id=self._reasoning)
+            self._reasoning = None
+
+    def _message(self, message: Message) -> Iterator[BaseEvent]:
+        """Keep a finished message for the history; the results of tools appear only here."""
+        self._said.clear()
+        self.messages.append(message)
+        for block in message["content"]:
+            if result := block.get("toolResult"):
+                yield ToolCallResultEvent(
+                    message_id=str(uuid.uuid4()),
+                    tool_call_id=result["toolUseId"],
+                    content="\n".join(
+                        part["text"] if "text" in part else json.dumps(part, default=repr) for part in result["content"]
+                    ),
+                    role="tool",
+                )
+
+
+async def translate(agent: Any, transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
+    """Run `agent` and yield its AG-UI events.
+
+    `agent` is what `build_agent` returned: a Strands agent, started here with the transcript's prompt, or
+    an async iterator of strings. Raises AgentError(TOOL_FAILED), and whatever the agent raises.
+    """
+    events = _strands(agent, transcript) if isinstance(agent, Agent) else _words(agent, transcript)
+    async with aclosing(events):
+        async for event in events:
+            yield event
+    for event in transcript.end():
+        yield event
+
+
+async def _words(agent: AsyncIterable[str], transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
+    words = aiter(agent)
+    try:
+        async for delta in words:
+            for event in transcript.text(delta):
+                yield event
+    finally:
+        if isinstance(words, AsyncGenerator):
+            await words.aclose()
+    transcript.cut("end_turn")
+
+
+async def _strands(agent: Agent, transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
+    watch_tools(agent)
+    if isinstance(agent.callback_handler, PrintingCallbackHandler):
+        agent.callback_handler = null_callback_handler  # it would print every word, blocking, to the log
+    if isinstance(agent.model, ScriptedModel):
+        agent.tool_registry.process_tools([wait])
+    prompt = transcript.messages[0]["content"][0]["text"]
+    stream = cast("AsyncGenerator[dict[str, Any], None]", agent.stream_async(prompt))
+    async with aclosing(stream):
+        try:
+            async for raw in stream:
+                for event in transcript.read(raw):
+                    yield event
+        except MaxTokensReachedException:
+            # Every word has been delivered; that there are no more is the operator's limit, not a failure.
+            transcript.cut("max_tokens")

@@ -1,0 +1,126 @@
+"""The agent's settings, read once from the environment and never again.
+
+Every problem is reported in one sentence that names the variable and what to write instead; the process
+then ends with exit code 2. `docs/agent.md` has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+__all__ = ["Settings", "SettingsError"]
+
+MODEL_FORMS = "bedrock:MODEL_ID, ollama:NAME or scripted"
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """The environment cannot work; the text is one sentence for the person who wrote it."""
+
+
+class Settings(BaseModel):
+    """The agent's settings. Times are seconds; field `x` is read from the variable `AGENT_X`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    """`bedrock:MODEL_ID`, `ollama:NAME` or `scripted`."""
+    # Loopback unless told otherwise; the deployed runtime sets 0.0.0.0, which AgentCore requires:
+    # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    name: str = Field(default="agent", min_length=1, max_length=128)
+    """Tells this agent's metrics from those of another in the same account."""
+    region: str | None = None
+    guardrail_id: str | None = None
+    guardrail_version: str | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    heartbeat_seconds: Seconds = 15.0
+    # API Gateway ends a stream after 15 minutes; ending the run first leaves time for the RUN_ERROR event.
+    run_timeout_seconds: Seconds = 870.0
+    origin_secret: SecretStr | None = None
+    origin_secret_previous: SecretStr | None = None
+    allowed_origin: str | None = None
+    memory_id: str | None = None
+    require_user: bool = True
+    log_prompts: bool = False
+    detect_blocking: bool = False
+    max_prompt_chars: int = Field(default=32_000, ge=1)
+    max_messages: int = Field(default=200, ge=1)
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, value: str) -> str:
+        provider, _, name = value.partition(":")
+        if value == "scripted" or (provider in {"bedrock", "ollama"} and name):
+            return value
+        raise ValueError(f"must be {MODEL_FORMS}")
+
+    @field_validator("allowed_origin")
+    @classmethod
+    def _header_value(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isascii() and value.isprintable()):
+            raise ValueError("must be one origin such as https://chat.example.com, or *")
+        return value
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        if self.model.startswith("bedrock:") and not self.region:
+            raise ValueError("AGENT_REGION (or AWS_REGION) must name the region of the Bedrock model")
+        if (self.guardrail_id is None) != (self.guardrail_version is None):
+            raise ValueError("AGENT_GUARDRAIL_ID and AGENT_GUARDRAIL_VERSION must be given together")
+        if self.memory_id and not self.region:
+            raise ValueError("AGENT_REGION (or AWS_REGION) must name the region of AGENT_MEMORY_ID")
+        if self.origin_secret_previous and not self.origin_secret:
+            raise ValueError("AGENT_ORIGIN_SECRET_PREVIOUS needs AGENT_ORIGIN_SECRET beside it")
+        return self
+
+    @property
+    def origin_secrets(self) -> tuple[str, ...]:
+        """The accepted origin secrets; empty when the check is off."""
+        both = (self.origin_secret, self.origin_secret_previous)
+        return tuple(secret.get_secret_value() for secret in both if secret)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings from `environment`; an empty value counts as absent.
+
+        Raises SettingsError with one sentence about every variable that cannot work. The value itself
+        is never repeated: it may be a secret.
+        """
+        given = {
+            field: environment[f"AGENT_{field.upper()}"]
+            for field in cls.model_fields
+            if environment.get(f"AGENT_{field.upper()}")
+        }
+        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+        if region:
+            given.setdefault("region", region)
+        if "model" not in given:
+            raise SettingsError(f"AGENT_MODEL is not set: set it to {MODEL_FORMS}.")
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            raise SettingsError(
+                "; ".join(_sentence(part["loc"], part["msg"]) for part in error.errors()) + "."
+            ) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
+    return f"AGENT_{str(location[0]).upper()} cannot be used: {message[:1].lower()}{message[1:]}"

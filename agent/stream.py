@@ -1,0 +1,153 @@
+"""From events to bytes: server-sent events that survive quiet spells, hang-ups and failures.
+
+A run is pumped by a task of its own into a short queue; the response reads the queue and, when nothing
+came for a while, sends a comment line in between, so that no idle limit on the way cuts the stream. When
+the caller hangs up the task is cancelled, and with it whatever the agent is waiting for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from ag_ui.core import BaseEvent, EventType, RunErrorEvent
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from agent.blocking import blocking_line
+from agent.errors import AgentError, Code, RefusalError, classify
+from agent.settings import Settings
+from agent.telemetry import RunRecord, log_line
+
+__all__ = ["EventStream", "RunStream", "encode"]
+
+KEEP_ALIVE = b": keep-alive\n\n"
+# Enough to never wait for the network between two words, too little to hide a reader that has stalled.
+_QUEUED_EVENTS = 64
+_TOKEN_EVENTS = {
+    EventType.TEXT_MESSAGE_CONTENT,
+    EventType.REASONING_MESSAGE_CONTENT,
+    EventType.TOOL_CALL_START,
+}
+
+_UNICODE_LINE_ENDS = [(mark.encode(), b"\\u%04x" % ord(mark)) for mark in "\u0085\u2028\u2029"]
+
+# asyncio holds tasks weakly: a pump whose response is gone must still run its cancellation to the end.
+_pumps: set[asyncio.Task[None]] = set()
+
+
+def encode(event: BaseEvent) -> bytes:
+    """Return one server-sent event: a `data:` line with the event's JSON, stamped in Unix milliseconds."""
+    event.timestamp = time.time_ns() // 1_000_000
+    data = event.model_dump_json(by_alias=True).encode()
+    # Legal in JSON and in the stream, but clients that split lines as Unicode does would cut the event in two.
+    for raw, escaped in _UNICODE_LINE_ENDS:
+        data = data.replace(raw, escaped)
+    return b"data: %b\n\n" % data
+
+
+class EventStream(StreamingResponse):
+    """A response of server-sent events. Closes its source at once when the caller hangs up."""
+
+    def __init__(self, body: AsyncGenerator[bytes, None], headers: dict[str, str]) -> None:
+        super().__init__(
+            body,
+            media_type="text/event-stream",
+            # no-transform: a proxy that compresses would collect the words into blocks first.
+            headers={"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no", **headers},
+        )
+        self._body = body
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the body. A hang-up during `send` must reach the generator now, not at garbage collection."""
+        async with aclosing(self._body):
+            await super().stream_response(send)
+
+
+class RunStream:
+    """The byte stream of one run, from its events.
+
+    A failure anywhere becomes one RUN_ERROR event. One log line tells how the run ended.
+    """
+
+    def __init__(self, events: AsyncGenerator[BaseEvent, None], record: RunRecord, settings: Settings) -> None:
+        self._events = events
+        self._record = record
+        self._settings = settings
+        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._room = asyncio.Event()
+
+    async def body(self) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes; each chunk is one or more whole events, or one keep-alive comment."""
+        pump = asyncio.create_task(self._pump(), name="run")
+        _pumps.add(pump)
+        pump.add_done_callback(_pumps.discard)
+        try:
+            ended = False
+            while not ended:
+                chunks, ended = await self._next()
+                yield b"".join(chunks)
+        finally:
+            pump.cancel()
+
+    async def _next(self) -> tuple[list[bytes], bool]:
+        """Wait for the next bytes; return everything that is ready and whether the run has ended."""
+        chunks: list[bytes] = []
+        try:
+            if self._queue.empty():
+                async with asyncio.timeout(self._settings.heartbeat_seconds):
+                    item = await self._queue.get()
+            else:
+                item = self._queue.get_nowait()
+        except TimeoutError:
+            return [KEEP_ALIVE], False
+        while item is not None:
+            chunks.append(item)
+            if self._queue.empty():
+                self._room.set()
+                return chunks, False
+            item = self._queue.get_nowait()
+        return chunks, True
+
+    async def _pump(self) -> None:
+        failure: BaseException | None = None
+        try:
+            with self._record.span():
+                failure = await self._run()
+        finally:
+            self._queue.put_nowait(None)
+            log_line(self._record.line(self._settings, failure))
+            if blocking := blocking_line(failure):
+                log_line(blocking)
+
+    async def _run(self) -> BaseException | None:
+        """Queue every event; return what went wrong, None for a completed or refused run."""
+        limit = asyncio.timeout(self._settings.run_timeout_seconds)
+        try:
+            async with limit, aclosing(self._events) as events:
+                async for event in events:
+                    self._put(event)
+                    if self._queue.qsize() >= _QUEUED_EVENTS:
+                        self._room.clear()
+                        await self._room.wait()
+            self._record.outcome = "completed"
+        except RefusalError as error:
+            self._fail(error, "refused")
+        # SystemExit, because an agent that calls exit() must not end the runs of others.
+        except (Exception, SystemExit) as error:  # noqa: BLE001
+            self._fail(AgentError(Code.RUN_TIMEOUT) if limit.expired() else classify(error), "error")
+            return error
+        return None
+
+    def _put(self, event: BaseEvent) -> None:
+        self._record.saw(token=event.type in _TOKEN_EVENTS)
+        self._queue.put_nowait(encode(event))
+
+    def _fail(self, error: AgentError, outcome: str) -> None:
+        self._record.outcome = outcome
+        self._record.code = error.code
+        self._record.reference = uuid.uuid4().hex[:12]
+        self._put(RunErrorEvent(message=f"{error.message} (reference {self._record.reference})", code=error.code))

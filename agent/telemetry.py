@@ -1,0 +1,138 @@
+"""What a run leaves for its operators: one JSON line, which is also its metrics, and one span.
+
+The line follows CloudWatch's embedded metric format
+(https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
+CloudWatch Logs turns it into metrics in the namespace `agent-stream` without an API call. Words of the
+prompt are in it only when AGENT_LOG_PROMPTS says so. Spans need an OpenTelemetry SDK in the process,
+as `opentelemetry-instrument` sets one up; without it they cost nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry import baggage, context, trace
+
+from agent.request import Run
+from agent.settings import Settings
+
+__all__ = ["RunRecord", "error_fields", "log_line"]
+
+NAMESPACE = "agent-stream"
+_UNITS = {
+    "Runs": "Count",
+    "FirstEventMilliseconds": "Milliseconds",
+    "FirstTokenMilliseconds": "Milliseconds",
+    "TotalMilliseconds": "Milliseconds",
+    "InputTokens": "Count",
+    "OutputTokens": "Count",
+}
+
+
+@dataclass(slots=True)
+class RunRecord:
+    """What is known about a run when it ends. Outcome: completed, disconnected, error or refused."""
+
+    run: Run | None = None
+    outcome: str = "disconnected"
+    code: str | None = None
+    reference: str | None = None
+    events: int = 0
+    first_event: float | None = None
+    first_token: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def saw(self, *, token: bool) -> None:
+        """Count one event that goes to the caller; `token` says that the model has begun to answer."""
+        now = time.monotonic() - self.started
+        self.events += 1
+        if self.first_event is None:
+            self.first_event = now
+        if token and self.first_token is None:
+            self.first_token = now
+
+    @contextmanager
+    def span(self) -> Iterator[None]:
+        """Trace what happens inside as one span, with the session's id as baggage for the spans below."""
+        session_id = self.run.session_id if self.run else ""
+        token = context.attach(baggage.set_baggage("session.id", session_id))
+        try:
+            with trace.get_tracer("agent").start_as_current_span("run") as span:
+                span.set_attribute("session.id", session_id)
+                try:
+                    yield
+                finally:
+                    span.set_attribute("run.outcome", self.outcome)
+                    if self.code:
+                        span.set_attribute("run.code", self.code)
+                    if self.outcome == "error":
+                        span.set_status(trace.StatusCode.ERROR)
+        finally:
+            context.detach(token)
+
+    def line(self, settings: Settings, error: BaseException | None = None) -> dict[str, Any]:
+        """Return the log line. `error` adds its traceback, which only the log ever sees."""
+        run = self.run
+        return {
+            "message": "run",
+            "level": "ERROR" if self.outcome == "error" else "INFO",
+            "outcome": self.outcome,
+            "code": self.code,
+            "reference": self.reference,
+            "events": self.events,
+            "sessionId": run.session_id if run else None,
+            "requestId": run.request_id if run else None,
+            "runId": run.run_id if run else None,
+            "threadId": run.thread_id if run else None,
+            "prompt": run.prompt if run and settings.log_prompts else None,
+            **error_fields(error),
+            **self._metrics(settings),
+        }
+
+    def _metrics(self, settings: Settings) -> dict[str, Any]:
+        values = {
+            "Runs": 1,
+            "FirstEventMilliseconds": _milliseconds(self.first_event),
+            "FirstTokenMilliseconds": _milliseconds(self.first_token),
+            "TotalMilliseconds": _milliseconds(time.monotonic() - self.started),
+            "InputTokens": self.input_tokens,
+            "OutputTokens": self.output_tokens,
+        }
+        known = {name: value for name, value in values.items() if value is not None}
+        directive = {
+            "Namespace": NAMESPACE,
+            "Dimensions": [["Agent"], ["Agent", "Outcome"]],
+            "Metrics": [{"Name": name, "Unit": _UNITS[name]} for name in known],
+        }
+        return known | {
+            "Agent": settings.name,
+            "Outcome": self.outcome,
+            "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
+        }
+
+
+def log_line(line: dict[str, Any]) -> None:
+    """Write one JSON line to standard output, without the keys that have no value, in a single write."""
+    text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def error_fields(error: BaseException | None) -> dict[str, str]:
+    """Return the type and the traceback of `error` for a log line."""
+    if error is None:
+        return {}
+    return {"errorType": type(error).__name__, "stackTrace": "".join(traceback.format_exception(error))}
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)

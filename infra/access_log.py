@@ -1,0 +1,105 @@
+"""One JSON line for each request to the API, with what it takes to tell who waited for whom.
+
+A stream's answer begins long before it ends, so latency alone says little: `timeToAllHeaders` and
+`timeToFirstContent` say when the first word left the agent, `integrationLatency` when the last one did
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/response-streaming-troubleshoot.html). Every phase before
+the agent has its own status and milliseconds, so a refusal names its refuser.
+
+Not logged at all by API Gateway: 413, excessive 429, requests to unmapped host names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+FIELDS: Mapping[str, str] = {
+    "requestId": "$context.requestId",
+    "extendedRequestId": "$context.extendedRequestId",
+    "traceId": "$context.xrayTraceId",
+    "time": "$context.requestTimeEpoch",
+    "ip": "$context.identity.sourceIp",
+    "userAgent": "$context.identity.userAgent",
+    "method": "$context.httpMethod",
+    "path": "$context.resourcePath",
+    "status": "$context.status",
+    "sub": "$context.authorizer.claims.sub",
+    "apiKeyId": "$context.identity.apiKeyId",
+    "responseBytes": "$context.responseLength",
+    "latency": "$context.responseLatency",
+    "errorType": "$context.error.responseType",
+    "error": "$context.error.message",
+    "wafStatus": "$context.waf.status",
+    "wafLatency": "$context.waf.latency",
+    "wafError": "$context.waf.error",
+    "wafResponseCode": "$context.wafResponseCode",
+    "authorizerStatus": "$context.authorizer.status",
+    "authorizerLatency": "$context.authorizer.latency",
+    "authorizerError": "$context.authorizer.error",
+    "authenticateStatus": "$context.authenticate.status",
+    "authenticateError": "$context.authenticate.error",
+    "integrationStatus": "$context.integration.status",
+    "integrationError": "$context.integration.error",
+    "integrationRequestId": "$context.integration.requestId",
+    "integrationLatency": "$context.integration.latency",
+    "responseTransferMode": "$context.integration.responseTransferMode",
+    "timeToAllHeaders": "$context.integration.timeToAllHeaders",
+    "timeToFirstContent": "$context.integration.timeToFirstContent",
+}
+
+FORMAT_LIMIT = 3 * 1024
+"""Bytes of a format that API Gateway takes."""
+
+
+def log_format() -> str:
+    """The stage's format: one line of JSON, every value a string (a missing one is ``-``)."""
+    return json.dumps(FIELDS, separators=(",", ":"))
+
+
+def log_group(name: str, retention_days: int, tags: dict[str, str], opts: pulumi.ResourceOptions) -> aws.cloudwatch.LogGroup:
+    """The group that the stage writes to."""
+    return aws.cloudwatch.LogGroup(
+        f"{name}-access-log", name=f"/agent-stream/{name}/access", retention_in_days=retention_days, tags=tags, opts=opts
+    )
+
+
+def account_role(name: str, tags: dict[str, str], opts: pulumi.ResourceOptions) -> aws.apigateway.Account:
+    """The role with which API Gateway writes logs: one for the whole account in this Region.
+
+    Both stay when the stack goes: destroying the setting would silence every other REST API in the Region
+    (https://github.com/awslabs/nx-plugin-for-aws/pull/859).
+    """
+    kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))
+    role = aws.iam.Role(
+        f"{name}-gateway-logs",
+        description="Lets API Gateway write the logs of every REST API in this Region.",
+        assume_role_policy=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "apigateway.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+        tags=tags,
+        opts=kept,
+    )
+    attached = aws.iam.RolePolicyAttachment(
+        f"{name}-gateway-logs",
+        role=role.name,
+        policy_arn="arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+        opts=kept,
+    )
+    return aws.apigateway.Account(
+        f"{name}-gateway-account",
+        cloudwatch_role_arn=role.arn,
+        opts=pulumi.ResourceOptions.merge(kept, pulumi.ResourceOptions(depends_on=[attached])),
+    )

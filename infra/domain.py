@@ -1,0 +1,92 @@
+"""A host name of one's own in front of the API: certificate, mapping and DNS record."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.settings.api import ApiSettings, DomainSettings
+
+
+class ApiDomain(pulumi.ComponentResource):
+    """The API's own host name.
+
+    Pulumi type: ``agentstream:infra:ApiDomain``. Produces ``apigateway.DomainName`` and ``BasePathMapping``; with a
+    hosted zone also ``route53.Record``; without a certificate also ``acm.Certificate`` and ``CertificateValidation``.
+    The path is the API's own (``https://<name>/invocations``). The web ACL is on the stage and so covers this name too.
+    """
+
+    url: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        settings: DomainSettings,
+        api: ApiSettings,
+        *,
+        stage: aws.apigateway.Stage,
+        tags: dict[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("agentstream:infra:ApiDomain", name, None, opts)
+        self._child = pulumi.ResourceOptions(parent=self)
+        certificate = pulumi.Output.from_input(settings.certificate_arn or self._certificate(name, settings, tags))
+        at_the_edge = api.endpoint_type == "EDGE"
+        domain = aws.apigateway.DomainName(
+            f"{name}-domain",
+            domain_name=settings.name,
+            endpoint_configuration={"types": api.endpoint_type},
+            certificate_arn=certificate if at_the_edge else None,
+            regional_certificate_arn=None if at_the_edge else certificate,
+            security_policy=api.security_policy,
+            endpoint_access_mode=api.access_mode,
+            tags=tags,
+            opts=self._child,
+        )
+        aws.apigateway.BasePathMapping(
+            f"{name}-domain-stage",
+            domain_name=domain.domain_name,
+            rest_api=stage.rest_api,
+            stage_name=stage.stage_name,
+            opts=self._child,
+        )
+        if settings.hosted_zone_id:
+            aws.route53.Record(
+                f"{name}-domain-record",
+                zone_id=settings.hosted_zone_id,
+                name=settings.name,
+                type="A",
+                aliases=[
+                    {
+                        "name": domain.cloudfront_domain_name if at_the_edge else domain.regional_domain_name,
+                        "zone_id": domain.cloudfront_zone_id if at_the_edge else domain.regional_zone_id,
+                        "evaluate_target_health": False,  # API Gateway's own addresses have no health to ask for
+                    }
+                ],
+                opts=self._child,
+            )
+        self.url = pulumi.Output.concat("https://", domain.domain_name)
+        self.register_outputs({"url": self.url})
+
+    def _certificate(self, name: str, settings: DomainSettings, tags: dict[str, str]) -> pulumi.Output[str]:
+        """A certificate, validated by a record in the zone; its ARN only once it is issued."""
+        certificate = aws.acm.Certificate(
+            f"{name}-certificate", domain_name=settings.name, validation_method="DNS", tags=tags, opts=self._child
+        )
+        asked = certificate.domain_validation_options[0]
+        record = aws.route53.Record(
+            f"{name}-certificate-proof",
+            zone_id=settings.hosted_zone_id,
+            name=asked.resource_record_name,
+            type=asked.resource_record_type,
+            records=[asked.resource_record_value],
+            ttl=300,
+            opts=self._child,
+        )
+        issued = aws.acm.CertificateValidation(
+            f"{name}-certificate-issued",
+            certificate_arn=certificate.arn,
+            validation_record_fqdns=[record.fqdn],
+            opts=self._child,
+        )
+        return issued.certificate_arn

@@ -1,0 +1,68 @@
+"""What the gateway says when it refuses a request itself: which problem it was, and the id to ask about.
+
+A browser may only read a refusal that carries the CORS header, so each kind has it. 413 cannot be customised
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html); the web ACL's size rule
+answers in its place for bodies that the agent would not want.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import pulumi
+import pulumi_aws as aws
+
+
+class Refusal(NamedTuple):
+    """One kind of gateway response.
+
+    Attributes:
+        kind: API Gateway's name for it.
+        status: the status code, or None to keep the one that the gateway chose.
+        message: a sentence for the caller; None for the gateway's own, which names the reason.
+    """
+
+    kind: str
+    status: str | None
+    message: str | None
+
+
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+REFUSALS = (
+    Refusal("UNAUTHORIZED", "401", "A valid ID token is needed: Authorization: Bearer <ID token>."),
+    Refusal("ACCESS_DENIED", "403", "This token may not call this API."),
+    Refusal("INVALID_API_KEY", "403", "A valid API key is needed: X-API-Key."),
+    # A path that does not exist ends here too, which is why the message speaks of both.
+    Refusal("MISSING_AUTHENTICATION_TOKEN", "403", "There is no such path, or the token is missing: POST /invocations."),
+    Refusal("BAD_REQUEST_BODY", "400", "The body must be a RunAgentInput or {\"prompt\": \"...\"}."),
+    Refusal("UNSUPPORTED_MEDIA_TYPE", "415", "The body must be sent as Content-Type: application/json."),
+    Refusal("THROTTLED", "429", "Too many requests at once: try again in a moment."),
+    Refusal("QUOTA_EXCEEDED", "429", "The team's requests for today are used up."),
+    Refusal("INTEGRATION_FAILURE", "504", "The agent could not be reached."),
+    Refusal("INTEGRATION_TIMEOUT", "504", "The agent did not begin to answer in time."),
+    Refusal("DEFAULT_4XX", None, None),
+    Refusal("DEFAULT_5XX", None, None),
+)
+
+
+def gateway_responses(name: str, api_id: pulumi.Output[str], origin: str, opts: pulumi.ResourceOptions) -> None:
+    """Declare every refusal; ``origin`` is the page that may read them, empty for none."""
+    headers = {"gatewayresponse.header.Cache-Control": "'no-store'"}
+    if origin:
+        headers["gatewayresponse.header.Access-Control-Allow-Origin"] = f"'{origin}'"
+    for refusal in REFUSALS:
+        # `messageString` comes with its quotation marks; everything else is put in as it is.
+        message = json.dumps(refusal.message) if refusal.message else "$context.error.messageString"
+        aws.apigateway.Response(
+            f"{name}-{refusal.kind.lower().replace('_', '-')}",
+            rest_api_id=api_id,
+            response_type=refusal.kind,
+            status_code=refusal.status,
+            response_parameters=headers,
+            response_templates={
+                "application/json": f'{{"message":{message},"type":"$context.error.responseType",'
+                '"requestId":"$context.requestId"}'
+            },
+            opts=opts,
+        )

@@ -1,0 +1,81 @@
+"""What AgentCore runs, packed as a container: an image in a private repository.
+
+Only imported by a stack whose artifact is ``container``: awsx and Docker's provider are slow to load. The image is
+built on the machine that deploys; AgentCore runs linux/arm64 only
+(https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html).
+"""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_awsx as awsx
+
+from infra.artifact import ROOT, package_digest
+from infra.permissions import Statement, allow
+
+KEPT_IMAGES = 10
+"""Older images are deleted; a rollback rarely goes further back."""
+
+
+class ContainerImage(pulumi.ComponentResource):
+    """The agent's image and the repository that holds it.
+
+    Pulumi type: ``agentstream:infra:ContainerImage``. Produces ``awsx.ecr.Repository`` (immutable tags, scan on push,
+    lifecycle policy) and ``awsx.ecr.Image``. The tag is the digest of the sources, never ``latest``: a changed agent is
+    a changed address, which AgentCore deploys. Leaves the grant to pull it to the runtime's role.
+    """
+
+    uri: pulumi.Output[str]
+    grants: list[Statement]
+
+    def __init__(self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("agentstream:infra:ContainerImage", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        repository = awsx.ecr.Repository(
+            f"{name}-agent",
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration={"scan_on_push": True},
+            lifecycle_policy={
+                "rules": [
+                    {
+                        "description": "Keep the newest.",
+                        "tag_status": awsx.ecr.LifecycleTagStatus.ANY,
+                        "maximum_number_of_images": KEPT_IMAGES,
+                    }
+                ]
+            },
+            tags=tags,
+            opts=child,
+        )
+        image = awsx.ecr.Image(
+            f"{name}-agent",
+            repository_url=repository.url,
+            context=str(ROOT),
+            dockerfile=str(ROOT / "agent" / "Dockerfile"),
+            platform="linux/arm64",
+            image_tag=package_digest(),
+            opts=child,
+        )
+        self.uri = image.image_uri
+        self.grants = [
+            allow(
+                "Image", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository.url.apply(_repository_arn)]
+            ),
+            # The login to the registry knows no resources.
+            allow("Registry", ["ecr:GetAuthorizationToken"], ["*"]),
+        ]
+        self.register_outputs({"uri": self.uri})
+
+    def runtime_artifact(self, *, telemetry: bool) -> aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict:
+        """See `infra.artifact.Artifact`. How an image starts is its own affair; telemetry is the Dockerfile's."""
+        del telemetry
+        return {"container_configuration": {"container_uri": self.uri}}
+
+
+def _repository_arn(url: str) -> str:
+    """The ARN behind ``<account>.dkr.ecr.<region>.<suffix>/<name>``."""
+    host, _, name = url.partition("/")
+    account, _, _, region, *_ = host.split(".")
+    partition = "aws-cn" if host.endswith(".cn") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return f"arn:{partition}:ecr:{region}:{account}:repository/{name}"

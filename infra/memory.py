@@ -1,0 +1,42 @@
+"""What the agent remembers beyond the life of a microVM: an AgentCore Memory."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.permissions import Statement, allow
+
+
+class Memory(pulumi.ComponentResource):
+    """Short-term memory: the events of each user's conversations, kept for some days.
+
+    Pulumi type: ``agentstream:infra:Memory``. Produces ``bedrock.AgentcoreMemory``. Declares no long-term strategy:
+    one would have a model read every conversation. Leaves the grant to the runtime's role.
+    """
+
+    id: pulumi.Output[str]
+    grant: Statement
+    """What the agent's role needs, on this memory and no other."""
+
+    def __init__(
+        self, name: str, days: int, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("agentstream:infra:Memory", name, None, opts)
+        memory = aws.bedrock.AgentcoreMemory(
+            f"{name}-memory",
+            # Letters, digits and underscores only, as for a runtime.
+            name=name.replace("-", "_"),
+            description="Conversations of the agent's users.",
+            event_expiry_duration=days,
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.id = memory.id
+        self.grant = allow(
+            "Memory",
+            [f"bedrock-agentcore:{action}Event" for action in ("Create", "Get", "Delete")]
+            + ["bedrock-agentcore:ListEvents"],
+            [memory.arn],
+        )
+        self.register_outputs({"id": self.id})

@@ -1,0 +1,48 @@
+"""The origin secret: how the agent knows that a request came through the API.
+
+Two *generations* may be accepted at a time, so that the secret can be changed without refusing a request: sessions
+that are already running keep the variables they started with. docs/security.md has the order of a rotation.
+"""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_random as random
+
+from infra.settings.runtime import OriginSecretSettings
+
+ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
+
+
+class OriginSecret(pulumi.ComponentResource):
+    """One random value for each generation in use.
+
+    Pulumi type: ``agentstream:infra:OriginSecret``. Produces one or two ``random.RandomPassword``. The values live in
+    Pulumi's state (encrypted), in the runtime's variables and in the API's integration, and nowhere else.
+    """
+
+    sent: pulumi.Output[str]
+    """What the API sends."""
+    also_accepted: pulumi.Output[str] | None
+
+    def __init__(
+        self, name: str, settings: OriginSecretSettings, *, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("agentstream:infra:OriginSecret", name, None, opts)
+        self.sent = self._generation(name, settings.sent)
+        other = settings.also_accepted
+        self.also_accepted = None if other is None else self._generation(name, other)
+        self.register_outputs({})
+
+    def _generation(self, name: str, number: int) -> pulumi.Output[str]:
+        # 48 letters and digits: 285 bits, and nothing that a header or a mapping would have to escape.
+        password = random.RandomPassword(
+            f"{name}-origin-{number}", length=48, special=False, opts=pulumi.ResourceOptions(parent=self)
+        )
+        return pulumi.Output.secret(password.result)
+
+    def variables(self) -> dict[str, pulumi.Input[str]]:
+        """The agent's environment variables."""
+        if self.also_accepted is None:
+            return {"AGENT_ORIGIN_SECRET": self.sent}
+        return {"AGENT_ORIGIN_SECRET": self.sent, "AGENT_ORIGIN_SECRET_PREVIOUS": self.also_accepted}

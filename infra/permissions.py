@@ -1,0 +1,97 @@
+"""What the agent's role may do, and who may assume it: policy documents, nothing declared.
+
+Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-permissions.html. That page allows all
+models and every repository; here each grant names what this stack uses.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pulumi
+
+from infra.settings.runtime import ACCOUNT, RuntimeSettings
+
+Statement = dict[str, object]
+
+
+class Place(NamedTuple):
+    """Where the stack is: what every ARN begins with. Read from ARNs that the program holds, never looked up."""
+
+    partition: pulumi.Output[str]
+    region: str
+    account: pulumi.Output[str]
+
+    def arn(self, service: str, *rest: pulumi.Input[str]) -> pulumi.Output[str]:
+        """The ARN of something of this account and Region."""
+        return pulumi.Output.concat(
+            "arn:", self.partition, ":", service, ":", self.region, ":", self.account, ":", *rest
+        )
+
+
+def allow(sid: str, actions: list[str], resources: list[pulumi.Input[str]]) -> Statement:
+    """One statement that allows some actions on some resources."""
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def document(statements: list[Statement]) -> dict[str, object]:
+    """A policy document of these statements."""
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def trust(place: Place) -> dict[str, object]:
+    """Only AgentCore, only for this account and Region, may assume the role."""
+    return document(
+        [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "bedrock-agentcore.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+                "Condition": {
+                    "StringEquals": {"aws:SourceAccount": place.account},
+                    "ArnLike": {"aws:SourceArn": place.arn("bedrock-agentcore", "*")},
+                },
+            }
+        ]
+    )
+
+
+def execution(place: Place, settings: RuntimeSettings, runtime_name: str, grants: list[Statement]) -> dict[str, object]:
+    """The listed models, logs and traces of its own, and the grants of the parts that the stack gives the agent."""
+    models = [_model(place, named) for named in settings.model_arns]
+    statements = [
+        allow("Models", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], [*models]),
+        *grants,
+        *_telemetry(place, settings, runtime_name),
+    ]
+    if settings.guardrail_id:
+        guardrail = place.arn("bedrock", f"guardrail/{settings.guardrail_id}")
+        statements.append(allow("Guardrail", ["bedrock:ApplyGuardrail"], [guardrail]))
+    return document(statements)
+
+
+def _model(place: Place, named: str) -> pulumi.Output[str]:
+    before, found, after = named.partition(f":{ACCOUNT}:")
+    return pulumi.Output.concat(before, ":", place.account, ":", after) if found else pulumi.Output.from_input(named)
+
+
+def _telemetry(place: Place, settings: RuntimeSettings, runtime_name: str) -> list[Statement]:
+    group = place.arn("logs", "log-group:/aws/bedrock-agentcore/runtimes/", runtime_name, "-*")
+    metrics = allow("Metrics", ["cloudwatch:PutMetricData"], ["*"])
+    metrics["Condition"] = {"StringEquals": {"cloudwatch:namespace": "bedrock-agentcore"}}
+    traces = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
+    about_the_group = ["logs:CreateLogGroup", "logs:DescribeLogStreams"]
+    if settings.telemetry:
+        # Unified spans: AgentCore lets X-Ray write into the runtime's own group
+        # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html).
+        about_the_group.append("logs:PutResourcePolicy")
+    return [
+        allow("LogGroup", about_the_group, [group]),
+        allow("FindLogGroup", ["logs:DescribeLogGroups"], [place.arn("logs", "log-group:*")]),
+        allow(
+            "LogLines", ["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(group, ":log-stream:*")]
+        ),
+        # X-Ray and CloudWatch metrics know no resources, so these two cannot name any.
+        allow("Traces", traces, ["*"]),
+        metrics,
+    ]

@@ -1,0 +1,227 @@
+"""Settings of the REST API that streams.
+
+"Idle limit" is API Gateway's: how long a stream may stay silent before the gateway cuts it. It depends on the
+endpoint type (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from infra.settings.base import Contradiction, Settings, impossible
+
+EndpointType = Literal["REGIONAL", "EDGE", "PRIVATE"]
+TransferMode = Literal["STREAM", "BUFFERED"]
+SecurityPolicy = Literal[
+    "SecurityPolicy_TLS13_1_3_2025_09",
+    "SecurityPolicy_TLS13_1_3_FIPS_2025_09",
+    "SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_FIPS_PFS_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_FIPS_PQ_2025_09",
+    "SecurityPolicy_TLS13_1_2_2021_06",
+    "SecurityPolicy_TLS13_2025_EDGE",
+    "SecurityPolicy_TLS12_PFS_2025_EDGE",
+]
+
+IDLE_LIMIT_SECONDS: Mapping[EndpointType, int] = {"REGIONAL": 300, "PRIVATE": 300, "EDGE": 30}
+"""Seconds of silence after which API Gateway cuts a stream, by endpoint type."""
+
+HEARTBEAT_MARGIN = 2
+"""The idle limit must be at least this many heartbeats long, so that one late heartbeat does not cost the stream."""
+
+STREAM_LIMIT_SECONDS = 900
+BUFFERED_LIMIT_SECONDS = 29
+"""A buffered integration may not exceed 29 s without a quota increase for the account and Region."""
+
+
+class TeamSettings(Settings):
+    """A team's share of the API: its own key, its own pace."""
+
+    rate: float = Field(5, gt=0, le=1_000, description="Steady requests per second.")
+    burst: int = Field(10, ge=1, le=1_000, description="Requests taken at once.")
+    requests_per_day: int = Field(10_000, ge=1, le=100_000_000, description="Requests a day before the key is refused.")
+
+
+class DomainSettings(Settings):
+    """A host name of one's own for the API."""
+
+    name: str = Field(
+        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", description="Such as agent.example.com."
+    )
+    hosted_zone_id: str = Field(
+        "",
+        pattern=r"^(Z[A-Z0-9]{1,31})?$",
+        description="The Route 53 zone that gets the DNS record. Empty: the record is made elsewhere.",
+    )
+    certificate_arn: str = Field(
+        "",
+        pattern=r"^(arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+)?$",
+        description="A certificate in ACM. Empty: one is declared, and validated by a record in the zone.",
+    )
+    only_this_name: bool = Field(True, description="Switch the execute-api address off, so that only this one answers.")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """See `Settings.contradictions`."""
+        if not (self.certificate_arn or self.hosted_zone_id):
+            yield Contradiction(
+                ("certificateArn", "hostedZoneId"),
+                "a certificate is validated by a record in a hosted zone, and neither is given",
+                "write hostedZoneId, or the certificateArn of an issued certificate",
+            )
+
+
+class ApiSettings(Settings):
+    """The REST API that streams."""
+
+    endpoint_type: EndpointType = Field("REGIONAL", description="Where the API answers. EDGE cuts silence after 30 s.")
+    vpc_endpoint_ids: list[str] = Field(
+        [], max_length=20, description="With PRIVATE: the execute-api interface endpoints that may call the API."
+    )
+    security_policy: SecurityPolicy = Field(
+        "SecurityPolicy_TLS13_1_2_2021_06", description="Which TLS versions and ciphers the API takes."
+    )
+    strict_host: bool = Field(
+        False,
+        description="The API answers only when SNI and Host agree (endpoint access mode STRICT). A change takes "
+        "about 15 minutes, and the endpoint type is fixed while it is on.",
+    )
+    stage_name: str = Field("", pattern=r"^[A-Za-z0-9_]{0,128}$", description="Empty: the stack's name.")
+    response_transfer_mode: TransferMode = Field("STREAM", description="BUFFERED holds every word until the last.")
+    timeout_seconds: int = Field(900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte.")
+    heartbeat_seconds: float = Field(
+        10,
+        gt=0,
+        description="Silence after which the agent sends an SSE comment, so that no limit cuts the stream.",
+    )
+    allowed_origin: str = Field(
+        "",
+        description="Origin of the page that calls the API from a browser, or * for any. Empty: no browser.",
+    )
+    throttle_rate: float = Field(20, gt=0, le=1_000, description="Steady requests per second for the whole stage.")
+    throttle_burst: int = Field(40, ge=1, le=1_000, description="Requests the stage takes at once.")
+    invocation_rate: float = Field(
+        10, gt=0, le=200, description="Steady requests per second that reach the agent; AgentCore takes 200 an account."
+    )
+    invocation_burst: int = Field(20, ge=1, le=200, description="Requests that reach the agent at once.")
+    teams: dict[str, TeamSettings] = Field(
+        {}, max_length=100, description="API keys and usage plans by team. When there are any, every call needs a key."
+    )
+    domain: DomainSettings | None = Field(None, description="A host name of one's own.")
+    account_log_role: bool = Field(
+        False,
+        description="Declare the role with which API Gateway writes logs. One an account and Region: without any, the "
+        "stage cannot be created. Switch it on in one stack only; it is kept when that stack is destroyed.",
+    )
+
+    @field_validator("allowed_origin")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        if value in ("", "*") or re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?", value):
+            return value
+        raise impossible(
+            "a browser sends an origin as scheme, host and port, and compares it letter by letter",
+            "write it like https://chat.example.com, without a path or a trailing slash",
+        )
+
+    @field_validator("vpc_endpoint_ids")
+    @classmethod
+    def _are_vpc_endpoints(cls, value: list[str]) -> list[str]:
+        for id_ in value:
+            if not re.fullmatch(r"vpce-[0-9a-f]{8,17}", id_):
+                raise impossible(f"{id_!r} is not the id of a VPC endpoint", "write it like vpce-0123456789abcdef0")
+        return value
+
+    @field_validator("teams")
+    @classmethod
+    def _have_names_for_resources(cls, value: dict[str, TeamSettings]) -> dict[str, TeamSettings]:
+        for name in value:
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name):
+                raise impossible(
+                    f"the team {name!r} becomes part of resource names",
+                    "use at most 32 lower-case letters, digits and hyphens, the first a letter",
+                )
+        return value
+
+    @property
+    def idle_limit_seconds(self) -> int:
+        """Seconds of silence after which API Gateway cuts the stream."""
+        return IDLE_LIMIT_SECONDS[self.endpoint_type]
+
+    @property
+    def access_mode(self) -> Literal["BASIC", "STRICT"]:
+        """The endpoint access mode, which every ``SecurityPolicy_…`` requires.
+
+        Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html
+        """
+        return "STRICT" if self.strict_host else "BASIC"
+
+    @property
+    def run_timeout_seconds(self) -> float:
+        """When the agent itself gives up: early enough that the stream can still say so before the gateway ends it."""
+        return self.timeout_seconds - min(30, self.timeout_seconds / 10)
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """See `Settings.contradictions`."""
+        yield from self._streaming_contradictions()
+        yield from self._endpoint_contradictions()
+        if self.invocation_rate > self.throttle_rate:
+            yield Contradiction(
+                ("invocationRate", "throttleRate"),
+                f"invocationRate is {self.invocation_rate:g} and the whole stage takes {self.throttle_rate:g} a "
+                "second, so it would never be reached",
+                f"write {self.throttle_rate:g} or less",
+            )
+        for name, team in self.teams.items():
+            if team.rate > self.throttle_rate:
+                yield Contradiction(
+                    (f"teams.{name}.rate", "throttleRate"),
+                    f"the team may send {team.rate:g} a second and the whole stage takes {self.throttle_rate:g}",
+                    f"write {self.throttle_rate:g} or less",
+                )
+        if self.domain is not None:
+            for keys, why, instead in self.domain.contradictions():
+                yield Contradiction(tuple(f"domain.{key}" for key in keys), why, instead)
+
+    def _streaming_contradictions(self) -> Iterator[Contradiction]:
+        longest = self.idle_limit_seconds / HEARTBEAT_MARGIN
+        if self.heartbeat_seconds > longest:
+            yield Contradiction(
+                ("heartbeatSeconds", "endpointType"),
+                f"heartbeatSeconds is {self.heartbeat_seconds:g} and a {self.endpoint_type} endpoint cuts a stream "
+                f"after {self.idle_limit_seconds} s of silence",
+                f"write {longest:g} or less",
+            )
+        if self.response_transfer_mode == "BUFFERED" and self.timeout_seconds > BUFFERED_LIMIT_SECONDS:
+            yield Contradiction(
+                ("timeoutSeconds", "responseTransferMode"),
+                f"timeoutSeconds is {self.timeout_seconds} and a BUFFERED integration ends at "
+                f"{BUFFERED_LIMIT_SECONDS} s",
+                f"write STREAM, or timeoutSeconds: {BUFFERED_LIMIT_SECONDS}",
+            )
+
+    def _endpoint_contradictions(self) -> Iterator[Contradiction]:
+        at_the_edge = self.security_policy.endswith("_EDGE")
+        if at_the_edge != (self.endpoint_type == "EDGE"):
+            fitting = "SecurityPolicy_TLS13_2025_EDGE" if not at_the_edge else "SecurityPolicy_TLS13_1_2_2021_06"
+            yield Contradiction(
+                ("securityPolicy", "endpointType"),
+                f"{self.security_policy} does not exist for a {self.endpoint_type} endpoint",
+                f"write {fitting}",
+            )
+        if (self.endpoint_type == "PRIVATE") != bool(self.vpc_endpoint_ids):
+            yield Contradiction(
+                ("vpcEndpointIds", "endpointType"),
+                "a PRIVATE endpoint is reached through VPC endpoints, and no other endpoint is",
+                "write the ids of the execute-api endpoints with endpointType: PRIVATE, and none otherwise",
+            )
+        if self.endpoint_type == "PRIVATE" and self.domain is not None:
+            yield Contradiction(
+                ("domain", "endpointType"),
+                "this stack declares public host names only, and the API is PRIVATE",
+                "remove domain, and call the API through its VPC endpoint",
+            )

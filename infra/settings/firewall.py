@@ -1,0 +1,80 @@
+"""Settings of the web ACL. Bounds: https://docs.aws.amazon.com/waf/latest/developerguide/limits.html."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from infra.settings.base import Contradiction, Settings, impossible
+
+RateWindow = Literal[60, 120, 300, 600]
+
+
+class FirewallSettings(Settings):
+    """What the web ACL refuses before anybody is asked who they are."""
+
+    body_limit_kb: int = Field(
+        64,
+        ge=1,
+        le=10_240,
+        description="Larger request bodies are blocked. At most inspection_kb: WAF would let the rest pass unseen.",
+    )
+    inspection_kb: Literal[16, 32, 48, 64] = Field(
+        64, description="How much of a body WAF reads. Above 16 it charges for the larger requests."
+    )
+    requests_per_address: int = Field(
+        600, ge=10, le=2_000_000_000, description="Requests from one address in a window before it is blocked."
+    )
+    requests_per_token: int = Field(
+        300, ge=10, le=2_000_000_000, description="Requests with one Authorization header in a window."
+    )
+    rate_window_seconds: RateWindow = Field(300, description="The window that both rates are counted in.")
+    anonymous_addresses: bool = Field(
+        False, description="Also block VPNs, proxies, Tor and hosting providers (AWSManagedRulesAnonymousIpList)."
+    )
+    bot_control: bool = Field(
+        False,
+        description="Also block bots (AWSManagedRulesBotControlRuleSet, Common level; billed by request). It takes "
+        "command-line clients for bots: for stacks with browsers only.",
+    )
+    only_addresses: list[str] = Field(
+        [], max_length=10_000, description="When given, every other address is blocked. CIDR, IPv4 or IPv6."
+    )
+    blocked_addresses: list[str] = Field([], max_length=10_000, description="These are blocked. CIDR, IPv4 or IPv6.")
+    log_passed_requests: bool = Field(
+        False, description="Log every request; otherwise only those that a rule blocked or counted."
+    )
+
+    @field_validator("only_addresses", "blocked_addresses")
+    @classmethod
+    def _are_networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            try:
+                network = ipaddress.ip_network(text)
+            except ValueError as error:
+                raise impossible(
+                    f"{text!r} is not a network ({error})", "write it like 192.0.2.0/24 or 2001:db8::/32"
+                ) from None
+            if network.prefixlen == 0:
+                raise impossible(f"WAF refuses {text}, for it is every address", "write narrower networks")
+        return [str(ipaddress.ip_network(text)) for text in value]
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """See `Settings.contradictions`."""
+        if self.body_limit_kb > self.inspection_kb:
+            yield Contradiction(
+                ("bodyLimitKb", "inspectionKb"),
+                f"bodyLimitKb is {self.body_limit_kb} and WAF reads {self.inspection_kb} KB of a body, so the rest "
+                "would reach the agent uninspected",
+                f"write {self.inspection_kb} or less",
+            )
+        both = sorted(set(self.only_addresses) & set(self.blocked_addresses))
+        if both:
+            yield Contradiction(
+                ("blockedAddresses", "onlyAddresses"),
+                f"{', '.join(both)} is both let in and blocked",
+                "remove it from one of the lists",
+            )

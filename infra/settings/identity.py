@@ -1,0 +1,115 @@
+"""Settings of the user pool. Bounds: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from infra.settings.base import Contradiction, Settings, impossible
+
+LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1)(:\d{1,5})?(/|$)")
+
+
+class IdentitySettings(Settings):
+    """Who may sign in, how, and for how long a sign-in lasts."""
+
+    tier: Literal["LITE", "ESSENTIALS", "PLUS"] = Field(
+        "ESSENTIALS", description="Cognito's feature plan. Managed login pages need ESSENTIALS, threat protection PLUS."
+    )
+    self_sign_up: bool = Field(False, description="Anybody may create an account; otherwise an administrator does.")
+    mfa: Literal["off", "optional", "required"] = Field(
+        "optional", description="A second factor from an authenticator app. SMS is not offered."
+    )
+    threat_protection: Literal["off", "audit", "enforced"] = Field(
+        "off", description="Cognito's risk scoring of sign-ins: reported (audit) or acted on (enforced)."
+    )
+    password_length: int = Field(12, ge=8, le=99, description="Shortest password; all four kinds of character needed.")
+    temporary_password_days: int = Field(7, ge=1, le=365, description="How long an invitation stays good.")
+    id_token_minutes: int = Field(
+        60,
+        ge=5,
+        le=1440,
+        description="Lifetime of ID and access tokens. A token cannot be taken back before it ends: "
+        "API Gateway and AgentCore validate it offline. A production stack allows 60 at most.",
+    )
+    refresh_token_days: int = Field(30, ge=1, le=3650, description="Lifetime of a sign-in.")
+    refresh_token_rotation: bool = Field(
+        True,
+        description="Every refresh replaces the refresh token, so a stolen one is soon worthless. Clients must then "
+        "call GetTokensFromRefreshToken: Cognito refuses REFRESH_TOKEN_AUTH.",
+    )
+    rotation_grace_seconds: int = Field(
+        30, ge=0, le=60, description="How long a replaced refresh token still works, for a client that must retry."
+    )
+    callback_urls: list[str] = Field(
+        ["http://localhost:5173/"],
+        min_length=1,
+        max_length=100,
+        description="Where the login page may send the browser back to, after signing in and after signing out.",
+    )
+    domain_prefix: str = Field(
+        "",
+        pattern=r"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?$",
+        description="First label of the login page's host name. Empty: the stack's name and the account's number.",
+    )
+    groups: list[str] = Field(
+        [], max_length=25, description="User groups to declare; they arrive as the cognito:groups claim."
+    )
+    deletion_protection: bool = Field(True, description="Cognito refuses to delete the pool, and its users with it.")
+    protect: bool = Field(False, description="Pulumi refuses to delete or replace the pool.")
+
+    @field_validator("callback_urls")
+    @classmethod
+    def _leads_back_safely(cls, value: list[str]) -> list[str]:
+        for url in value:
+            if "*" in url or not (url.startswith("https://") or LOOPBACK.match(url)):
+                raise impossible(
+                    f"Cognito sends an authorization code to {url} only over https (or http on localhost) and "
+                    "compares it letter by letter",
+                    "write the page's full https:// address",
+                )
+        return value
+
+    @field_validator("domain_prefix")
+    @classmethod
+    def _is_not_reserved(cls, value: str) -> str:
+        for word in ("aws", "amazon", "cognito"):
+            if word in value:
+                raise impossible(f"Cognito reserves every domain with {word!r} in it", "choose another prefix")
+        return value
+
+    @field_validator("groups")
+    @classmethod
+    def _fits_a_claim(cls, value: list[str]) -> list[str]:
+        for group in value:
+            # AgentCore's custom claims match these characters only, and the claim travels in a 4 KB header.
+            if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", group):
+                raise impossible(
+                    f"the group {group!r} could not be matched as a claim",
+                    "use at most 64 letters, digits, dots, hyphens and underscores",
+                )
+        return value
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """See `Settings.contradictions`."""
+        if self.tier == "LITE":
+            yield Contradiction(
+                ("tier",),
+                "the LITE plan has no managed login pages, and the stack declares them",
+                "write ESSENTIALS or PLUS",
+            )
+        if self.threat_protection != "off" and self.tier != "PLUS":
+            yield Contradiction(
+                ("threatProtection", "tier"),
+                f"threat protection is part of the PLUS plan and tier is {self.tier}",
+                "write tier: PLUS, or threatProtection: off",
+            )
+        if self.id_token_minutes > self.refresh_token_days * 1440:
+            yield Contradiction(
+                ("refreshTokenDays", "idTokenMinutes"),
+                "a refresh token that ends before the ID token refreshes nothing",
+                "raise refreshTokenDays",
+            )

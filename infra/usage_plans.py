@@ -1,0 +1,41 @@
+"""A share of the API for each team: a key of its own, a pace, and a day's allowance.
+
+A key tells teams apart; it proves nothing about the caller. The ID token does that, and stays required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.settings.api import TeamSettings
+
+
+def usage_plans(
+    name: str,
+    stage: aws.apigateway.Stage,
+    teams: Mapping[str, TeamSettings],
+    tags: dict[str, str],
+    opts: pulumi.ResourceOptions,
+) -> dict[str, pulumi.Output[str]]:
+    """Declare a usage plan and a key for each team; returns the keys' values, which are secret."""
+    return {team: _plan(f"{name}-team-{team}", stage, settings, tags, opts) for team, settings in teams.items()}
+
+
+def _plan(
+    name: str, stage: aws.apigateway.Stage, settings: TeamSettings, tags: dict[str, str], opts: pulumi.ResourceOptions
+) -> pulumi.Output[str]:
+    plan = aws.apigateway.UsagePlan(
+        name,
+        api_stages=[{"api_id": stage.rest_api, "stage": stage.stage_name}],
+        throttle_settings={"rate_limit": settings.rate, "burst_limit": settings.burst},
+        quota_settings={"limit": settings.requests_per_day, "period": "DAY"},
+        tags=tags,
+        opts=opts,
+    )
+    secret = pulumi.ResourceOptions(additional_secret_outputs=["value"])
+    key = aws.apigateway.ApiKey(name, tags=tags, opts=pulumi.ResourceOptions.merge(opts, secret))
+    aws.apigateway.UsagePlanKey(name, usage_plan_id=plan.id, key_id=key.id, key_type="API_KEY", opts=opts)
+    return pulumi.Output.secret(key.value)

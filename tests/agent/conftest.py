@@ -1,0 +1,50 @@
+"""Fixtures of the agent's tests: a server to ask."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+with warnings.catch_warnings():
+    # The SDK configures pydantic the old way and imports Strands' bidirectional agents by their old name.
+    warnings.simplefilter("ignore")
+    import bedrock_agentcore.memory.integrations.strands.session_manager  # noqa: F401
+
+from agent import stream, tools
+from agent.agent import build_agent as default_agent
+from agent.app import create_app
+from agent.settings import Settings
+from tests.agent.support import Serve, Server, listening
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Start a server in a thread: `serve(build_agent, heartbeat_seconds=0.2)`."""
+    with ExitStack() as stack:
+
+        def start(build_agent: Any = default_agent, **settings: Any) -> Server:
+            app = create_app(Settings(**{"model": "scripted", **settings}), build_agent)
+            server = Server(url="")
+            for module in (stream, tools):
+                monkeypatch.setattr(module, "log_line", server.logs.put)
+            server.url = stack.enter_context(listening(app))
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Server]:
+    """One server for the tests that only ask: the scripted model and the default agent."""
+    settings = Settings(model="scripted", allowed_origin="https://chat.example", max_prompt_chars=100, max_messages=5)
+    with listening(create_app(settings)) as url:
+        yield Server(url)

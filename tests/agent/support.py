@@ -1,0 +1,139 @@
+"""A real agent server on loopback, and a client that reads its stream event by event."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from queue import Queue
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+import uvicorn
+
+SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+ORIGIN = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
+DEADLINE = 20.0  # seconds; far beyond what anything here takes, so that only a hang reaches it
+
+
+def token(subject: str = "alice") -> str:
+    """Return an ID token as AgentCore forwards it: its signature is not the agent's business."""
+    return jwt.encode({"sub": subject}, "x" * 32, algorithm="HS256")
+
+
+def new_session() -> str:
+    return str(uuid.uuid4())
+
+
+@dataclass
+class Reply:
+    """A whole answer: its raw lines, its events, and the response it came in."""
+
+    response: httpx.Response
+    lines: list[str]
+    events: list[dict[str, Any]]
+
+    @property
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+    @property
+    def text(self) -> str:
+        return "".join(event["delta"] for event in self.events if event["type"] == "TEXT_MESSAGE_CONTENT")
+
+    @property
+    def code(self) -> str | None:
+        """The code of the RUN_ERROR, which must be the last event if there is one."""
+        assert "RUN_ERROR" not in self.types[:-1]
+        return self.events[-1]["code"] if self.types[-1] == "RUN_ERROR" else None
+
+
+@dataclass
+class Server:
+    """A running agent server."""
+
+    url: str
+    logs: Queue[dict[str, Any]] = field(default_factory=Queue)
+
+    def log(self, message: str = "run") -> dict[str, Any]:
+        """Return the next log line with this message, waiting for it."""
+        while True:
+            line = self.logs.get(timeout=DEADLINE)
+            if line["message"] == message or line["message"].startswith(message):
+                return line
+
+    @asynccontextmanager
+    async def open(
+        self,
+        body: Any,
+        *,
+        user: str | None = "alice",
+        session: str | None = None,
+        headers: dict[str, Any] | None = None,
+    ) -> AsyncIterator[httpx.Response]:
+        """Send a request and give the response while it streams; leaving hangs up."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        if user is not None:
+            sent["Authorization"] = f"Bearer {token(user)}"
+        if session is not None:
+            sent[SESSION] = session
+        content = body if isinstance(body, bytes) else json.dumps({"prompt": body} if isinstance(body, str) else body)
+        async with (
+            httpx.AsyncClient(timeout=DEADLINE, trust_env=False) as client,
+            client.stream("POST", f"{self.url}/invocations", content=content, headers=sent) as response,
+        ):
+            yield response
+
+    async def ask(self, body: Any, **options: Any) -> Reply:
+        """Send a request and read the answer to its end."""
+        async with self.open(body, **options) as response:
+            lines = [line async for line in response.aiter_lines()]
+        return Reply(response, lines, events_in(lines))
+
+
+def events_in(lines: list[str]) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+
+
+async def until(lines: AsyncIterator[str], text: str) -> list[str]:
+    """Read `lines` up to the first one that holds `text`; return all that were read."""
+    seen = []
+    async for line in lines:
+        seen.append(line)
+        if text in line:
+            return seen
+    pytest.fail(f"the stream ended without {text!r}: {seen}")
+
+
+Serve = Callable[..., Server]
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Serve an ASGI application on a free port of loopback, in a thread, and give its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    started = threading.Event()
+    config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    startup = server.startup
+
+    async def announce(sockets: list[socket.socket] | None = None) -> None:
+        await startup(sockets)
+        started.set()
+
+    server.startup = announce  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    assert started.wait(DEADLINE)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE)
+        assert not thread.is_alive()

@@ -1,0 +1,176 @@
+"""With AGENT_MEMORY_ID the history outlives the process, and an agent cannot tell the difference."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from strands import Agent
+
+from agent import run as run_module
+from tests.agent.support import Serve, new_session, until
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class FakeMemory:
+    """The data plane of AgentCore Memory, as far as conversations go: CreateEvent and ListEvents."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    failing: bool = False
+    gate: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [event for event in self.events if "conversational" in event["payload"][0]]
+
+    def create(self, path: list[str], body: dict[str, Any]) -> dict[str, Any]:
+        event = {"memoryId": path[1], "eventId": f"{len(self.events)}#{uuid.uuid4().hex[:8]}", **body}
+        self.events.append(event)
+        return {"event": event}
+
+    def list(self, path: list[str], body: dict[str, Any]) -> dict[str, Any]:
+        wanted = [(e["memoryId"], e["actorId"], e["sessionId"]) == (path[1], path[3], path[5]) for e in self.events]
+        found = [event for event, right in zip(self.events, wanted, strict=True) if right]
+        for rule in body.get("filter", {}).get("eventMetadata", []):
+            key, value = rule["left"]["metadataKey"], rule["right"]["metadataValue"]
+            found = [event for event in found if event.get("metadata", {}).get(key) == value]
+        return {"events": list(reversed(found))[: body["maxResults"]]}
+
+
+@pytest.fixture
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
+    fake = FakeMemory()
+    fake.gate.set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            path = self.path.strip("/").split("/")
+            fake.gate.wait(10)
+            answer = fake.create(path, body) if path[-1] == "events" else fake.list(path, body)
+            text = json.dumps(answer).encode()
+            self.send_response(500 if fake.failing else 200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", fake.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield fake
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+SETTINGS = {"memory_id": "memory-0123456789", "region": "eu-west-1"}
+
+
+async def echo(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    """Answer with everything that was said before."""
+    yield " | ".join([message["content"][0]["text"] for message in history] + [run.prompt])
+
+
+async def test_a_conversation_goes_on_in_another_process(serve: Serve, memory: FakeMemory) -> None:
+    session = new_session()
+    assert (await serve(echo, **SETTINGS).ask("one", session=session)).text == "one"
+    another = serve(echo, **SETTINGS)
+    assert (await another.ask("two", session=session)).text == "one | one | two"
+    assert {event["sessionId"] for event in memory.messages} == {session}
+    assert {event["actorId"] for event in memory.messages} == {"alice"}
+
+
+async def test_another_user_sees_nothing_of_it_even_in_a_new_process(serve: Serve, memory: FakeMemory) -> None:
+    session = new_session()
+    await serve(echo, **SETTINGS).ask("mine", session=session, user="alice")
+    assert (await serve(echo, **SETTINGS).ask("Hi", session=session, user="mallory")).text == "Hi"
+
+
+async def test_threads_of_a_session_are_apart(serve: Serve, memory: FakeMemory) -> None:
+    server, session = serve(echo, **SETTINGS), new_session()
+
+    def in_thread(thread: str, prompt: str) -> dict[str, Any]:
+        return {"threadId": thread, "runId": "r", "messages": [{"id": "1", "role": "user", "content": prompt}]}
+
+    await server.ask(in_thread("a/1", "one"), session=session)
+    assert (await server.ask(in_thread("a/2", "two"), session=session)).text == "two"
+    assert (await server.ask(in_thread("a/1", "three"), session=session)).text == "one | one | three"
+
+
+async def test_an_interrupted_turn_is_not_stored(serve: Serve, memory: FakeMemory) -> None:
+    server, session = serve(**SETTINGS), new_session()
+    async with server.open("[words=2 pause=0 silence=3600 at=1]", session=session) as response:
+        lines = response.aiter_lines()
+        await until(lines, "CONTENT")
+    assert server.log()["outcome"] == "disconnected"
+    assert memory.messages == []
+
+
+async def test_only_as_much_is_loaded_as_the_settings_allow_and_never_half_a_turn(
+    serve: Serve, memory: FakeMemory
+) -> None:
+    seen: list[Any] = []
+
+    def build(run: Any, model: Any, history: Any) -> Agent:
+        seen.append(list(history))
+        return Agent(model=model, messages=history, callback_handler=None)
+
+    server, session = serve(build, max_messages=5, **SETTINGS), new_session()
+    for _ in range(3):
+        await server.ask("[words=1 pause=0 tool=wait seconds=0]", session=session)
+    kinds = [next(iter(message["content"][0])) for message in seen[-1]]
+    assert kinds == ["text", "toolUse", "toolResult", "text"]
+    assert seen[-1][0]["role"] == "user"
+
+
+async def test_a_turn_that_cannot_be_stored_does_not_spoil_the_answer(
+    serve: Serve, memory: FakeMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def build(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+        memory.failing = True
+        yield "word"
+
+    server = serve(build, **SETTINGS)
+    monkeypatch.setattr(run_module, "log_line", server.logs.put)
+    reply = await server.ask("Hi")
+    assert (reply.text, reply.code) == ("word", None)
+    assert server.log("turn not saved")["level"] == "ERROR"
+
+
+async def test_a_memory_that_cannot_be_reached_is_not_called_a_failing_model(serve: Serve, memory: FakeMemory) -> None:
+    memory.failing = True
+    assert (await serve(echo, **SETTINGS).ask("Hi")).code == "INTERNAL"
+
+
+async def test_a_slow_memory_holds_up_no_other_stream(serve: Serve, memory: FakeMemory) -> None:
+    memory.gate.clear()
+    server = serve(echo, heartbeat_seconds=0.05, **SETTINGS)
+    async with server.open("Hi") as response:
+        lines = response.aiter_lines()
+        await until(lines, ": keep-alive")
+        memory.gate.set()
+        before = time.monotonic()
+        await until(lines, "RUN_FINISHED")
+    assert time.monotonic() - before < 10

@@ -1,0 +1,115 @@
+"""The whole chain, in processes of its own, brought up once for all tests that leave it as it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from client.outputs import Outputs, read_outputs
+from client.signin import Tokens, sign_in
+from local.evaluate import ROOT
+from local.graph import Graph
+from local.network import LOOPBACK, free_port, is_free
+from local.state import read_state
+
+PATIENCE = 60.0
+"""Seconds after which a process that should be up, or gone, never will be; no test waits this long when all is well."""
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something another process does."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        time.sleep(0.01)
+
+
+class RunningChain:
+    """A chain brought up by ``python -m local up``."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", "up", "--folder", str(folder), *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def wait_until_up(self) -> None:
+        until(
+            lambda: self.process.poll() is not None or (read_state(self.folder) or {}).get("processes") is not None,
+            "the chain comes up",
+        )
+        assert self.process.poll() is None, self.process.communicate()
+
+    @property
+    def outputs(self) -> Outputs:
+        return read_outputs(self.folder / "outputs.json")
+
+    @property
+    def graph(self) -> Graph:
+        return Graph.from_json((self.folder / "gateway-graph.json").read_text())
+
+    @property
+    def children(self) -> dict[str, int]:
+        state = read_state(self.folder)
+        assert state is not None
+        return dict(state["processes"])
+
+    def end(self) -> tuple[str, str]:
+        """Stop it if it still runs; what it printed."""
+        self.process.terminate()
+        return self.process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningChain]:
+    """The dev stack's chain."""
+    running = RunningChain(tmp_path_factory.mktemp("chain"))
+    try:
+        running.wait_until_up()
+        yield running
+    finally:
+        running.end()
+
+
+@pytest.fixture(scope="session")
+def tokens(chain: RunningChain) -> Tokens:
+    """The demo user's tokens."""
+    outputs = chain.outputs
+    assert outputs.demo_username
+    assert outputs.demo_password
+    return sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value())
+
+
+@pytest.fixture
+def gateway_for(chain: RunningChain, tmp_path: Path) -> Iterator[Callable[[Graph], str]]:
+    """Serves a changed graph from a second gateway before the same runtime; returns its invoke URL."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(graph: Graph) -> str:
+        port = free_port(set())
+        path = tmp_path / "graph.json"
+        path.write_text(graph.to_json())
+        state = json.loads((chain.folder / "state.json").read_text())
+        argv = [sys.executable, "-m", "local.gateway", "--graph", str(path), "--port", str(port)]
+        for host, part in (("cognito-idp", "emulator"), ("bedrock-agentcore", "runtime")):
+            argv += ["--address", f"{host}.{graph.region}.amazonaws.com=http://{LOOPBACK}:{state['ports'][part]}"]
+        started.append(subprocess.Popen(argv, cwd=ROOT))
+        until(lambda: not is_free(port), "the second gateway listens")
+        return f"http://{LOOPBACK}:{port}/{graph.outputs['stageName']}/invocations"
+
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait(PATIENCE)

@@ -1,0 +1,28 @@
+"""Fixtures over the environments' graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from local.graph import Graph
+from tests.infra.graphs import ENVIRONMENTS, environment_graph, variation
+
+
+@pytest.fixture(scope="session", params=ENVIRONMENTS)
+def graph(request: pytest.FixtureRequest) -> Graph:
+    """The graph of each environment in turn."""
+    return environment_graph(request.param)
+
+
+@pytest.fixture(scope="session")
+def dev() -> Graph:
+    """The graph of the development environment."""
+    return environment_graph("dev")
+
+
+@pytest.fixture(scope="session")
+def vary() -> Callable[..., Graph]:
+    """Evaluates a variation of an environment: ``vary("dev", api={"timeoutSeconds": 60})``."""
+    return variation

@@ -1,0 +1,41 @@
+"""Graphs for the tests. Each is evaluated once a session: a graph is a value, so tests share it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from local.evaluate import evaluate, read_settings
+from local.graph import Graph
+from local.provider import ImaginedProvider
+
+ENVIRONMENTS = ("dev",)
+
+
+@cache
+def environment_graph(stack: str) -> Graph:
+    """The graph of one environment with everything known."""
+    return evaluate(stack, ImaginedProvider(read_settings(stack)["aws:region"]))
+
+
+def changed_settings(stack: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """A stack's settings with some keys of some sections replaced; None removes a key."""
+    settings = read_settings(stack)
+    for section, values in changes.items():
+        key = f"agent-stream:{section}"
+        merged = {**json.loads(settings.get(key, "{}")), **values}
+        settings[key] = json.dumps({name: value for name, value in merged.items() if value is not None})
+    return settings
+
+
+def variation(stack: str = "dev", **changes: Mapping[str, Any]) -> Graph:
+    """The graph of an environment whose settings differ by the given sections."""
+    return _variation(stack, json.dumps(changes, sort_keys=True))
+
+
+@cache
+def _variation(stack: str, changes: str) -> Graph:
+    settings = changed_settings(stack, json.loads(changes))
+    return evaluate(stack, ImaginedProvider(settings["aws:region"]), settings=settings)
