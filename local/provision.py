@@ -19,6 +19,9 @@ from local.provider import EmulatorProvider
 
 DEMO_USERNAME = "demo@example.com"
 
+REFUSED = 2
+"""The exit code of a process that explained itself in a sentence."""
+
 
 class Provisioned(NamedTuple):
     """A graph whose user pool exists, and a user who can sign in to it."""
@@ -47,14 +50,17 @@ async def provision(stack: str, endpoint: str) -> Provisioned:
         process.kill()
         await process.wait()
         raise
+    if process.returncode == REFUSED:
+        raise ProgramError(complaint.decode(errors="replace").strip())
     if process.returncode:
-        raise ProgramError(complaint.decode(errors="replace").strip() or "The program could not be evaluated.")
+        last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ProgramError(f"The program failed ({last}): run `python -m local.evaluate {stack}` to see where.")
     result = json.loads(output)
     return Provisioned(Graph.from_json(result["graph"]), result["demoUsername"], result["demoPassword"])
 
 
 def main(arguments: list[str]) -> int:
-    """Provision, print the result; 2 and a sentence on standard error when that cannot be done."""
+    """Provision, print the result; `REFUSED` and a sentence on standard error when that cannot be done."""
     stack, endpoint = arguments
     try:
         provider = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""))
@@ -62,7 +68,7 @@ def main(arguments: list[str]) -> int:
         password = _create_demo_user(provider, graph.one("aws:cognito/userPool:UserPool").id)
     except ProgramError as error:
         print(error, file=sys.stderr)
-        return 2
+        return REFUSED
     print(json.dumps({"graph": graph.to_json(), "demoUsername": DEMO_USERNAME, "demoPassword": password}))
     return 0
 
