@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local.evaluate import ROOT, read_settings
+from local.faults import Fault
 from local.graph import Graph, ProgramError
 from local.network import LOOPBACK, AddressBook, free_port, is_free
 from local.processes import Child, bare_environment
@@ -40,6 +41,7 @@ class Options:
         ports: ports asked for, by name as in `USUAL_PORTS`; the others are chosen.
         model: what the agent answers with, in place of the stack's model.
         time_scale: AWS's time limits are divided by this.
+        fault: what is broken on purpose, for the doctor to find.
     """
 
     stack: str = "dev"
@@ -47,6 +49,7 @@ class Options:
     ports: Mapping[str, int] = dataclasses.field(default_factory=dict)
     model: str = "scripted"
     time_scale: float = 1.0
+    fault: Fault | None = None
 
 
 class Chain:
@@ -75,17 +78,23 @@ class Chain:
             provisioning = group.create_task(provision(options.stack, endpoint))
         provisioned = provisioning.result()
         self.graph = provisioned.graph
+        fault = options.fault
+        served_by_gateway = fault.gateway(self.graph) if fault and fault.gateway else self.graph
+        served_by_runtime = fault.runtime(self.graph) if fault and fault.runtime else self.graph
+        write_private(options.folder / "graph.json", self.graph.to_json())
         async with _together() as group:
             group.create_task(self._start_agent())
-            group.create_task(self._start_server("runtime", self.graph, "--agent", self.url("agent")))
-            group.create_task(self.start_gateway("gateway", self.graph))
+            group.create_task(self._start_server("runtime", served_by_runtime, "--agent", self.url("agent")))
+            group.create_task(self.start_gateway("gateway", served_by_gateway))
         self.outputs = self._outputs(provisioned)
         write_private(options.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
 
     async def start_gateway(self, name: str, graph: Graph) -> str:
         """Serve a graph's REST API and return the address; a second may serve a changed graph beside the first."""
         self.ports.setdefault(name, free_port(set(self.ports.values())))
-        await self._start_server(name, graph, "--time-scale", str(self._options.time_scale), module="gateway")
+        log = self._options.folder / "logs" / f"{name.replace('gateway', 'access')}.log"
+        scale = str(self._options.time_scale)
+        await self._start_server(name, graph, "--time-scale", scale, "--access-log", str(log), module="gateway")
         return self.url(name)
 
     @property
@@ -135,9 +144,13 @@ class Chain:
             "AGENT_DETECT_BLOCKING": "true",
             "AWS_REGION": self.graph.region,
         }
+        fault = self._options.fault
+        environment |= fault.agent_environment if fault else {}
         if self._options.model.startswith("bedrock:"):
             environment = {**os.environ, **environment}  # a real model needs the developer's own AWS credentials
-        child = await self._start("agent", [sys.executable, "-m", "agent"], environment)
+        child = await self._start(
+            "agent", [sys.executable, "-m", fault.agent_module if fault else "agent"], environment
+        )
         await child.healthy(self.ports["agent"], "/ping")
 
     async def _start_server(self, name: str, graph: Graph, *arguments: str, module: str | None = None) -> None:

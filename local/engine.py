@@ -120,7 +120,8 @@ class _Recorder(mocks.MockMonitor):
             )
         )
         answered = struct_pb2.Struct()
-        json_format.ParseDict({**wire, **answers}, answered)
+        # A resource's inputs are outputs too; a remote component's are not, and their types may differ.
+        json_format.ParseDict(answers if request.remote else {**wire, **answers}, answered)
         return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=answered)
 
 

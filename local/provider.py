@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from local.answers import ACCOUNT, ANSWERS
 from local.graph import Answer, ProgramError
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
-
-ACCOUNT = "000000000000"
-"""The account that the emulator's own ARNs name."""
 
 
 class ImaginedProvider:
@@ -24,7 +21,7 @@ class ImaginedProvider:
 
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
         """See `local.graph.Provider`."""
-        answer = _ANSWERS.get(type_)
+        answer = ANSWERS.get(type_)
         if answer is not None:
             return answer(self.region, name, inputs)
         service, kind = type_.split(":")[1].partition("/")[0], type_.split(":")[2]
@@ -37,89 +34,6 @@ class UnknownProvider:
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
         """See `local.graph.Provider`."""
         return "", {}
-
-
-def token(name: str, length: int = 10) -> str:
-    """A made-up identifier in the alphabet AWS uses, always the same for a name."""
-    return hashlib.sha256(name.encode()).hexdigest()[:length]
-
-
-def _user_pool(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
-    pool = f"{region}_{token(name, 9)}"
-    return pool, {
-        "arn": f"arn:aws:cognito-idp:{region}:{ACCOUNT}:userpool/{pool}",
-        "endpoint": f"cognito-idp.{region}.amazonaws.com/{pool}",
-        "name": name,
-    }
-
-
-def _rest_api(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
-    api = token(name)
-    return api, {
-        "arn": f"arn:aws:apigateway:{region}::/restapis/{api}",
-        "executionArn": f"arn:aws:execute-api:{region}:{ACCOUNT}:{api}",
-        "rootResourceId": token(f"{name}-root"),
-        "name": name,
-    }
-
-
-def _stage(region: str, _name: str, inputs: Mapping[str, Any]) -> Answer:
-    api, stage = inputs["restApi"], inputs["stageName"]
-    return f"ags-{api}-{stage}", {
-        "arn": f"arn:aws:apigateway:{region}::/restapis/{api}/stages/{stage}",
-        "executionArn": f"arn:aws:execute-api:{region}:{ACCOUNT}:{api}/{stage}",
-        "invokeUrl": f"https://{api}.execute-api.{region}.amazonaws.com/{stage}",
-    }
-
-
-def _agent_runtime(region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
-    runtime = f"{inputs['agentRuntimeName']}-{token(name)}"
-    return runtime, {
-        "agentRuntimeId": runtime,
-        "agentRuntimeArn": f"arn:aws:bedrock-agentcore:{region}:{ACCOUNT}:runtime/{runtime}",
-        "agentRuntimeVersion": "1",
-        "workloadIdentityDetails": [],
-    }
-
-
-def _web_acl(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
-    acl = token(name, 32)
-    return acl, {
-        "arn": f"arn:aws:wafv2:{region}:{ACCOUNT}:regional/webacl/{name}/{acl}",
-        "capacity": 0,
-        "name": name,
-    }
-
-
-def _bucket(_region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
-    bucket = f"{name}-{token(name, 7)}"
-    return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}"}
-
-
-def _role(_region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
-    role = f"{name}-{token(name, 7)}"
-    return role, {"name": role, "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
-
-
-def _random_password(_region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
-    characters = hashlib.sha512(name.encode()).hexdigest() * 2
-    return "none", {"result": characters[: int(inputs["length"])]}
-
-
-_ANSWERS: Mapping[str, Callable[[str, str, Mapping[str, Any]], Answer]] = {
-    "aws:cognito/userPool:UserPool": _user_pool,
-    "aws:cognito/userPoolClient:UserPoolClient": lambda _region, name, _inputs: (
-        token(name, 26),
-        {"name": name},
-    ),
-    "aws:apigateway/restApi:RestApi": _rest_api,
-    "aws:apigateway/stage:Stage": _stage,
-    "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime": _agent_runtime,
-    "aws:wafv2/webAcl:WebAcl": _web_acl,
-    "aws:s3/bucket:Bucket": _bucket,
-    "aws:iam/role:Role": _role,
-    "random:index/randomPassword:RandomPassword": _random_password,
-}
 
 
 class EmulatorProvider(ImaginedProvider):
@@ -174,6 +88,7 @@ class EmulatorProvider(ImaginedProvider):
 
     def _create_client(self, name: str, inputs: Mapping[str, Any]) -> Answer:
         units = inputs.get("tokenValidityUnits", {})
+        rotation = inputs.get("refreshTokenRotation", {})
         client = self.cognito.create_user_pool_client(
             ClientName=name,
             UserPoolId=inputs["userPoolId"],
@@ -193,6 +108,11 @@ class EmulatorProvider(ImaginedProvider):
             CallbackURLs=inputs.get("callbackUrls", []),
             LogoutURLs=inputs.get("logoutUrls", []),
             SupportedIdentityProviders=inputs.get("supportedIdentityProviders", []),
+            EnableTokenRevocation=inputs.get("enableTokenRevocation", True),
+            RefreshTokenRotation={
+                "Feature": rotation.get("feature", "DISABLED"),
+                "RetryGracePeriodSeconds": rotation.get("retryGracePeriodSeconds", 0),
+            },
         )["UserPoolClient"]
         return client["ClientId"], {"name": name}
 

@@ -18,11 +18,14 @@ def main() -> None:
     parser.add_argument("--graph", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--access-log", type=Path)
     parser.add_argument("--time-scale", type=float, default=1.0)
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
     addresses = AddressBook.parse(arguments.address)
-    serve(create_app(api_from_graph(graph), addresses, time_scale=arguments.time_scale), arguments.port)
+    api = api_from_graph(graph, time_scale=arguments.time_scale)
+    app = create_app(api, addresses, access_log=arguments.access_log, time_scale=arguments.time_scale)
+    serve(app, arguments.port)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from local.gateway.access_log import declared_format
+from local.gateway.firewall import WebAcl, web_acl_from_graph
 from local.gateway.responses import GatewayResponse, declared_responses
+from local.gateway.throttle import Throttle, throttle_from_graph
+from local.gateway.validation import RequestRules, request_rules
 from local.graph import Graph, ProgramError, Resource
 
 IDLE_LIMIT_SECONDS = {"REGIONAL": 300.0, "PRIVATE": 300.0, "EDGE": 30.0}
@@ -54,10 +58,19 @@ class Integration:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Method:
-    """One method of one resource. ``authorizer`` is None where anybody may call; ``scopes`` ask for an access token."""
+    """One method of one resource.
+
+    Attributes:
+        authorizer: None where anybody may call.
+        scopes: when there are any, an access token with one of them is asked for in place of the ID token.
+        api_key_required: whether the caller must name a team by its key.
+        rules: what its validator asks of a request; None without one.
+    """
 
     authorizer: Authorizer | None
     scopes: tuple[str, ...]
+    api_key_required: bool
+    rules: RequestRules | None
     integration: Integration
 
 
@@ -66,6 +79,8 @@ class Api:
     """A deployed stage.
 
     Attributes:
+        firewall: the web ACL on it; None without one.
+        log_format: of its access log; None without one.
         methods: by path below the stage (``/invocations``), then by HTTP method.
         idle_limit: seconds of silence after which a stream is cut.
     """
@@ -75,10 +90,17 @@ class Api:
     methods: Mapping[str, Mapping[str, Method]]
     responses: Mapping[str, GatewayResponse]
     idle_limit: float
+    throttle: Throttle
+    firewall: WebAcl | None
+    log_format: str | None
 
 
-def api_from_graph(graph: Graph) -> Api:
+def api_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Api:
     """The stage that the graph declares.
+
+    Args:
+        graph: the declared resources.
+        time_scale: AWS's periods and windows are divided by this.
 
     Raises:
         ProgramError: when the graph does not declare exactly one API with one stage.
@@ -97,6 +119,9 @@ def api_from_graph(graph: Graph) -> Api:
         methods=methods,
         responses=declared_responses(graph),
         idle_limit=IDLE_LIMIT_SECONDS[api.inputs.get("endpointConfiguration", {}).get("types", "EDGE")],
+        throttle=throttle_from_graph(graph, time_scale=time_scale),
+        firewall=web_acl_from_graph(graph, time_scale=time_scale),
+        log_format=declared_format(graph),
     )
 
 
@@ -149,6 +174,8 @@ def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authoriz
     return Method(
         authorizer=authorizers[resource.inputs["authorizerId"]] if protected else None,
         scopes=tuple(resource.inputs.get("authorizationScopes") or ()),
+        api_key_required=bool(resource.inputs.get("apiKeyRequired")),
+        rules=request_rules(resource, graph),
         integration=Integration(
             type=behind["type"],
             uri=behind.get("uri", ""),

@@ -1,12 +1,19 @@
-"""One request's way through the gateway, in API Gateway's order: route, authorizer, integration."""
+"""One request's way through the gateway, in API Gateway's order.
+
+Web ACL, route, authorizer, API key, throttle, validator, header mapping, integration.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
 
 import aiohttp
 from starlette.applications import Starlette
@@ -14,8 +21,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from local.gateway.access_log import AccessLog, Exchange
 from local.gateway.api import Api, Integration, Method
 from local.gateway.authorizer import authorize
+from local.gateway.firewall import BlockedError
+from local.gateway.firewall_statements import Inspected
 from local.gateway.mapping import backend_request, resolve
 from local.gateway.proxy import BackendRequest, Proxy
 from local.gateway.responses import GatewayError, render
@@ -24,6 +34,11 @@ from local.tokens import KeySet
 from local.upstream import client_session
 
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
+HEADER_LIMIT_BYTES = 20_480
+"""Names and values together
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
+
+T = TypeVar("T")
 
 
 class Gateway:
@@ -32,12 +47,14 @@ class Gateway:
     Args:
         api: the stage, from `local.gateway.api.api_from_graph`.
         addresses: where AWS's hosts are on loopback.
+        log: where the access log's lines go.
         time_scale: AWS's time limits are divided by this.
     """
 
-    def __init__(self, api: Api, addresses: AddressBook, *, time_scale: float = 1.0) -> None:
+    def __init__(self, api: Api, addresses: AddressBook, log: AccessLog, *, time_scale: float = 1.0) -> None:
         self._api = api
         self._addresses = addresses
+        self._log = log
         self._time_scale = time_scale
         self._keys: dict[str, KeySet] = {}
         self._session: aiohttp.ClientSession
@@ -53,40 +70,93 @@ class Gateway:
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, and write its line in the access log."""
         request = Request(scope, receive)
-        context = self._context(request)
+        exchange = Exchange(self._context(request))
         try:
-            response = await self._answer(request, context)
-        except GatewayError as error:
-            response = render(error, self._api.responses, context)
+            response = await self._respond(request, exchange)
+            await response(scope, receive, exchange.watching(send))
         except ClientDisconnect:
-            return
-        await response(scope, receive, send)
+            pass
+        finally:
+            self._log.write(exchange)
 
-    async def _answer(self, request: Request, context: dict[str, str]) -> Response:
-        method = self._route(request)
+    async def _respond(self, request: Request, exchange: Exchange) -> Response:
+        context = exchange.context
+        try:
+            body = await _read(request)
+            return await _unless_gone(request.receive, self._answer(request, body, exchange))
+        except BlockedError as error:
+            context["wafResponseCode"] = "WAF_BLOCK"
+            context["waf.status"] = str(error.answer.status if error.answer else error.status)
+            if error.answer is None:
+                return self._refuse(error, context)
+            return Response(error.answer.body, error.answer.status, dict(error.answer.headers), error.answer.media_type)
+        except GatewayError as error:
+            return self._refuse(error, context)
+
+    def _refuse(self, error: GatewayError, context: dict[str, str]) -> Response:
+        context |= {"error.message": error.message, "error.responseType": error.type, "error.reason": error.reason}
+        return render(error, self._api.responses, context)
+
+    async def _answer(self, request: Request, body: bytes, exchange: Exchange) -> Response:
+        context = exchange.context
+        self._inspect(request, body, exchange)
+        path, method = self._route(request)
+        context["resourcePath"] = path
         if method.authorizer is not None:
-            sent = request.headers.getlist(method.authorizer.header)
-            token = sent[0] if len(sent) == 1 else None
-            claims = await authorize(method.authorizer, method.scopes, token, self._keys_of)
-            context |= {f"authorizer.claims.{name}": str(value) for name, value in claims.items()}
+            await self._authorize(request, method, exchange)
+        plan = self._api.throttle.identify(request.headers.get("x-api-key")) if method.api_key_required else None
+        if plan is not None:
+            context["identity.apiKeyId"] = plan.key_id
+        self._api.throttle.admit(path, request.method, plan)
+        if method.rules is not None:
+            method.rules.check(request.headers, request.query_params, body)
         if method.integration.type == "MOCK":
             return _mock(method.integration, request, context)
-        body = await _read(request)
         headers, query = backend_request(
             request.headers, dict(request.query_params), method.integration.parameters, context
         )
-        return await self._proxy.call(method.integration, BackendRequest(headers, query, body), context)
+        return await self._proxy.call(method.integration, BackendRequest(headers, query, body), exchange)
 
-    def _route(self, request: Request) -> Method:
+    def _inspect(self, request: Request, body: bytes, exchange: Exchange) -> None:
+        acl = self._api.firewall
+        if acl is None:
+            return
+        inspected = Inspected(
+            method=request.method,
+            path=request.scope["path"],
+            query=request.scope["query_string"].decode("latin-1"),
+            headers=dict(request.headers),
+            body=body[: acl.inspection_limit],
+            oversize=len(body) > acl.inspection_limit,
+            address=exchange.context["identity.sourceIp"],
+        )
+        acl.check(inspected)
+        exchange.context |= {"waf.status": "200", "waf.latency": exchange.elapsed(), "wafResponseCode": "WAF_ALLOW"}
+
+    def _route(self, request: Request) -> tuple[str, Method]:
         root = f"/{self._api.stage}"
-        path = request.url.path
+        path: str = request.scope["path"]
         below = path.removeprefix(root) if path == root or path.startswith(f"{root}/") else None
         method = self._api.methods.get(below, {}).get(request.method) if below is not None else None
-        if method is None:
+        if below is None or method is None:
             raise GatewayError("MISSING_AUTHENTICATION_TOKEN", reason="no such path or method")
-        return method
+        return below, method
+
+    async def _authorize(self, request: Request, method: Method, exchange: Exchange) -> None:
+        if method.authorizer is None:
+            return
+        context, sent = exchange.context, request.headers.getlist(method.authorizer.header)
+        try:
+            claims = await authorize(
+                method.authorizer, method.scopes, sent[0] if len(sent) == 1 else None, self._keys_of
+            )
+        except GatewayError as error:
+            context |= {"authorizer.status": str(error.status), "authorizer.error": error.reason}
+            raise
+        context |= {"authorizer.status": "200", "authorizer.latency": exchange.elapsed()}
+        context |= {f"authorizer.claims.{name}": str(value) for name, value in claims.items()}
 
     def _keys_of(self, issuer: str) -> KeySet:
         if issuer not in self._keys:
@@ -96,14 +166,17 @@ class Gateway:
 
     def _context(self, request: Request) -> dict[str, str]:
         trace = request.headers.get("x-amzn-trace-id") or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+        request_id = str(uuid.uuid4())
         return {
             "apiId": self._api.id,
+            "extendedRequestId": secrets.token_urlsafe(11),
             "httpMethod": request.method,
             "identity.sourceIp": request.client.host if request.client else "",
-            "identity.userAgent": request.headers.get("user-agent", ""),
-            "path": request.url.path,
+            "identity.userAgent": request.headers.get("user-agent", "-"),
+            "path": request.scope["path"],
             "protocol": f"HTTP/{request.scope['http_version']}",
-            "requestId": str(uuid.uuid4()),
+            "requestId": request_id,
+            "requestTimeEpoch": str(round(time.time() * 1000)),
             "stage": self._api.stage,
             "xrayTraceId": trace,
         }
@@ -111,12 +184,40 @@ class Gateway:
 
 async def _read(request: Request) -> bytes:
     """The whole request body: API Gateway streams answers, never requests."""
+    if sum(len(name) + len(value) for name, value in request.headers.raw) > HEADER_LIMIT_BYTES:
+        raise GatewayError("HEADERS_TOO_LARGE", headers={"connection": "close"})
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > REQUEST_LIMIT_BYTES:
             raise GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
     return bytes(body)
+
+
+async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work, which is cancelled when the caller hangs up first.
+
+    Raises:
+        ClientDisconnect: when the caller hangs up.
+    """
+
+    async def hang_up() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(hang_up())
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await gone
+        if not working.done():
+            await asyncio.wait((working,))
 
 
 def _mock(integration: Integration, request: Request, context: dict[str, str]) -> Response:
@@ -128,9 +229,11 @@ def _mock(integration: Integration, request: Request, context: dict[str, str]) -
     return Response(status_code=status, headers={**values, "x-amzn-RequestId": context["requestId"]})
 
 
-def create_app(api: Api, addresses: AddressBook, *, time_scale: float = 1.0) -> Starlette:
+def create_app(
+    api: Api, addresses: AddressBook, *, access_log: Path | None = None, time_scale: float = 1.0
+) -> Starlette:
     """The gateway as an application that a server can run."""
-    gateway = Gateway(api, addresses, time_scale=time_scale)
+    gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format), time_scale=time_scale)
     app = Starlette(lifespan=gateway.running)
     app.mount("/", gateway)
     return app

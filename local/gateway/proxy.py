@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import aiohttp
 from starlette.responses import Response
 
+from local.gateway.access_log import Exchange
 from local.gateway.api import Integration
 from local.gateway.mapping import caller_headers
 from local.gateway.responses import GatewayError
@@ -52,24 +53,32 @@ class Proxy:
         self._idle_limit = idle_limit / time_scale
         self._time_scale = time_scale
 
-    async def call(self, integration: Integration, request: BackendRequest, context: Mapping[str, str]) -> Response:
-        """The answer to the caller.
+    async def call(self, integration: Integration, request: BackendRequest, exchange: Exchange) -> Response:
+        """The answer to the caller; the access log's ``integration`` variables are set on the way.
 
         Raises:
             GatewayError: when the backend does not answer in time or at all.
         """
+        streaming = integration.transfer_mode == "STREAM"
+        context = exchange.context
+        context["integration.responseTransferMode"] = "STREAMED" if streaming else "BUFFERED"
         deadline = time.monotonic() + integration.timeout / self._time_scale
         try:
             # Only up to the backend's headers when streaming: what comes later can no longer change the status.
             async with asyncio.timeout(deadline - time.monotonic()):
                 upstream = await self._open(integration, request)
-                if integration.transfer_mode != "STREAM":
-                    return await _buffered(upstream, context)
+                context["integration.status"] = str(upstream.status)
+                context["integration.timeToAllHeaders"] = exchange.elapsed()
+                if not streaming:
+                    return await _buffered(upstream, exchange)
         except TimeoutError as error:
+            context["integration.error"] = "the integration timeout was reached"
             raise GatewayError("INTEGRATION_TIMEOUT") from error
         except (UpstreamError, StreamCutError, UnknownHostError) as error:
+            context["integration.error"] = str(error)
             raise GatewayError("INTEGRATION_FAILURE", reason=str(error)) from error
-        chunks = paced(limited(upstream.chunks(), deadline=deadline, idle_limit=self._idle_limit))
+        timed = limited(upstream.chunks(), deadline=deadline, idle_limit=self._idle_limit)
+        chunks = paced(_noted(timed, exchange))
         headers = caller_headers(upstream.headers, context)
         return PassingResponse(upstream, chunks, status=upstream.status, headers=headers)
 
@@ -82,19 +91,34 @@ class Proxy:
         )
 
 
-async def _buffered(upstream: Upstream, context: Mapping[str, str]) -> Response:
+async def _buffered(upstream: Upstream, exchange: Exchange) -> Response:
     """Hold the whole answer back until its last byte."""
     body = bytearray()
     with contextlib.closing(upstream):
-        async for chunk in upstream.chunks():
+        async for chunk in _noted(upstream.chunks(), exchange):
             body += chunk
             if len(body) > BUFFERED_LIMIT_BYTES:
                 raise GatewayError("INTEGRATION_FAILURE", reason="the backend's answer is larger than 10 MB")
     response = Response(bytes(body), status_code=upstream.status)
-    kept = [(name, value) for name, value in caller_headers(upstream.headers, context) if name != "content-length"]
+    kept = [
+        (name, value) for name, value in caller_headers(upstream.headers, exchange.context) if name != "content-length"
+    ]
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept]
     response.raw_headers.append((b"content-length", str(len(body)).encode()))
     return response
+
+
+async def _noted(chunks: AsyncIterator[bytes], exchange: Exchange) -> AsyncIterator[bytes]:
+    """The same chunks; when the first came, when the last, and what cut them goes into the access log."""
+    try:
+        async for chunk in chunks:
+            exchange.context.setdefault("integration.timeToFirstContent", exchange.elapsed())
+            yield chunk
+    except StreamCutError as cut:
+        exchange.context["integration.error"] = str(cut)
+        raise
+    finally:
+        exchange.context["integration.latency"] = exchange.context["integrationLatency"] = exchange.elapsed()
 
 
 async def limited(chunks: AsyncIterator[bytes], *, deadline: float, idle_limit: float) -> AsyncIterator[bytes]:

@@ -49,6 +49,7 @@ DEFAULTS: Mapping[str, tuple[int, str, str]] = {
     "INVALID_API_KEY": (403, "Forbidden", "ForbiddenException"),
     "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token", "MissingAuthenticationTokenException"),
     "WAF_FILTERED": (403, "Forbidden", "ForbiddenException"),
+    "HEADERS_TOO_LARGE": (431, "Request Header Or Cookie Too Large", "BadRequestException"),
     "REQUEST_TOO_LARGE": (413, "Request Too Long", "RequestTooLargeException"),
     "UNSUPPORTED_MEDIA_TYPE": (415, "Unsupported Media Type", "BadRequestException"),
     "QUOTA_EXCEEDED": (429, "Limit Exceeded", "LimitExceededException"),
@@ -59,7 +60,7 @@ DEFAULTS: Mapping[str, tuple[int, str, str]] = {
     "INTEGRATION_TIMEOUT": (504, "Endpoint request timed out", "InternalServerErrorException"),
 }
 
-NOT_CUSTOMISABLE = frozenset({"REQUEST_TOO_LARGE"})
+NOT_CUSTOMISABLE = frozenset({"REQUEST_TOO_LARGE", "HEADERS_TOO_LARGE"})
 """Refused before the API's own definitions are read
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)."""
 

@@ -1,0 +1,162 @@
+"""The web ACL: the declared rules, in order of priority, on a request.
+
+AWS's managed rule groups are declared and listed, and not evaluated: their patterns are not public. The same goes for
+the SQL injection and cross-site scripting statements. Everything else that a rule may say is evaluated here or
+reported by `WebAcl.not_evaluated`.
+
+Statements: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.gateway.firewall_statements import Inspected, Statement, StatementReader
+from local.gateway.responses import GatewayError
+from local.graph import Graph
+
+_INSPECTION_LIMITS = {"KB_16": 16, "KB_32": 32, "KB_48": 48, "KB_64": 64}
+
+
+class BlockedError(GatewayError):
+    """The web ACL blocks the request.
+
+    A custom answer takes precedence over the API's own ``WAF_FILTERED`` response
+    (https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html).
+    """
+
+    def __init__(self, rule: str, answer: Answer | None) -> None:
+        super().__init__("WAF_FILTERED", reason=f"blocked by the rule {rule}")
+        self.answer = answer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rule, or the web ACL itself, answers to a request that it blocks."""
+
+    status: int
+    body: str
+    media_type: str
+    headers: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``action`` is ``allow``, ``block`` or ``count``."""
+
+    name: str
+    priority: int
+    statement: Statement
+    action: str
+    answer: Answer | None
+    labels: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WebAcl:
+    """A web ACL on a stage.
+
+    Attributes:
+        rules: by rising priority.
+        default_action: ``allow`` or ``block``.
+        inspection_limit: bytes of a body that rules see; the rest passes unseen.
+        not_evaluated: names of rules, or parts of them, that are declared and cannot be evaluated here.
+    """
+
+    rules: Sequence[Rule]
+    default_action: str
+    default_answer: Answer | None
+    inspection_limit: int
+    not_evaluated: tuple[str, ...]
+
+    def check(self, inspected: Inspected) -> list[str]:
+        """Let a request pass, and return the names of the rules that counted it.
+
+        Raises:
+            BlockedError: when a rule, or the default action, blocks it.
+        """
+        counted: list[str] = []
+        for rule in self.rules:
+            if not rule.statement.matches(inspected):
+                continue
+            inspected.labels.update(rule.labels)
+            if rule.action == "block":
+                raise BlockedError(rule.name, rule.answer)
+            if rule.action == "allow":
+                return counted
+            counted.append(rule.name)
+        if self.default_action == "block":
+            raise BlockedError("the default action", self.default_answer)
+        return counted
+
+
+def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | None:
+    """The web ACL that is associated with the stage; None when none is.
+
+    Args:
+        graph: the declared resources.
+        time_scale: windows of rate rules are divided by this.
+    """
+    stage = graph.one("aws:apigateway/stage:Stage")
+    associations = [
+        one.inputs["webAclArn"]
+        for one in graph.all("aws:wafv2/webAclAssociation:WebAclAssociation")
+        if one.inputs["resourceArn"] == stage.outputs["arn"]
+    ]
+    found = [acl for acl in graph.all("aws:wafv2/webAcl:WebAcl") if acl.outputs["arn"] in associations]
+    if not found:
+        return None
+    inputs = found[0].inputs
+    address_sets = {one.outputs["arn"]: one.inputs.get("addresses") or [] for one in graph.all("aws:wafv2/ipSet:IpSet")}
+    bodies = {body["key"]: body for body in inputs.get("customResponseBodies") or ()}
+    missing: list[str] = []
+    reader = StatementReader(address_sets, time_scale, missing.append)
+    declared = sorted(inputs.get("rules") or (), key=lambda rule: rule["priority"])
+    rules = [_rule(rule, reader.read(rule["statement"]), bodies) for rule in declared]
+    default = inputs["defaultAction"]
+    return WebAcl(
+        rules=rules,
+        default_action="block" if "block" in default else "allow",
+        default_answer=_answer(default.get("block") or {}, bodies),
+        inspection_limit=_inspection_limit(inputs) * 1024,
+        not_evaluated=tuple(missing),
+    )
+
+
+def _rule(declared: Mapping[str, Any], statement: Statement, bodies: Mapping[str, Mapping[str, Any]]) -> Rule:
+    # A group has an override instead of an action: its own rules decide unless the override is Count.
+    action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {}
+    kind = next((name for name in ("allow", "block") if name in action), "count")
+    return Rule(
+        name=declared["name"],
+        priority=declared["priority"],
+        statement=statement,
+        action=kind,
+        answer=_answer(action.get("block") or {}, bodies),
+        labels=tuple(label["name"] for label in declared.get("ruleLabels") or ()),
+    )
+
+
+def _answer(block: Mapping[str, Any], bodies: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    custom = block.get("customResponse")
+    if not custom:
+        return None
+    body = bodies.get(custom.get("customResponseBodyKey", ""), {})
+    media_types = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/html", "TEXT_PLAIN": "text/plain"}
+    return Answer(
+        status=int(custom["responseCode"]),
+        body=body.get("content", ""),
+        media_type=media_types.get(body.get("contentType", ""), "text/plain"),
+        headers={header["name"]: header["value"] for header in custom.get("responseHeaders") or ()},
+    )
+
+
+def _inspection_limit(inputs: Mapping[str, Any]) -> int:
+    """Kilobytes; 16 unless the web ACL asks for more
+    (https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html)."""
+    for body in (inputs.get("associationConfig") or {}).get("requestBodies") or ():
+        if body.get("apiGateway"):
+            return _INSPECTION_LIMITS[body["apiGateway"]["defaultSizeInspectionLimit"]]
+    return 16

@@ -1,0 +1,152 @@
+"""How many requests pass: the stage's and the methods' token buckets, and each team's plan.
+
+A token bucket fills at ``rate`` a second up to ``burst``
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hmac
+import time
+from collections.abc import Callable, Mapping
+
+from local.gateway.responses import GatewayError
+from local.graph import Graph
+
+QUOTA_SECONDS = {"DAY": 86_400.0, "WEEK": 7 * 86_400.0, "MONTH": 30 * 86_400.0}
+"""AWS counts by the calendar in UTC; here from the first request."""
+
+
+class Bucket:
+    """A token bucket; full at first."""
+
+    def __init__(self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._tokens = burst
+        self._filled = clock()
+
+    def take(self) -> bool:
+        """Take a token if there is one."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Quota:
+    """So many requests in a period."""
+
+    def __init__(self, limit: int, period: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._period = period
+        self._clock = clock
+        self._since = clock()
+        self._used = 0
+
+    def take(self) -> bool:
+        """Use one up if one is left."""
+        if self._clock() - self._since >= self._period:
+            self._since, self._used = self._clock(), 0
+        self._used += 1
+        return self._used <= self._limit
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """A team's share of the stage, and the id of the key that it goes by."""
+
+    key_id: str
+    key: str
+    bucket: Bucket | None
+    quota: Quota | None
+
+
+class Throttle:
+    """Everything that limits how often a stage may be called.
+
+    Args:
+        stage: the bucket for each method without one of its own; None where the stage has no limit.
+        methods: buckets of single methods, by ``(path, HTTP method)``.
+        plans: the teams' plans.
+    """
+
+    def __init__(
+        self, stage: Callable[[], Bucket] | None, methods: Mapping[tuple[str, str], Bucket], plans: tuple[Plan, ...]
+    ) -> None:
+        self._new = stage
+        self._methods = dict(methods)
+        self._plans = plans
+
+    def identify(self, key: str | None) -> Plan:
+        """The plan that an API key belongs to.
+
+        Raises:
+            GatewayError: when there is no such key.
+        """
+        sent = (key or "").encode("utf-8", "surrogateescape")
+        for plan in self._plans:
+            if hmac.compare_digest(plan.key.encode(), sent):
+                return plan
+        raise GatewayError("INVALID_API_KEY", reason="no API key, or one without a plan")
+
+    def admit(self, path: str, verb: str, plan: Plan | None) -> None:
+        """Let a request pass.
+
+        Raises:
+            GatewayError: when the plan's quota is used up, or too many come at once.
+        """
+        if plan is not None and plan.quota is not None and not plan.quota.take():
+            raise GatewayError("QUOTA_EXCEEDED", reason="the plan's quota is used up")
+        if plan is not None and plan.bucket is not None and not plan.bucket.take():
+            raise GatewayError("THROTTLED", reason="the plan's throttle")
+        if (path, verb) not in self._methods and self._new is not None:
+            self._methods[path, verb] = self._new()
+        bucket = self._methods.get((path, verb))
+        if bucket is not None and not bucket.take():
+            raise GatewayError("THROTTLED", reason="the stage's throttle")
+
+
+def throttle_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Throttle:
+    """The limits that the graph declares.
+
+    Args:
+        graph: the declared resources.
+        time_scale: a quota's period is divided by this; rates stay, for they are what a test drives against.
+    """
+    stage: Callable[[], Bucket] | None = None
+    methods: dict[tuple[str, str], Bucket] = {}
+    for declared in graph.all("aws:apigateway/methodSettings:MethodSettings"):
+        settings = declared.inputs["settings"]
+        rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
+        if rate is None or burst is None or rate < 0:
+            continue
+        path, _, verb = declared.inputs["methodPath"].rpartition("/")
+        if path == "*" and verb == "*":
+            stage = lambda rate=rate, burst=burst: Bucket(rate, burst)  # noqa: E731 - a bucket for each method
+        else:
+            methods[f"/{path}", verb] = Bucket(rate, burst)
+    return Throttle(stage, methods, tuple(_plans(graph, time_scale)))
+
+
+def _plans(graph: Graph, time_scale: float) -> list[Plan]:
+    keys = {key.id: key for key in graph.all("aws:apigateway/apiKey:ApiKey")}
+    plans = {plan.id: plan for plan in graph.all("aws:apigateway/usagePlan:UsagePlan")}
+    found = []
+    for link in graph.all("aws:apigateway/usagePlanKey:UsagePlanKey"):
+        key, plan = keys[link.inputs["keyId"]], plans[link.inputs["usagePlanId"]].inputs
+        pace, quota = plan.get("throttleSettings"), plan.get("quotaSettings")
+        found.append(
+            Plan(
+                key_id=key.id,
+                key=str(key.outputs["value"]),
+                bucket=Bucket(pace["rateLimit"], pace["burstLimit"]) if pace else None,
+                quota=Quota(quota["limit"], QUOTA_SECONDS[quota["period"]] / time_scale) if quota else None,
+            )
+        )
+    return found

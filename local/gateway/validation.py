@@ -1,0 +1,78 @@
+"""The request validator: required parameters, and the body against its model.
+
+A body whose content type has no model is not checked at all, as on AWS, unless a ``$default`` model is declared
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-request-validation.html).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft4Validator
+from starlette.datastructures import Headers
+
+from local.gateway.responses import GatewayError
+from local.graph import Graph, Resource
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RequestRules:
+    """What a method asks of a request.
+
+    Attributes:
+        models: a schema for each content type; ``$default`` for every other.
+        required: names of required headers and of required query parameters.
+    """
+
+    models: Mapping[str, Draft4Validator]
+    required_headers: tuple[str, ...]
+    required_query: tuple[str, ...]
+
+    def check(self, headers: Headers, query: Mapping[str, str], body: bytes) -> None:
+        """Let a request pass.
+
+        Raises:
+            GatewayError: when a parameter is missing or the body is not what the model describes.
+        """
+        missing = [name for name in self.required_headers if name not in headers]
+        missing += [name for name in self.required_query if name not in query]
+        if missing:
+            raise GatewayError("BAD_REQUEST_PARAMETERS", f"Missing required request parameters: [{', '.join(missing)}]")
+        media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        model = self.models.get(media_type) or self.models.get("$default")
+        if model is None:
+            return
+        try:
+            value = json.loads(body)
+            problem = next(model.iter_errors(value), None)
+        except (ValueError, RecursionError):
+            raise GatewayError("BAD_REQUEST_BODY", reason="the body is not JSON") from None
+        if problem is not None:
+            raise GatewayError("BAD_REQUEST_BODY", reason=f"the body does not fit its model: {problem.validator}")
+
+
+def request_rules(method: Resource, graph: Graph) -> RequestRules | None:
+    """What a declared method asks of a request; None when it has no validator."""
+    validator_id = method.inputs.get("requestValidatorId")
+    found = [one for one in graph.all("aws:apigateway/requestValidator:RequestValidator") if one.id == validator_id]
+    if not found:
+        return None
+    asks: Mapping[str, Any] = found[0].inputs
+    required = [name for name, needed in (method.inputs.get("requestParameters") or {}).items() if needed]
+    if not asks.get("validateRequestParameters"):
+        required = []
+    names = method.inputs.get("requestModels") or {} if asks.get("validateRequestBody") else {}
+    schemas = {model.inputs["name"]: model.inputs["schema"] for model in graph.all("aws:apigateway/model:Model")}
+    return RequestRules(
+        models={kind: Draft4Validator(json.loads(schemas[name])) for kind, name in names.items() if name in schemas},
+        required_headers=_of_kind(required, "header"),
+        required_query=_of_kind(required, "querystring"),
+    )
+
+
+def _of_kind(parameters: list[str], kind: str) -> tuple[str, ...]:
+    prefix = f"method.request.{kind}."
+    return tuple(name.removeprefix(prefix) for name in parameters if name.startswith(prefix))
