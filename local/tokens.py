@@ -90,6 +90,6 @@ async def verify(token: str, *, keys: KeySet, issuer: str) -> Mapping[str, Any]:
         )
     except jwt.ExpiredSignatureError as error:
         raise ExpiredTokenError("the token has expired") from error
-    except (jwt.PyJWTError, ValueError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise TokenError(f"the token is not valid: {type(error).__name__}") from error
     return claims

@@ -53,7 +53,7 @@ def _issuer(token: str, authorizer: Authorizer) -> str:
     """Which of the authorizer's pools the token claims to come from; the signature is checked with that pool's keys."""
     try:
         claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
         raise TokenError(f"not a token: {type(error).__name__}") from error
     if claimed not in authorizer.issuers:
         raise TokenError("the token comes from another issuer")

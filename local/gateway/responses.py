@@ -16,7 +16,7 @@ from starlette.responses import Response
 from local.graph import Graph
 
 DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
-_VARIABLE = re.compile(r"\$\{?context\.([A-Za-z0-9_.]+)\}?")
+_VARIABLE = re.compile(r"\$\{context\.([A-Za-z0-9_.]+)\}|\$context\.([A-Za-z0-9_.]+)")
 
 
 class GatewayError(Exception):
@@ -124,7 +124,7 @@ def render(error: GatewayError, declared: Mapping[str, GatewayResponse], context
 
 def substitute(template: str, values: Mapping[str, str]) -> str:
     """Replace every ``$context`` variable in a template; one without a value becomes ``-``, as in an access log."""
-    return _VARIABLE.sub(lambda match: values.get(match.group(1), "-"), template)
+    return _VARIABLE.sub(lambda match: values.get(match.group(1) or match.group(2), "-"), template)
 
 
 def _value(text: str, values: Mapping[str, str]) -> str:
