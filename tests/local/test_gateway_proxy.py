@@ -1,0 +1,312 @@
+"""The integration in both modes: what arrives when, and what each limit does to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from local.demo import buffered
+from local.graph import Graph
+from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post, wait_for
+
+MEGABYTE = 1024 * 1024
+INTEGRATION = "aws:apigateway/integration:Integration"
+
+
+def streaming(chunks: Callable[[], AsyncIterator[bytes]]) -> Callable[[Request], Any]:
+    """A handler that streams what ``chunks`` yields."""
+
+    async def handler(_: Request) -> Response:
+        return StreamingResponse(chunks(), media_type="text/event-stream")
+
+    return handler
+
+
+def facing_agentcore(graph: Graph, **changes: Any) -> Graph:
+    """The graph with the streaming integration changed."""
+    integration = next(one for one in graph.all(INTEGRATION) if one.inputs["type"] == "HTTP_PROXY")
+    return graph.with_inputs(integration.urn, **changes)
+
+
+def endpoint_type(graph: Graph, kind: str) -> Graph:
+    api = graph.one("aws:apigateway/restApi:RestApi")
+    return graph.with_inputs(api.urn, endpointConfiguration={"types": kind})
+
+
+@contextmanager
+def asking(url: str, token: str) -> Iterator[httpx.Response]:
+    """An answer that is being read."""
+    headers = {"Authorization": f"Bearer {token}"}
+    with (
+        httpx.Client(trust_env=False, timeout=PATIENCE) as client,
+        client.stream("POST", url, headers=headers, json={"prompt": "Hi"}) as response,
+    ):
+        yield response
+
+
+async def happened(event: threading.Event) -> None:
+    assert await asyncio.to_thread(event.wait, PATIENCE)
+
+
+def test_stream_passes_each_chunk_on_before_the_next_is_made(
+    pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    seen = [threading.Event() for _ in range(3)]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for number, event in enumerate(seen):
+            yield f"data: {number}\n\n".encode()
+            await happened(event)  # only when the caller has this chunk is the next one made
+
+    backend.handler = streaming(chunks)
+    with asking(serve_gateway(), pool.id_token()) as response:
+        assert response.status_code == 200
+        for number, chunk in enumerate(response.iter_raw()):
+            assert chunk == f"data: {number}\n\n".encode()
+            seen[number].set()
+    assert all(event.is_set() for event in seen)
+
+
+def test_buffered_gives_nothing_until_everything_is_there(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    sent, go = threading.Event(), threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first "
+        sent.set()
+        await happened(go)
+        yield b"last"
+
+    backend.handler = streaming(chunks)
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(post, serve_gateway(buffered(graph)), pool.id_token())
+        assert sent.wait(PATIENCE)
+        assert not answer.done()
+        go.set()
+        response = answer.result(PATIENCE)
+    assert response.text == "first last"
+    assert response.headers["content-length"] == "10"
+
+
+@pytest.mark.parametrize("mode", ["STREAM", "BUFFERED"])
+def test_a_backend_that_never_answers_is_an_integration_timeout(
+    mode: str, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    never = threading.Event()
+
+    async def handler(_: Request) -> Response:
+        await happened(never)
+        return Response()
+
+    backend.handler = handler
+    slow = facing_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=20_000)
+    try:
+        answer = post(serve_gateway(slow, time_scale=100), pool.id_token())
+    finally:
+        never.set()
+    assert answer.status_code == 504
+    assert answer.json()["type"] == "INTEGRATION_TIMEOUT"
+
+
+def test_a_stream_is_cut_at_the_integration_timeout_and_keeps_its_status(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    over = threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b": still here\n\n"
+                await asyncio.sleep(0.02)
+        finally:
+            over.set()
+
+    backend.handler = streaming(chunks)
+    url = serve_gateway(facing_agentcore(graph, timeoutMilliseconds=50_000), time_scale=100)
+    with asking(url, pool.id_token()) as response:
+        assert response.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            response.read()
+    assert over.wait(PATIENCE), "the backend was not told"
+
+
+@pytest.mark.parametrize(("kind", "scale"), [("REGIONAL", 1000), ("PRIVATE", 1000), ("EDGE", 100)])
+def test_a_silent_stream_is_cut_at_the_idle_limit_of_its_endpoint_type(
+    kind: str, scale: float, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    """300 s on REGIONAL and PRIVATE, 30 s on EDGE: each is 0.3 s at its scale."""
+    never = threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"data: one\n\n"
+        await happened(never)
+
+    backend.handler = streaming(chunks)
+    url = serve_gateway(endpoint_type(graph, kind), time_scale=scale)
+    began = time.monotonic()
+    try:
+        with asking(url, pool.id_token()) as response, pytest.raises(httpx.RemoteProtocolError):
+            response.read()
+    finally:
+        never.set()
+    assert time.monotonic() - began >= 0.29
+
+
+def test_heartbeats_keep_a_stream_alive_past_the_idle_limit(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        began = time.monotonic()
+        while time.monotonic() - began < 1.5:  # five idle limits long
+            yield b": keep-alive\n\n"
+            await asyncio.sleep(0.05)
+        yield b"data: done\n\n"
+
+    backend.handler = streaming(chunks)
+    with asking(serve_gateway(endpoint_type(graph, "EDGE"), time_scale=100), pool.id_token()) as response:
+        assert response.read().endswith(b"data: done\n\n")
+
+
+def test_beyond_ten_megabytes_a_stream_is_held_to_two_a_second(
+    pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(12):
+            yield b"x" * MEGABYTE
+
+    backend.handler = streaming(chunks)
+    times: dict[int, float] = {}
+    size = 0
+    with asking(serve_gateway(), pool.id_token()) as response:
+        for chunk in response.iter_raw():
+            size += len(chunk)
+            times.setdefault(size // MEGABYTE, time.monotonic())
+    assert size == 12 * MEGABYTE
+    assert times[12] - times[10] > 0.6
+
+
+def test_a_buffered_answer_over_ten_megabytes_is_refused(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(11):
+            yield b"x" * MEGABYTE
+
+    backend.handler = streaming(chunks)
+    assert post(serve_gateway(buffered(graph)), pool.id_token()).status_code == 504
+
+
+def test_a_backend_that_breaks_off_is_a_cut_stream(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"data: one\n\n"
+        raise ConnectionResetError
+
+    backend.handler = streaming(chunks)
+    with asking(serve_gateway(), pool.id_token()) as response, pytest.raises(httpx.RemoteProtocolError):
+        response.read()
+
+
+def test_a_slow_reader_slows_the_backend_and_fills_no_memory(
+    pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    made = 0
+    gone = threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal made
+        try:
+            for _ in range(64):
+                made += MEGABYTE
+                yield b"x" * MEGABYTE
+        finally:
+            gone.set()
+
+    backend.handler = streaming(chunks)
+    with asking(serve_gateway(), pool.id_token()) as response:
+        assert response.status_code == 200
+        before = -1
+        while before != made:  # until it makes no more
+            before = made
+            gone.wait(0.5)
+        assert made < 32 * MEGABYTE  # what the sockets' buffers hold, and no more
+    assert gone.wait(PATIENCE)
+
+
+def test_a_hang_up_in_mid_stream_reaches_the_backend(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    gone = threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        try:
+            yield b"data: one\n\n"
+            await asyncio.sleep(PATIENCE)
+        finally:
+            gone.set()
+
+    backend.handler = streaming(chunks)
+    with asking(serve_gateway(), pool.id_token()) as response:
+        next(response.iter_raw())
+    assert gone.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("mode", ["STREAM", "BUFFERED"])
+def test_a_hang_up_before_the_first_byte_reaches_the_backend(
+    mode: str, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    asked, gone = threading.Event(), threading.Event()
+
+    async def handler(request: Request) -> Response:
+        asked.set()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+        return Response()
+
+    backend.handler = handler
+    url = serve_gateway(facing_agentcore(graph, responseTransferMode=mode))
+
+    async def ask_and_leave() -> None:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+            headers = {"Authorization": f"Bearer {pool.id_token()}"}
+            asking = asyncio.create_task(client.post(url, headers=headers, json={"prompt": "Hi"}))
+            await happened(asked)
+            asking.cancel()
+
+    asyncio.run(ask_and_leave())
+    assert gone.wait(PATIENCE)
+
+
+def test_a_host_that_is_not_on_loopback_is_never_called(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    url = serve_gateway(facing_agentcore(graph, uri="https://example.com/invocations"))
+    assert post(url, pool.id_token()).json()["type"] == "INTEGRATION_FAILURE"
+    assert not backend.requests
+
+
+def test_the_stage_serves_other_requests_while_one_hangs(
+    pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    release = threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"data: one\n\n"
+        await happened(release)
+
+    backend.handler = streaming(chunks)
+    with asking(serve_gateway(), pool.id_token()) as response:
+        next(response.iter_raw())
+        backend.handler = backend.answer
+        assert post(serve_gateway(), pool.id_token()).status_code == 200
+        release.set()
+    wait_for(lambda: len(backend.requests) == 2, "both reached the backend")
