@@ -13,7 +13,9 @@ import typer
 
 from local.chain import USUAL_PORTS, Chain, Options, running
 from local.evaluate import ROOT
+from local.faults import FAULTS, Fault
 from local.graph import ProgramError
+from local.limits import not_emulated
 from local.state import Claim, read_state
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -26,7 +28,7 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port 
 
 
 @app.command()
-def up(
+def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls this
     stack: Stack = "dev",
     gateway_port: Port = None,
     runtime_port: Port = None,
@@ -34,19 +36,54 @@ def up(
     emulator_port: Port = None,
     model: Annotated[str, typer.Option(help="scripted, ollama:NAME or bedrock:MODEL_ID.")] = "scripted",
     time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
+    sessions: Annotated[
+        int, typer.Option(min=0, help="Up to so many sessions, each in an agent process of its own; 0: one for all.")
+    ] = 0,
+    break_: Annotated[
+        str | None, typer.Option("--break", help="Break the chain on purpose; `faults` lists how.")
+    ] = None,
     folder: Folder = FOLDER,
 ) -> None:
     """Bring the chain up and keep it up until Ctrl-C."""
     asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
     ports = {name: port for name, port in asked.items() if port is not None}
-    options = Options(stack=stack, folder=folder, ports=ports, model=model, time_scale=time_scale)
+    options = Options(
+        stack=stack,
+        folder=folder,
+        ports=ports,
+        model=model,
+        time_scale=time_scale,
+        sessions=sessions,
+        fault=_fault(break_) if break_ else None,
+    )
     _run(_up(options))
+
+
+def _fault(name: str) -> Fault:
+    if name not in FAULTS:
+        print(f"There is no fault {name!r}: known are {', '.join(FAULTS)}.", file=sys.stderr)
+        raise typer.Exit(2)
+    return FAULTS[name]
+
+
+@app.command()
+def faults() -> None:
+    """List the ways to break the chain on purpose."""
+    for fault in FAULTS.values():
+        print(f"{fault.name:<24} {fault.description}")
 
 
 async def _up(options: Options) -> None:
     with Claim.take(options.folder) as claim:
         async with running(options) as chain:
-            claim.describe({"stack": options.stack, "ports": chain.ports, "processes": chain.processes})
+            claim.describe(
+                {
+                    "stack": options.stack,
+                    "ports": chain.ports,
+                    "processes": chain.processes,
+                    "notEmulated": not_emulated(chain.graph),
+                }
+            )
             _print_ready(chain, options.folder)
             reason = await chain.first_failure()
     print(reason, file=sys.stderr)
@@ -80,6 +117,9 @@ def status(folder: Folder = FOLDER) -> None:
     print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
     for name in USUAL_PORTS:
         print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
+    print("Not emulated here, though declared:")
+    for line in state["notEmulated"]:
+        print(f"  {line}")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.agent_process import agent_environment, start_agent
 from local.evaluate import ROOT, read_settings
 from local.faults import Fault
 from local.graph import Graph, ProgramError
@@ -41,6 +42,7 @@ class Options:
         ports: ports asked for, by name as in `USUAL_PORTS`; the others are chosen.
         model: what the agent answers with, in place of the stack's model.
         time_scale: AWS's time limits are divided by this.
+        sessions: how many sessions may each have an agent process of their own; 0 for one process for all.
         fault: what is broken on purpose, for the doctor to find.
     """
 
@@ -49,6 +51,7 @@ class Options:
     ports: Mapping[str, int] = dataclasses.field(default_factory=dict)
     model: str = "scripted"
     time_scale: float = 1.0
+    sessions: int = 0
     fault: Fault | None = None
 
 
@@ -78,13 +81,14 @@ class Chain:
             provisioning = group.create_task(provision(options.stack, endpoint))
         provisioned = provisioning.result()
         self.graph = provisioned.graph
+        write_private(options.folder / "graph.json", self.graph.to_json())
         fault = options.fault
         served_by_gateway = fault.gateway(self.graph) if fault and fault.gateway else self.graph
         served_by_runtime = fault.runtime(self.graph) if fault and fault.runtime else self.graph
-        write_private(options.folder / "graph.json", self.graph.to_json())
         async with _together() as group:
-            group.create_task(self._start_agent())
-            group.create_task(self._start_server("runtime", served_by_runtime, "--agent", self.url("agent")))
+            if not options.sessions:
+                group.create_task(self._start_agent())
+            group.create_task(self._start_runtime(served_by_runtime))
             group.create_task(self.start_gateway("gateway", served_by_gateway))
         self.outputs = self._outputs(provisioned)
         write_private(options.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
@@ -131,27 +135,35 @@ class Chain:
         await child.listening(self.ports["emulator"])
 
     async def _start_agent(self) -> None:
-        runtime = self.graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
-        environment: dict[str, str] = {**(runtime.inputs.get("environmentVariables") or {})}
-        scale = self._options.time_scale
-        for name in ("AGENT_HEARTBEAT_SECONDS", "AGENT_RUN_TIMEOUT_SECONDS"):
-            if name in environment:
-                environment[name] = str(float(environment[name]) / scale)
-        environment |= {
-            "AGENT_HOST": LOOPBACK,
-            "AGENT_PORT": str(self.ports["agent"]),
-            "AGENT_MODEL": self._options.model,
-            "AGENT_DETECT_BLOCKING": "true",
-            "AWS_REGION": self.graph.region,
-        }
-        fault = self._options.fault
-        environment |= fault.agent_environment if fault else {}
-        if self._options.model.startswith("bedrock:"):
-            environment = {**os.environ, **environment}  # a real model needs the developer's own AWS credentials
-        child = await self._start(
-            "agent", [sys.executable, "-m", fault.agent_module if fault else "agent"], environment
-        )
+        log = self._options.folder / "logs" / "agent.log"
+        log.unlink(missing_ok=True)
+        child = await start_agent(self.ports["agent"], self._agent_environment(), log=log, module=self._agent_module)
+        self._children.append(child)
         await child.healthy(self.ports["agent"], "/ping")
+
+    def _agent_environment(self) -> dict[str, str]:
+        options = self._options
+        changes = options.fault.agent_environment if options.fault else {}
+        return agent_environment(self.graph, model=options.model, time_scale=options.time_scale, changes=changes)
+
+    @property
+    def _agent_module(self) -> str:
+        return self._options.fault.agent_module if self._options.fault else "agent"
+
+    async def _start_runtime(self, graph: Graph) -> None:
+        options = self._options
+        agents = ["--agent", self.url("agent")]
+        if options.sessions:
+            path = options.folder / "agents.json"
+            how = {
+                "environment": self._agent_environment(),
+                "logs": str(options.folder / "logs"),
+                "limit": options.sessions,
+                "module": self._agent_module,
+            }
+            write_private(path, json.dumps(how))
+            agents = ["--agents", str(path)]
+        await self._start_server("runtime", graph, *agents, "--time-scale", str(options.time_scale))
 
     async def _start_server(self, name: str, graph: Graph, *arguments: str, module: str | None = None) -> None:
         path = self._options.folder / f"{name}-graph.json"

@@ -25,7 +25,10 @@ class ImaginedProvider:
         if answer is not None:
             return answer(self.region, name, inputs)
         service, kind = type_.split(":")[1].partition("/")[0], type_.split(":")[2]
-        return name, {"arn": f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}/{name}", "name": inputs.get("name", name)}
+        return name, {
+            "arn": f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}/{name}",
+            "name": inputs.get("name", name),
+        }
 
 
 class UnknownProvider:

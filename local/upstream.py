@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from typing import Any, TypeVar
 
 import aiohttp
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Send
 
 HOP_BY_HOP = frozenset(
     {
@@ -24,6 +27,8 @@ HOP_BY_HOP = frozenset(
 """Headers that end at each hop (RFC 9110, section 7.6.1)."""
 
 Headers = list[tuple[str, str]]
+
+T = TypeVar("T")
 
 
 class StreamCutError(Exception):
@@ -125,3 +130,29 @@ class PassingResponse(StreamingResponse):
                 self.cut = cut
                 return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """The result of the work, which is cancelled when the caller hangs up first.
+
+    Raises:
+        ClientDisconnect: when the caller hangs up.
+    """
+
+    async def hang_up() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(hang_up())
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await gone
+        if not working.done():
+            await asyncio.wait((working,))

@@ -5,15 +5,12 @@ Web ACL, route, authorizer, API key, throttle, validator, header mapping, integr
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import aiohttp
 from starlette.applications import Starlette
@@ -31,14 +28,12 @@ from local.gateway.proxy import BackendRequest, Proxy
 from local.gateway.responses import GatewayError, render
 from local.network import AddressBook
 from local.tokens import KeySet
-from local.upstream import client_session
+from local.upstream import client_session, unless_gone
 
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
 HEADER_LIMIT_BYTES = 20_480
 """Names and values together
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
-
-T = TypeVar("T")
 
 
 class Gateway:
@@ -85,7 +80,7 @@ class Gateway:
         context = exchange.context
         try:
             body = await _read(request)
-            return await _unless_gone(request.receive, self._answer(request, body, exchange))
+            return await unless_gone(request.receive, self._answer(request, body, exchange))
         except BlockedError as error:
             context["wafResponseCode"] = "WAF_BLOCK"
             context["waf.status"] = str(error.answer.status if error.answer else error.status)
@@ -192,32 +187,6 @@ async def _read(request: Request) -> bytes:
         if len(body) > REQUEST_LIMIT_BYTES:
             raise GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
     return bytes(body)
-
-
-async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work, which is cancelled when the caller hangs up first.
-
-    Raises:
-        ClientDisconnect: when the caller hangs up.
-    """
-
-    async def hang_up() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-
-    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(hang_up())
-    try:
-        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientDisconnect
-    finally:
-        for task in (working, gone):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await gone
-        if not working.done():
-            await asyncio.wait((working,))
 
 
 def _mock(integration: Integration, request: Request, context: dict[str, str]) -> Response:

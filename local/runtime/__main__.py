@@ -1,14 +1,20 @@
-"""``python -m local.runtime --graph FILE --port N --agent URL --address HOST=URL ...``: AgentCore on loopback."""
+"""``python -m local.runtime --graph FILE --port N --address HOST=URL ...``: AgentCore on loopback.
+
+With ``--agent URL`` all sessions share the agent there. With ``--agents FILE`` each session gets a process of its own;
+the file says how to start one.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from local.graph import Graph
 from local.network import AddressBook
 from local.runtime.app import create_app
-from local.runtime.config import runtime_from_graph
+from local.runtime.config import RuntimeConfig, runtime_from_graph
+from local.runtime.sessions import Agents, IsolatedAgents, Lifecycle, SharedAgent
 from local.serving import serve
 
 
@@ -17,12 +23,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.runtime")
     parser.add_argument("--graph", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--agent", required=True)
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--agent")
+    how.add_argument("--agents", type=Path)
     parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--time-scale", type=float, default=1.0)
     arguments = parser.parse_args()
-    graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
-    addresses = AddressBook.parse(arguments.address)
-    serve(create_app(runtime_from_graph(graph), addresses, arguments.agent), arguments.port)
+    config = runtime_from_graph(Graph.from_json(arguments.graph.read_text(encoding="utf-8")))
+    agents = SharedAgent(arguments.agent) if arguments.agent else _isolated(config, arguments)
+    serve(create_app(config, AddressBook.parse(arguments.address), agents), arguments.port)
+
+
+def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
+    how = json.loads(arguments.agents.read_text(encoding="utf-8"))
+    scale = arguments.time_scale
+    return IsolatedAgents(
+        how["environment"],
+        Path(how["logs"]),
+        Lifecycle(config.idle_seconds / scale, config.lifetime_seconds / scale),
+        limit=how["limit"],
+        module=how["module"],
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from local.network import AddressBook
 from local.runtime.authorizer import Discovery, check_token
 from local.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.runtime.errors import RuntimeRefusedError
-from local.upstream import Headers, PassingResponse, UpstreamError, client_session, open_upstream
+from local.runtime.sessions import Agents
+from local.upstream import Headers, PassingResponse, UpstreamError, client_session, open_upstream, unless_gone
 
 SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 SESSION_LENGTH = range(33, 257)
@@ -57,13 +58,13 @@ class RuntimePlane:
     Args:
         config: the runtime, from `local.runtime.config.runtime_from_graph`.
         addresses: where AWS's hosts are on loopback.
-        agent_url: where the agent listens.
+        agents: where sessions are served.
     """
 
-    def __init__(self, config: RuntimeConfig, addresses: AddressBook, agent_url: str) -> None:
+    def __init__(self, config: RuntimeConfig, addresses: AddressBook, agents: Agents) -> None:
         self._config = config
         self._addresses = addresses
-        self._agent_url = agent_url
+        self._agents = agents
         self._session: aiohttp.ClientSession
         self._discovery: Discovery
 
@@ -71,22 +72,28 @@ class RuntimePlane:
     async def running(self, _app: Starlette) -> AsyncIterator[None]:
         """Holds the connections to the agent and to the user pool open; an application lifespan."""
         async with client_session() as self._session:
-            url = self._config.authorizer.discovery_url if self._config.authorizer else self._agent_url
-            self._discovery = Discovery(url, self._session, self._addresses)
-            yield
+            self._discovery = Discovery(self._session, self._addresses)
+            try:
+                yield
+            finally:
+                await self._agents.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
+            session_id = await self._admit(request)
+            body = await _read(request)
+            async with self._agents.serving(session_id) as agent_url:
+                response = await unless_gone(request.receive, self._call(agent_url, request, session_id, body))
+                await response(scope, receive, send)
         except RuntimeRefusedError as error:
-            response = error.response()
+            await error.response()(scope, receive, send)
         except ClientDisconnect:
             return
-        await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _admit(self, request: Request) -> str:
+        """The session that a request belongs to, once its address and its token are good."""
         self._check_address(request)
         sent = request.headers.getlist("authorization")
         await check_token(self._config, self._discovery, sent[0] if len(sent) == 1 else None)
@@ -96,11 +103,13 @@ class RuntimePlane:
             raise RuntimeRefusedError(
                 "ValidationException", "runtimeSessionId must have a length of at least 33 and at most 256"
             )
-        body = await _read(request)
+        return session_id
+
+    async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> Response:
         try:
             upstream = await open_upstream(
                 self._session,
-                f"{self._agent_url}/invocations",
+                f"{agent_url}/invocations",
                 headers=[*self._forwarded(request), (SESSION_HEADER, session_id)],
                 body=body,
             )
@@ -159,9 +168,9 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-def create_app(config: RuntimeConfig, addresses: AddressBook, agent_url: str) -> Starlette:
+def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents) -> Starlette:
     """The runtime's data plane as an application that a server can run."""
-    plane = RuntimePlane(config, addresses, agent_url)
+    plane = RuntimePlane(config, addresses, agents)
     app = Starlette(lifespan=plane.running)
     app.mount("/", plane)
     return app

@@ -14,23 +14,22 @@ from local.tokens import FETCH_TIMEOUT, KeySet, KeysUnavailableError, TokenError
 
 
 class Discovery:
-    """What the authorizer's discovery document says: the issuer and its keys; fetched when first needed."""
+    """What an authorizer's discovery document says: the issuer and its keys; fetched when first needed."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, addresses: AddressBook) -> None:
-        self._url = addresses.locate(url)
+    def __init__(self, session: aiohttp.ClientSession, addresses: AddressBook) -> None:
         self._session = session
         self._addresses = addresses
         self._found: tuple[str, KeySet] | None = None
 
-    async def issuer_and_keys(self) -> tuple[str, KeySet]:
-        """The issuer and its keys.
+    async def issuer_and_keys(self, url: str) -> tuple[str, KeySet]:
+        """The issuer and its keys, from the document at ``url``.
 
         Raises:
             KeysUnavailableError: when the document cannot be fetched or read.
         """
         if self._found is None:
             try:
-                async with self._session.get(self._url, timeout=FETCH_TIMEOUT) as answer:
+                async with self._session.get(self._addresses.locate(url), timeout=FETCH_TIMEOUT) as answer:
                     answer.raise_for_status()
                     document: dict[str, Any] = await answer.json(content_type=None)
                 self._found = (
@@ -54,7 +53,7 @@ async def check_token(config: RuntimeConfig, discovery: Discovery, header: str |
     if header is None or not header.startswith("Bearer "):
         raise RuntimeRefusedError("UnauthorizedException", "Missing Authentication Token", challenge)
     try:
-        issuer, keys = await discovery.issuer_and_keys()
+        issuer, keys = await discovery.issuer_and_keys(config.authorizer.discovery_url)
         claims = await verify(header.removeprefix("Bearer ").strip(), keys=keys, issuer=issuer)
         _check_claims(config.authorizer, claims)
     except TokenError as error:

@@ -9,6 +9,8 @@ from typing import Any
 from local.graph import Graph
 
 DEFAULT_QUALIFIER = "DEFAULT"
+DEFAULT_IDLE_SECONDS = 900
+DEFAULT_LIFETIME_SECONDS = 28_800
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class RuntimeConfig:
         authorizer: None where the runtime takes signed AWS requests instead of tokens.
         forwarded: request headers that reach the agent, in lower case.
         qualifiers: names of its endpoints.
+        idle_seconds: how long a session's microVM waits for a request before it ends.
+        lifetime_seconds: how long it lives at most.
     """
 
     id: str
@@ -39,6 +43,8 @@ class RuntimeConfig:
     authorizer: JwtAuthorizer | None
     forwarded: frozenset[str]
     qualifiers: frozenset[str]
+    idle_seconds: float
+    lifetime_seconds: float
 
     @property
     def account(self) -> str:
@@ -56,12 +62,15 @@ def runtime_from_graph(graph: Graph) -> RuntimeConfig:
     endpoints = graph.all("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
     jwt = (runtime.inputs.get("authorizerConfiguration") or {}).get("customJwtAuthorizer")
     allowed = (runtime.inputs.get("requestHeaderConfiguration") or {}).get("requestHeaderAllowlists") or []
+    lifecycle: Mapping[str, float] = next(iter(runtime.inputs.get("lifecycleConfigurations") or ()), {})
     return RuntimeConfig(
         id=runtime.id,
         arn=runtime.outputs["agentRuntimeArn"],
         authorizer=_authorizer(jwt) if jwt else None,
         forwarded=frozenset(name.lower() for name in allowed),
         qualifiers=frozenset({DEFAULT_QUALIFIER, *(endpoint.inputs["name"] for endpoint in endpoints)}),
+        idle_seconds=lifecycle.get("idleRuntimeSessionTimeout", DEFAULT_IDLE_SECONDS),
+        lifetime_seconds=lifecycle.get("maxLifetime", DEFAULT_LIFETIME_SECONDS),
     )
 
 

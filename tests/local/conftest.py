@@ -33,6 +33,7 @@ from local.graph import Graph
 from local.network import LOOPBACK, AddressBook
 from local.runtime.app import create_app as runtime_app
 from local.runtime.config import runtime_from_graph
+from local.runtime.sessions import SharedAgent
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 PATIENCE = 30.0
@@ -252,7 +253,9 @@ def runtimes(graph: Graph, pool: UserPool, running_backend: Backend) -> Iterator
     addresses = AddressBook({f"cognito-idp.{graph.region}.amazonaws.com": pool.url})
 
     def make(served: Graph, **options: Any) -> ASGIApp:
-        return runtime_app(runtime_from_graph(served), addresses, running_backend.url, **options)
+        return runtime_app(
+            runtime_from_graph(served), addresses, options.get("agents") or SharedAgent(running_backend.url)
+        )
 
     servers = Servers(make, graph, str(graph.outputs["runtimeUrl"]).partition(".amazonaws.com")[2])
     yield servers

@@ -1,0 +1,56 @@
+"""Starts the agent as the declared runtime would: the same program, the declared environment, a loopback port."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.graph import Graph
+from local.network import LOOPBACK
+from local.processes import Child, bare_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SCALED = ("AGENT_HEARTBEAT_SECONDS", "AGENT_RUN_TIMEOUT_SECONDS")
+"""Declared times that must keep their proportion to the limits that the time scale shortens."""
+
+
+def agent_environment(graph: Graph, *, model: str, time_scale: float, changes: Mapping[str, str]) -> dict[str, str]:
+    """The agent's environment as declared, but for what must differ on loopback.
+
+    Args:
+        graph: the declared resources.
+        model: what the agent answers with, in place of the stack's model.
+        time_scale: declared times are divided by this.
+        changes: variables that are set on purpose, after all others.
+    """
+    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    declared: dict[str, str] = dict(runtime.inputs.get("environmentVariables") or {})
+    declared |= {name: str(float(declared[name]) / time_scale) for name in SCALED if name in declared}
+    declared |= {
+        "AGENT_HOST": LOOPBACK,
+        "AGENT_MODEL": model,
+        "AGENT_DETECT_BLOCKING": "true",
+        "AWS_REGION": graph.region,
+        **changes,
+    }
+    # A real model needs the developer's own AWS credentials; the scripted one gets none to lose.
+    inherited = dict(os.environ) if model.startswith("bedrock:") else bare_environment()
+    # The declared memory is AWS's own; without it the agent keeps history in its process.
+    declared.pop("AGENT_MEMORY_ID", None)
+    return inherited | declared
+
+
+async def start_agent(
+    port: int, environment: Mapping[str, str], *, log: Path, module: str = "agent", name: str = "agent"
+) -> Child:
+    """Start an agent; it may still be starting when this returns."""
+    return await Child.start(
+        name,
+        [sys.executable, "-m", module],
+        log=log,
+        cwd=ROOT,
+        environment={**environment, "AGENT_PORT": str(port)},
+    )

@@ -1,0 +1,27 @@
+"""What a graph declares and the local run does not do: said by ``python -m local status``, never passed over."""
+
+from __future__ import annotations
+
+from local.gateway.firewall import web_acl_from_graph
+from local.graph import Graph
+
+# Declared resource types that nothing on loopback stands for, and what is missing without them.
+UNSERVED = {
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "alarms: nothing watches the metrics",
+    "aws:cloudwatch/dashboard:Dashboard": "the dashboard: there are no metrics to show",
+    "aws:bedrock/agentcoreMemory:AgentcoreMemory": "AgentCore Memory: history lives in the agent's process",
+    "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy": "the runtime's resource policy",
+    "aws:apigateway/domainName:DomainName": "the custom domain: the API answers on loopback",
+    "aws:apigateway/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
+    "aws:apigatewayv2/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
+    "aws:cognito/managedLoginBranding:ManagedLoginBranding": "the login page's branding",
+    "aws:iam/role:Role": "IAM: roles and policies are declared, and nothing is refused by them",
+}
+
+
+def not_emulated(graph: Graph) -> list[str]:
+    """A line for everything that the graph declares and the local run leaves out."""
+    acl = web_acl_from_graph(graph)
+    rules = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
+    declared = {resource.type for resource in graph.resources}
+    return rules + [line for type_, line in UNSERVED.items() if type_ in declared]
