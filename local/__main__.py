@@ -42,6 +42,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
     break_: Annotated[
         str | None, typer.Option("--break", help="Break the chain on purpose; `faults` lists how.")
     ] = None,
+    watch: Annotated[bool, typer.Option(help="Restart what a saved file affects.")] = False,
     folder: Folder = FOLDER,
 ) -> None:
     """Bring the chain up and keep it up until Ctrl-C."""
@@ -56,7 +57,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         sessions=sessions,
         fault=_fault(break_) if break_ else None,
     )
-    _run(_up(options))
+    _run(_up(options, watching=watch))
 
 
 def _fault(name: str) -> Fault:
@@ -73,7 +74,7 @@ def faults() -> None:
         print(f"{fault.name:<24} {fault.description}")
 
 
-async def _up(options: Options) -> None:
+async def _up(options: Options, *, watching: bool) -> None:
     with Claim.take(options.folder) as claim:
         async with running(options) as chain:
             claim.describe(
@@ -85,9 +86,21 @@ async def _up(options: Options) -> None:
                 }
             )
             _print_ready(chain, options.folder)
-            reason = await chain.first_failure()
+            reason = await _first_failure(chain, watching=watching)
     print(reason, file=sys.stderr)
     raise typer.Exit(1)
+
+
+async def _first_failure(chain: Chain, *, watching: bool) -> str:
+    if not watching:
+        return await chain.first_failure()
+    from local.watch import watch as watch_files  # noqa: PLC0415 - needed by nothing else
+
+    restarting = asyncio.create_task(watch_files(chain))
+    try:
+        return await chain.first_failure()
+    finally:
+        restarting.cancel()
 
 
 def _print_ready(chain: Chain, folder: Path) -> None:

@@ -25,6 +25,7 @@ from local.graph import Graph, ProgramError
 from local.network import LOOPBACK, AddressBook, free_port, is_free
 from local.processes import Child, bare_environment
 from local.provision import Provisioned, provision
+from local.supervisor import Supervisor
 
 USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
 
@@ -60,7 +61,7 @@ class Chain:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._children: list[Child] = []
+        self._supervisor = Supervisor()
         self.ports = choose_ports(options.ports)
         self.graph: Graph
         self.outputs: dict[str, Any] = {}
@@ -79,7 +80,11 @@ class Chain:
         async with _together() as group:
             group.create_task(self._start_emulator())
             provisioning = group.create_task(provision(options.stack, endpoint))
-        provisioned = provisioning.result()
+        await self._serve(provisioning.result())
+
+    async def _serve(self, provisioned: Provisioned) -> None:
+        """Start what stands on the graph."""
+        options = self._options
         self.graph = provisioned.graph
         write_private(options.folder / "graph.json", self.graph.to_json())
         fault = options.fault
@@ -93,6 +98,30 @@ class Chain:
         self.outputs = self._outputs(provisioned)
         write_private(options.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
 
+    async def restart_agent(self) -> None:
+        """Serve the agent's present sources; where sessions are isolated, those that come from now on.
+
+        Raises:
+            ProgramError: when it does not start; the rest stays up.
+        """
+        if self._options.sessions:
+            return  # a session keeps the code it started with, as in AgentCore
+        await self._supervisor.end("agent")
+        await self._start_agent()
+
+    async def restart_graph(self) -> None:
+        """Serve what the program declares now; users, tokens and addresses stay where the user pool does.
+
+        Raises:
+            ProgramError: when the program cannot be evaluated; what was served stays up.
+        """
+        user = (self.outputs["demoUsername"], self.outputs["demoPassword"])
+        served = self._options.folder / "graph.json"
+        provisioned = await provision(self._options.stack, self.url("emulator"), served=served, user=user)
+        if provisioned.graph != self.graph:
+            await self._supervisor.end("gateway", "runtime", "agent")
+            await self._serve(provisioned)
+
     async def start_gateway(self, name: str, graph: Graph) -> str:
         """Serve a graph's REST API and return the address; a second may serve a changed graph beside the first."""
         self.ports.setdefault(name, free_port(set(self.ports.values())))
@@ -104,22 +133,15 @@ class Chain:
     @property
     def processes(self) -> dict[str, int]:
         """The process id of every child, by name."""
-        return {child.name: child.process.pid for child in self._children}
+        return self._supervisor.processes
 
     async def first_failure(self) -> str:
         """Wait until a child stops by itself, and return why in one sentence."""
-        waiting = {asyncio.create_task(child.process.wait()): child for child in self._children}
-        try:
-            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
-        return waiting[done.pop()].obituary()
+        return await self._supervisor.first_death()
 
     async def stop(self) -> None:
-        """Stop every child, the front door first."""
-        await asyncio.gather(*(child.stop() for child in reversed(self._children)))
-        self._children.clear()
+        """Stop every child."""
+        await self._supervisor.end_all()
         (self._options.folder / "outputs.json").unlink(missing_ok=True)
 
     async def _start_emulator(self) -> None:
@@ -138,7 +160,7 @@ class Chain:
         log = self._options.folder / "logs" / "agent.log"
         log.unlink(missing_ok=True)
         child = await start_agent(self.ports["agent"], self._agent_environment(), log=log, module=self._agent_module)
-        self._children.append(child)
+        self._supervisor.adopt(child)
         await child.healthy(self.ports["agent"], "/ping")
 
     def _agent_environment(self) -> dict[str, str]:
@@ -178,7 +200,7 @@ class Chain:
         log = self._options.folder / "logs" / f"{name}.log"
         log.unlink(missing_ok=True)
         child = await Child.start(name, argv, log=log, cwd=ROOT, environment={**bare_environment(), **environment})
-        self._children.append(child)
+        self._supervisor.adopt(child)
         return child
 
     def url(self, name: str) -> str:

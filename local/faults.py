@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from local.graph import Graph
+from local.graph import Graph, ProgramError, Resource
 
 Change = Callable[[Graph], Graph]
+
+FAULTY_AGENT = "local.faulty_agent"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Fault:
         gateway: changes the graph that the gateway serves.
         runtime: changes the graph that the runtime serves.
         undeployed: the change is in the stage's snapshot only; the resource says what it should.
-        agent_environment: added to the agent's environment.
+        agent_environment: added to the agent's environment, after everything else.
         agent_module: the program that stands behind the runtime, as in ``python -m``.
     """
 
@@ -38,5 +41,223 @@ class Fault:
     agent_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     agent_module: str = "agent"
 
+    def resources(self, graph: Graph) -> Graph:
+        """The resources as they are: changed like what is served, unless the change is in the snapshot only."""
+        if self.undeployed:
+            return graph
+        for change in (self.gateway, self.runtime):
+            graph = change(graph) if change else graph
+        return graph
 
-FAULTS: Mapping[str, Fault] = {}
+
+def find_fault(name: str) -> Fault:
+    """The fault of a name.
+
+    Raises:
+        ProgramError: when there is none, naming those there are.
+    """
+    if name not in FAULTS:
+        raise ProgramError(f"There is no fault {name!r}: known are {', '.join(FAULTS)}.")
+    return FAULTS[name]
+
+
+def _of(type_: str, choose: Callable[[Resource], bool] = lambda _one: True, **inputs: Any) -> Change:
+    """Changes inputs of every resource of a type that is chosen; an input that is None is removed."""
+
+    def change(graph: Graph) -> Graph:
+        for resource in filter(choose, graph.all(type_)):
+            graph = graph.with_inputs(resource.urn, **inputs)
+        return graph
+
+    return change
+
+
+def _integration(**inputs: Any) -> Change:
+    return _of("aws:apigateway/integration:Integration", lambda one: one.inputs["type"] == "HTTP_PROXY", **inputs)
+
+
+def _method(verb: str, **inputs: Any) -> Change:
+    return _of("aws:apigateway/method:Method", lambda one: one.inputs["httpMethod"] == verb, **inputs)
+
+
+def _wrong_path(graph: Graph) -> Graph:
+    """``/invoke`` is not ``/invocations``, and AgentCore says so with a 401."""
+    uri = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").id
+    return _integration(uri=f"https://bedrock-agentcore.{graph.region}.amazonaws.com/runtimes/{uri}/invoke")(graph)
+
+
+def _allowed_clients(graph: Graph) -> Graph:
+    """``allowed_clients`` looks right and compares ``client_id``, which an ID token does not have."""
+    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    authorizer = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
+    changed = {**authorizer, "allowedClients": authorizer["allowedAudiences"]}
+    return graph.with_inputs(runtime.urn, authorizerConfiguration={"customJwtAuthorizer": changed})
+
+
+def _bodies_block(graph: Graph) -> Graph:
+    """AWS's rule groups as they come out of the box: every rule on Block, those that read prose among them."""
+    acl = graph.one("aws:wafv2/webAcl:WebAcl")
+    rules = []
+    for rule in acl.inputs["rules"]:
+        group = rule["statement"].get("managedRuleGroupStatement")
+        if group:
+            rule = {**rule, "statement": {"managedRuleGroupStatement": {**group, "ruleActionOverrides": []}}}  # noqa: PLW2901 - the same rule, changed
+        rules.append(rule)
+    return graph.with_inputs(acl.urn, rules=rules)
+
+
+def _no_size_rule(graph: Graph) -> Graph:
+    acl = graph.one("aws:wafv2/webAcl:WebAcl")
+    rules = [rule for rule in acl.inputs["rules"] if "sizeConstraintStatement" not in rule["statement"]]
+    return graph.with_inputs(acl.urn, rules=rules)
+
+
+def _without(type_: str) -> Change:
+    def change(graph: Graph) -> Graph:
+        return dataclasses.replace(graph, resources=tuple(one for one in graph.resources if one.type != type_))
+
+    return change
+
+
+def _log_without_streaming(graph: Graph) -> Graph:
+    """The format that every example shows: it knows nothing of streams."""
+    stage = graph.one("aws:apigateway/stage:Stage")
+    format_ = '{"requestId":"$context.requestId","status":"$context.status","latency":"$context.responseLatency"}'
+    settings = {**stage.inputs["accessLogSettings"], "format": format_}
+    return graph.with_inputs(stage.urn, accessLogSettings=settings)
+
+
+_OPEN_TO_SCOPES = {"authorizationScopes": ["aws.cognito.signin.user.admin"]}
+
+_ALL = (
+    Fault(
+        "access-token-accepted",
+        "the method asks for a scope, so the authorizer takes access tokens",
+        "authorizer",
+        gateway=_method("POST", **_OPEN_TO_SCOPES),
+    ),
+    Fault(
+        "no-authorizer",
+        "the method is open to everybody; only the runtime still checks the token",
+        "authorizer",
+        gateway=_method("POST", authorization="NONE", authorizerId=None),
+    ),
+    Fault(
+        "allowed-clients",
+        "the runtime compares client_id, which an ID token does not have",
+        "authorizer",
+        runtime=_allowed_clients,
+    ),
+    Fault(
+        "wrong-path",
+        "the integration calls the runtime at a path that it does not know",
+        "deployment",
+        gateway=_wrong_path,
+    ),
+    Fault(
+        "stale-deployment",
+        "the integration was changed to STREAM, and the stage still serves the snapshot before",
+        "deployment",
+        gateway=_integration(responseTransferMode=None, timeoutMilliseconds=29_000),
+        undeployed=True,
+    ),
+    Fault(
+        "buffered",
+        "the integration is BUFFERED",
+        "deployment",
+        gateway=_integration(responseTransferMode="BUFFERED", timeoutMilliseconds=29_000),
+    ),
+    Fault(
+        "short-timeout",
+        "the integration streams, and its timeout is left at 29 s",
+        "deployment",
+        gateway=_integration(timeoutMilliseconds=None),
+    ),
+    Fault(
+        "blocking-agent",
+        "the agent waits with time.sleep on the event loop",
+        "streaming",
+        agent_environment={"AGENT_FAULT": "blocking", "AGENT_DETECT_BLOCKING": ""},
+        agent_module=FAULTY_AGENT,
+    ),
+    Fault(
+        "no-heartbeat",
+        "the agent sends no comment while it is silent",
+        "heartbeat",
+        agent_environment={"AGENT_HEARTBEAT_SECONDS": "1000000"},
+    ),
+    Fault(
+        "runs-on",
+        "the agent swallows its cancellation and goes on for a reader who has left",
+        "hang-up",
+        agent_environment={"AGENT_FAULT": "runs-on"},
+        agent_module=FAULTY_AGENT,
+    ),
+    Fault(
+        "prose-blocked",
+        "AWS's rule groups block by what a body says",
+        "firewall",
+        gateway=_bodies_block,
+    ),
+    Fault(
+        "oversize-passes",
+        "no rule bounds the body, and the web ACL inspects its first 64 KB only",
+        "firewall",
+        gateway=_no_size_rule,
+    ),
+    Fault(
+        "no-firewall",
+        "the web ACL is not associated with the stage",
+        "firewall",
+        gateway=_without("aws:wafv2/webAclAssociation:WebAclAssociation"),
+    ),
+    Fault(
+        "no-throttle",
+        "nothing bounds the pace of requests",
+        "throttle",
+        gateway=_without("aws:apigateway/methodSettings:MethodSettings"),
+    ),
+    Fault(
+        "bypass-open",
+        "the agent does not compare the origin secret, so the runtime answers round the API",
+        "front-door",
+        agent_environment={"AGENT_ORIGIN_SECRET": ""},
+    ),
+    Fault(
+        "any-client",
+        "the authorizer takes tokens of every app client of the pool",
+        "front-door",
+        gateway=_of("aws:apigateway/authorizer:Authorizer", identityValidationExpression=None),
+    ),
+    Fault(
+        "sessions-shared",
+        "the agent does not bind a session to a user",
+        "front-door",
+        agent_environment={"AGENT_FAULT": "sessions-shared"},
+        agent_module=FAULTY_AGENT,
+    ),
+    Fault(
+        "closed-preflight",
+        "the preflight asks for a token, which a browser does not send",
+        "cors",
+        gateway=lambda graph: _method(
+            "OPTIONS",
+            authorization="COGNITO_USER_POOLS",
+            authorizerId=graph.one("aws:apigateway/authorizer:Authorizer").id,
+        )(graph),
+    ),
+    Fault(
+        "no-cors",
+        "the streamed answer does not name the page's origin",
+        "cors",
+        agent_environment={"AGENT_ALLOWED_ORIGIN": ""},
+    ),
+    Fault(
+        "log-without-streaming",
+        "the access log does not say when the first content left",
+        "logs",
+        gateway=_log_without_streaming,
+    ),
+)
+
+FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _ALL}

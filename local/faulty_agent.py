@@ -1,0 +1,78 @@
+"""The agent with a mistake in it, for the doctor to find: ``AGENT_FAULT`` names the mistake.
+
+Each is made where an agent's author would make it: in `agent.agent.build_agent`, or in whose a session is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import uvicorn
+
+from agent.agent import build_agent
+from agent.app import create_app
+from agent.request import Run
+from agent.run import BuildAgent
+from agent.scripted import Script
+from agent.sessions import Session, Sessions
+from agent.settings import Settings
+
+
+async def blocking_agent(run: Run, *_: Any) -> AsyncGenerator[str, None]:
+    """Waits as a script would: with `time.sleep`, and nothing else runs meanwhile."""
+    script = Script.of(run.prompt)
+    for number, word in enumerate(script.answer()):
+        time.sleep(script.pause_before(number, word))  # noqa: ASYNC251 - the mistake
+        yield f"{word} "
+
+
+async def agent_that_runs_on(run: Run, *_: Any) -> AsyncGenerator[str, None]:
+    """Means well, and finishes its work whoever has left."""
+    script = Script.of(run.prompt)
+    left = False
+    for number, word in enumerate(script.answer()):
+        try:
+            await asyncio.sleep(script.pause_before(number, word))
+            if not left:
+                yield f"{word} "
+        except (asyncio.CancelledError, GeneratorExit):
+            left = True
+
+
+def share_sessions() -> None:
+    """Let every session belong to everybody."""
+    claim = Sessions.claim
+
+    def claim_for_all(self: Sessions, run: Run) -> Session:
+        object.__setattr__(run, "user", "everybody")
+        return claim(self, run)
+
+    Sessions.claim = claim_for_all  # type: ignore[method-assign] # the mistake
+
+
+AGENTS: Mapping[str, BuildAgent] = {
+    "blocking": blocking_agent,
+    "runs-on": agent_that_runs_on,
+    "sessions-shared": build_agent,
+}
+
+
+def main() -> None:
+    """Serve with the mistake that ``AGENT_FAULT`` names."""
+    name = os.environ.get("AGENT_FAULT", "")
+    if name not in AGENTS:
+        sys.exit(f"AGENT_FAULT is {name!r}, and the mistakes there are: {', '.join(AGENTS)}.")
+    if name == "sessions-shared":
+        share_sessions()
+    settings = Settings.from_environment(os.environ)
+    app = create_app(settings, AGENTS[name])
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

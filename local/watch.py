@@ -1,0 +1,40 @@
+"""``python -m local up --watch``: a saved file restarts what it affects, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from watchfiles import awatch
+
+from local.chain import Chain
+from local.evaluate import ROOT
+from local.graph import ProgramError
+
+
+def affected(paths: set[Path]) -> str | None:
+    """What changed files ask for: ``graph``, ``agent``, or None.
+
+    The package's name in the graph is a digest of the agent's sources, so a changed agent changes the graph too; for
+    the local run that is of no interest, and only the agent is restarted.
+    """
+    parts = {path.relative_to(ROOT).parts for path in paths if path.suffix in (".py", ".yaml", ".txt")}
+    if any(part[0] in ("infra", "__main__.py") or part[0].startswith("Pulumi.") for part in parts):
+        return "graph"
+    return "agent" if any(part[0] == "agent" for part in parts) else None
+
+
+async def watch(chain: Chain) -> None:
+    """Restart what changes, until cancelled; a program that cannot be evaluated leaves the old one up."""
+    async for changes in awatch(ROOT / "infra", ROOT / "agent", *ROOT.glob("*.yaml"), ROOT / "__main__.py"):
+        what = affected({Path(path) for _, path in changes})
+        if what is None:
+            continue
+        began = time.monotonic()
+        try:
+            await (chain.restart_graph() if what == "graph" else chain.restart_agent())
+        except ProgramError as error:
+            print(f"{error} What was up stays up.", file=sys.stderr, flush=True)
+        else:
+            print(f"Restarted the {what} in {time.monotonic() - began:.1f} s.", flush=True)
