@@ -5,7 +5,7 @@ and it may be any async generator of strings; nothing else has to change.
 """
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from strands import Agent, tool
 from strands.models import Model
@@ -21,6 +21,8 @@ def current_time(timezone: str = "UTC") -> str:
     Args:
         timezone: An IANA time zone such as Europe/Paris.
     """
+    if timezone not in available_timezones():
+        raise ValueError("unknown time zone")  # the model may try again; any other exception ends the run
     return datetime.now(ZoneInfo(timezone)).isoformat(timespec="seconds")
 
 

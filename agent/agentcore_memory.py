@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 from bedrock_agentcore.memory.integrations.strands.config import AgentCoreMemoryConfig
 from bedrock_agentcore.memory.integrations.strands.session_manager import AgentCoreMemorySessionManager
-from strands.types.content import Messages
+from strands.types.content import Message, Messages
 from strands.types.session import SessionMessage
 
 from agent.errors import AgentError, Code
@@ -61,11 +61,8 @@ class AgentCoreMemory:
         manager = self._manager(_name(run.user or "anonymous"), _thread(run))
         stored = manager.list_messages(manager.session_id, _AGENT_ID, limit=self._settings.max_messages)
         messages = [message.to_message() for message in stored]
-        # The limit may have cut into a turn; one without its question, or with half a tool call, is refused
-        # by the model.
-        while messages and not any("text" in block for block in messages[0]["content"]):
-            messages.pop(0)
-        while messages and messages[0]["role"] != "user":
+        # The limit may have cut into a turn, and a model refuses an answer without its question or half a tool call.
+        while messages and not _is_question(messages[0]):
             messages.pop(0)
         return messages
 
@@ -79,6 +76,11 @@ class AgentCoreMemory:
             memory_id=self._settings.memory_id or "", actor_id=actor_id, session_id=session_id
         )
         return AgentCoreMemorySessionManager(config, region_name=self._settings.region, boto_session=self._boto)
+
+
+def _is_question(message: Message) -> bool:
+    """Whether a turn begins here; tool results have the user's role too."""
+    return message["role"] == "user" and any("text" in block for block in message["content"])
 
 
 def _thread(run: Run) -> str:

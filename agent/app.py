@@ -26,7 +26,6 @@ from strands.models import Model
 from agent.agent import build_agent as default_agent
 from agent.blocking import detection
 from agent.body import BodyCheck
-from agent.errors import RefusalError
 from agent.memory import Memory, ProcessMemory
 from agent.models import build_model, check_model
 from agent.request import accept
@@ -128,7 +127,7 @@ class _Service:
         request_id = BedrockAgentCoreContext.get_request_id() or ""
         try:
             run = accept(payload, headers, self._settings, session_id=session_id, request_id=request_id)
-        except RefusalError as error:
+        except Exception as error:  # noqa: BLE001 - the SDK would send its text to the caller
             return self._refuse(error)
         record.run = run
         events = events_of(
@@ -141,7 +140,7 @@ class _Service:
         )
         return self._respond(events, record, {} if session_id else {SESSION_HEADER: run.session_id})
 
-    def _refuse(self, error: RefusalError) -> EventStream:
+    def _refuse(self, error: Exception) -> EventStream:
         return self._respond(_raise(error), RunRecord(), {})
 
     def _respond(
@@ -153,7 +152,7 @@ class _Service:
         return EventStream(RunStream(events, record, self._settings).body(), headers)
 
 
-async def _raise(error: RefusalError) -> AsyncGenerator[BaseEvent, None]:
+async def _raise(error: Exception) -> AsyncGenerator[BaseEvent, None]:
     raise error
     yield
 

@@ -156,7 +156,8 @@ def _check_message(message: Any) -> None:
     content = message.get("content")
     parts = content if isinstance(content, list) else [content]
     for part in parts:
-        if isinstance(part, dict) and (_BLOCKS & set(part) or part.get("type") in _BLOCKS):
+        kind = part.get("type") if isinstance(part, dict) else None
+        if isinstance(part, dict) and (_BLOCKS & set(part) or (isinstance(kind, str) and kind in _BLOCKS)):
             raise _invalid("tool calls and tool results may not be sent as content")
 
 

@@ -16,7 +16,7 @@ may steer it with one directive in square brackets, any subset of
     think    number of words of reasoning before the answer
     tool     name of a tool to call once before answering; any other key=value becomes its argument
 
-The tool `wait` (argument `seconds`) is added to an agent that runs on this model.
+The tool `wait` (arguments `seconds` and `broken=true`) is added to an agent that runs on this model.
 """
 
 from __future__ import annotations
@@ -138,13 +138,16 @@ def _failure(kind: str) -> Exception:
 
 
 @tool
-async def wait(seconds: float) -> str:
+async def wait(seconds: float = 0, broken: bool = False) -> str:
     """Wait and then tell that the time is up.
 
     Args:
         seconds: How long to wait, in seconds.
+        broken: Fail instead of telling.
     """
     await asyncio.sleep(seconds)
+    if broken:
+        raise RuntimeError("the tool is broken: password=hunter2")
     return f"Waited {seconds:g} seconds."
 
 

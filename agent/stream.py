@@ -1,8 +1,8 @@
 """From events to bytes: server-sent events that survive quiet spells, hang-ups and failures.
 
-A run is pumped by a task of its own into a short queue; the response reads the queue and, when nothing
-came for a while, sends a comment line in between, so that no idle limit on the way cuts the stream. When
-the caller hangs up the task is cancelled, and with it whatever the agent is waiting for.
+A run is pumped by a task of its own into a short queue that the response sends from; when nothing came for a
+while, a comment line is sent in between, so that no idle limit on the way cuts the stream. When the caller hangs
+up the task is cancelled, and with it whatever the agent is waiting for.
 """
 
 from __future__ import annotations
@@ -77,40 +77,45 @@ class RunStream:
         self._events = events
         self._record = record
         self._settings = settings
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._chunks: list[bytes] = []
+        self._ended = False
+        self._sent = 0.0  # the loop's time of the last chunk
+        self._ready = asyncio.Event()
         self._room = asyncio.Event()
 
     async def body(self) -> AsyncGenerator[bytes, None]:
         """Yield the bytes; each chunk is one or more whole events, or one keep-alive comment."""
-        pump = asyncio.create_task(self._pump(), name="run")
+        loop = asyncio.get_running_loop()
+        pump = loop.create_task(self._pump(), name="run")
         _pumps.add(pump)
         pump.add_done_callback(_pumps.discard)
+        beat = loop.create_task(self._beat(), name="heartbeat")
+        self._sent = loop.time()
         try:
-            ended = False
-            while not ended:
-                chunks, ended = await self._next()
-                yield b"".join(chunks)
+            while self._chunks or not self._ended:
+                await self._ready.wait()
+                self._ready.clear()
+                chunk = b"".join(self._chunks)
+                self._chunks.clear()
+                self._room.set()
+                self._sent = loop.time()
+                if chunk:
+                    yield chunk
         finally:
             pump.cancel()
+            beat.cancel()
 
-    async def _next(self) -> tuple[list[bytes], bool]:
-        """Wait for the next bytes; return everything that is ready and whether the run has ended."""
-        chunks: list[bytes] = []
-        try:
-            if self._queue.empty():
-                async with asyncio.timeout(self._settings.heartbeat_seconds):
-                    item = await self._queue.get()
-            else:
-                item = self._queue.get_nowait()
-        except TimeoutError:
-            return [KEEP_ALIVE], False
-        while item is not None:
-            chunks.append(item)
-            if self._queue.empty():
-                self._room.set()
-                return chunks, False
-            item = self._queue.get_nowait()
-        return chunks, True
+    async def _beat(self) -> None:
+        """Add a comment whenever nothing was sent for the interval: one timer for a run, not one for an event."""
+        interval = self._settings.heartbeat_seconds
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._sent + interval - loop.time())
+            if self._sent + interval <= loop.time():
+                self._sent = loop.time()
+                if not self._chunks:  # else a reader has stalled, who needs no more to read
+                    self._chunks.append(KEEP_ALIVE)
+                    self._ready.set()
 
     async def _pump(self) -> None:
         failure: BaseException | None = None
@@ -118,7 +123,8 @@ class RunStream:
             with self._record.span():
                 failure = await self._run()
         finally:
-            self._queue.put_nowait(None)
+            self._ended = True
+            self._ready.set()
             log_line(self._record.line(self._settings, failure))
             if blocking := blocking_line(failure):
                 log_line(blocking)
@@ -130,7 +136,9 @@ class RunStream:
             async with limit, aclosing(self._events) as events:
                 async for event in events:
                     self._put(event)
-                    if self._queue.qsize() >= _QUEUED_EVENTS:
+                    if self._record.events == 1:
+                        await asyncio.sleep(0)  # RUN_STARTED leaves before the agent is built
+                    if len(self._chunks) >= _QUEUED_EVENTS:
                         self._room.clear()
                         await self._room.wait()
             self._record.outcome = "completed"
@@ -144,7 +152,8 @@ class RunStream:
 
     def _put(self, event: BaseEvent) -> None:
         self._record.saw(token=event.type in _TOKEN_EVENTS)
-        self._queue.put_nowait(encode(event))
+        self._chunks.append(encode(event))
+        self._ready.set()
 
     def _fail(self, error: AgentError, outcome: str) -> None:
         self._record.outcome = outcome

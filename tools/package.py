@@ -27,6 +27,10 @@ ZIP_LIMIT = 250 * 1024 * 1024
 UNZIPPED_LIMIT = 750 * 1024 * 1024
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
 FILE_MODE = 0o100644
+PROGRAM_MODE = 0o100755
+
+PROGRAMS = frozenset({"opentelemetry-instrument"})
+"""The only command of a requirement that AgentCore may be told to start; the others stay behind."""
 
 
 class PackageError(Exception):
@@ -48,6 +52,19 @@ def install(target: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
     if done.returncode:
         raise PackageError(f"The agent's requirements cannot be installed for {PLATFORM}: {done.stderr.strip()}")
+
+
+def make_portable(target: Path) -> None:
+    """Take out what differs from one building machine to the next: the interpreter's path in commands, and the records
+    that hold a digest of it."""
+    for program in (target / "bin").iterdir():
+        if program.name not in PROGRAMS:
+            program.unlink()
+            continue
+        _, _, rest = program.read_text(encoding="utf-8").partition("\n")
+        program.write_text(f"#!/usr/bin/env python3\n{rest}", encoding="utf-8")
+    for record in target.glob("*.dist-info/RECORD"):
+        record.unlink()
 
 
 def copy_agent(target: Path) -> None:
@@ -75,7 +92,7 @@ def write_zip(source: Path, destination: Path) -> int:
             if path.is_dir() or "__pycache__" in path.parts:
                 continue
             entry = zipfile.ZipInfo(path.relative_to(source).as_posix(), EPOCH)
-            entry.external_attr = FILE_MODE << 16
+            entry.external_attr = (PROGRAM_MODE if path.name in PROGRAMS else FILE_MODE) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             content = path.read_bytes()
             total += len(content)
@@ -94,6 +111,7 @@ def build(destination: Path) -> None:
         content, draft = Path(folder, "content"), Path(folder, "draft.zip")
         content.mkdir()
         install(content)
+        make_portable(content)
         copy_agent(content)
         (content / "LICENCES.txt").write_text("\n".join(licences(content)) + "\n", encoding="utf-8")
         unzipped = write_zip(content, draft)

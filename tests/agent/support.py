@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -114,23 +115,27 @@ async def until(lines: AsyncIterator[str], text: str) -> list[str]:
 Serve = Callable[..., Server]
 
 
+class ThreadServer(uvicorn.Server):
+    """uvicorn that tells when it listens, and looks ten times as often whether it should leave."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+        self.listens = threading.Event()
+
+    async def main_loop(self) -> None:
+        self.listens.set()
+        while not await self.on_tick(0):  # noqa: ASYNC110 - uvicorn's own way; another thread sets its flag
+            await asyncio.sleep(0.01)
+
+
 @contextmanager
 def listening(app: Any) -> Iterator[str]:
     """Serve an ASGI application on a free port of loopback, in a thread, and give its URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    started = threading.Event()
-    config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    startup = server.startup
-
-    async def announce(sockets: list[socket.socket] | None = None) -> None:
-        await startup(sockets)
-        started.set()
-
-    server.startup = announce  # type: ignore[method-assign]
+    server = ThreadServer(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    assert started.wait(DEADLINE)
+    assert server.listens.wait(DEADLINE)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:

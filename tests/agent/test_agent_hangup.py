@@ -37,11 +37,19 @@ class Clock:
         return self.noticed - moment
 
 
-async def leave(server: Server, after: str, prompt: str = "Hi", session: str | None = None) -> float:
-    """Ask, read up to a line that holds `after`, hang up, and return when."""
+async def leave(
+    server: Server,
+    after: str,
+    prompt: str = "Hi",
+    session: str | None = None,
+    once: threading.Event | None = None,
+) -> float:
+    """Ask, read up to a line that holds `after`, wait for `once`, hang up, and return when."""
     async with server.open(prompt, session=session) as response:
         lines = response.aiter_lines()  # kept: httpx hangs up when its iterator is dropped
         await until(lines, after)
+        if once is not None:
+            assert await asyncio.to_thread(once.wait, DEADLINE)
         return time.monotonic()
 
 
@@ -92,8 +100,7 @@ async def test_a_run_ends_at_once_while_a_tool_blocks_its_thread(serve: Serve) -
 
     server = serve(build)
     try:
-        left = await leave(server, "TOOL_CALL_END", "[tool=block]")
-        assert entered.wait(DEADLINE)
+        left = await leave(server, "TOOL_CALL_END", "[tool=block]", once=entered)
         line = server.log()
         assert time.monotonic() - left < PROMPT
         assert line["outcome"] == "disconnected"
@@ -103,11 +110,12 @@ async def test_a_run_ends_at_once_while_a_tool_blocks_its_thread(serve: Serve) -
 
 
 async def test_a_run_ends_at_once_while_an_asynchronous_tool_waits(serve: Serve) -> None:
-    clock = Clock()
+    clock, entered = Clock(), threading.Event()
 
     @tool
     async def linger() -> str:
         """Wait for ever."""
+        entered.set()
         try:
             await asyncio.sleep(3600)
         finally:
@@ -117,7 +125,7 @@ async def test_a_run_ends_at_once_while_an_asynchronous_tool_waits(serve: Serve)
     def build(run: Any, model: Any, history: Any) -> Agent:
         return Agent(model=model, tools=[linger], callback_handler=None)
 
-    assert clock.since(await leave(serve(build), "TOOL_CALL_END", "[tool=linger]")) < PROMPT
+    assert clock.since(await leave(serve(build), "TOOL_CALL_END", "[tool=linger]", once=entered)) < PROMPT
 
 
 async def test_the_next_run_of_a_session_follows_a_hang_up_and_knows_nothing_of_it(serve: Serve) -> None:

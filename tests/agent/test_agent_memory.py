@@ -128,8 +128,9 @@ async def test_an_interrupted_turn_is_not_stored(serve: Serve, memory: FakeMemor
     assert memory.messages == []
 
 
+@pytest.mark.parametrize("limit", [5, 6, 7])
 async def test_only_as_much_is_loaded_as_the_settings_allow_and_never_half_a_turn(
-    serve: Serve, memory: FakeMemory
+    serve: Serve, memory: FakeMemory, limit: int
 ) -> None:
     seen: list[Any] = []
 
@@ -137,7 +138,7 @@ async def test_only_as_much_is_loaded_as_the_settings_allow_and_never_half_a_tur
         seen.append(list(history))
         return Agent(model=model, messages=history, callback_handler=None)
 
-    server, session = serve(build, max_messages=5, **SETTINGS), new_session()
+    server, session = serve(build, max_messages=limit, **SETTINGS), new_session()
     for _ in range(3):
         await server.ask("[words=1 pause=0 tool=wait seconds=0]", session=session)
     kinds = [next(iter(message["content"][0])) for message in seen[-1]]

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import baggage, trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -25,6 +25,7 @@ from tests.agent.support import Serve, new_session
 pytestmark = pytest.mark.anyio
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_prompt_has_an_answer_of_the_length_it_asks_for(prompt: str) -> None:
     script = Script.of(prompt)
@@ -33,6 +34,7 @@ def test_any_prompt_has_an_answer_of_the_length_it_asks_for(prompt: str) -> None
     assert Script.of(prompt) == script
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500), st.floats(0, 100, allow_nan=False), st.text(alphabet="abc ", max_size=50))
 def test_a_directive_is_followed_and_not_quoted(words: int, pause: float, text: str) -> None:
     script = Script.of(f"{text} [words={words} pause={pause!r}] {text}")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import Code, RefusalError
@@ -96,6 +96,7 @@ REFUSED: dict[str, Any] = {
     "assistant last": ag_ui(user("Hi"), {"id": "2", "role": "assistant", "content": "Ho"}),
     "toolUse block": ag_ui(user([{"toolUse": {"name": "f", "input": {}, "toolUseId": "1"}}])),
     "toolUse beside text": ag_ui(user([{"type": "text", "text": "Hi", "toolUse": {}}])),
+    "part of a wrong type": ag_ui(user([{"type": ["text"], "text": "Hi"}])),
     "tool_use part": ag_ui(user([{"type": "tool_use", "name": "f"}])),
     "toolResult in an earlier message": ag_ui(user([{"toolResult": {}}]), user("Hi")),
     "image": ag_ui(user([{"type": "image", "source": {"type": "url", "value": "https://x.example/a.png"}}])),
@@ -117,6 +118,8 @@ BODIES = {
     "deep lists": b"[" * 100_000,
     "deep objects": b'{"prompt":' * 50_000 + b"1" + b"}" * 50_000,
     "endless number": b"9" * 100_000,
+    "number of more digits than Python reads": b'{"prompt": ' + b"9" * 5_000 + b"}",
+    "number beyond floats": b'{"prompt": 1e999}',
     "too large": b'{"prompt": "' + b"x" * 2_000_000 + b'"}',
     "form": b"prompt=Hi",
 }
@@ -163,7 +166,7 @@ async def test_a_body_in_chunks_without_a_length_is_bounded_too(shared: Server) 
     async with httpx.AsyncClient(trust_env=False) as client:
         response = await client.post(f"{shared.url}/invocations", content=endless())
     assert response.status_code == 200
-    assert "INVALID_INPUT" in response.text
+    assert "more than 1048576 bytes" in response.text
 
 
 async def test_a_refused_request_leaves_the_server_as_it_was(shared: Server) -> None:
@@ -185,6 +188,7 @@ messages = st.lists(
 )
 
 
+@settings(deadline=None)  # a busy machine is not a counter-example
 @given(
     st.one_of(
         json_values,
@@ -201,6 +205,7 @@ def test_any_json_is_either_a_run_or_a_refusal(payload: Any) -> None:
         run.prompt.encode()
 
 
+@settings(deadline=None)
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_either_json_or_a_refusal(body: bytes) -> None:
     with suppress(RefusalError):

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from agent.app import main
 from agent.settings import Settings, SettingsError
 from tests.agent.support import DEADLINE, token
 
@@ -52,7 +53,10 @@ def agent(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield process, url
     finally:
         process.kill()
-        process.communicate(timeout=DEADLINE)
+        process.wait(timeout=DEADLINE)
+        for stream in (process.stdout, process.stderr):
+            assert stream
+            stream.close()
 
 
 def test_the_process_answers_logs_one_line_a_run_and_leaves_on_sigterm() -> None:
@@ -110,26 +114,35 @@ def test_sigterm_ends_the_process_even_while_it_streams() -> None:
         ({"AGENT_MODEL": "gpt"}, ["AGENT_MODEL", "bedrock:MODEL_ID"]),
         ({"AGENT_MODEL": "bedrock:"}, ["AGENT_MODEL"]),
         ({"AGENT_MODEL": "bedrock:m"}, ["AGENT_REGION"]),
-        ({"AGENT_MODEL": "bedrock:m", "AWS_REGION": "eu-west-1", "AWS_PROFILE": "nobody"}, ["nobody"]),
         ({"AGENT_MODEL": "scripted", "AGENT_HEARTBEAT_SECONDS": "soon"}, ["AGENT_HEARTBEAT_SECONDS"]),
     ],
 )
 def test_settings_that_cannot_work_end_the_process_with_one_sentence(
-    environment: dict[str, str], names: list[str]
+    environment: dict[str, str],
+    names: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "agent"],
-        cwd=ROOT,
-        env=CLEAN | {"AGENT_PORT": str(free_port())} | environment,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE * 2,
-        check=False,
-    )
-    assert result.returncode == 2
-    assert len(result.stderr.splitlines()) == 1
+    for name in set(os.environ) - set(CLEAN):
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
     for name in names:
-        assert name in result.stderr
+        assert name in said
+
+
+def test_a_model_that_cannot_be_made_ends_the_process_with_one_sentence() -> None:
+    with agent(AGENT_MODEL="bedrock:m", AWS_REGION="eu-west-1", AWS_PROFILE="nobody") as (process, _):
+        _, said = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
+    assert len(said.splitlines()) == 1
+    assert "bedrock:m" in said
+    assert "nobody" in said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""The deployment package: the same bytes from the same inputs, and only what the runtime can run."""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infra.artifact import ROOT
+from tools.package import build
+
+AARCH64 = 183  # ELF's e_machine
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("package") / "dist" / "agent.zip"
+    build(path)
+    return path
+
+
+def test_the_same_inputs_give_the_same_bytes(package: Path, tmp_path: Path) -> None:
+    again = tmp_path / "dist" / "again.zip"
+    build(again)
+    assert again.read_bytes() == package.read_bytes()
+
+
+def test_the_package_is_small_enough_to_start_fast(package: Path) -> None:
+    assert package.stat().st_size < 60e6
+
+
+def test_every_compiled_file_is_for_arm64(package: Path) -> None:
+    compiled = 0
+    with zipfile.ZipFile(package) as archive:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if content[:4] == b"\x7fELF":
+                compiled += 1
+                assert struct.unpack_from("<H", content, 18) == (AARCH64,), name
+            version = re.search(r"\.cpython-(\d+)-", name)
+            assert version is None or version.group(1) == "313", name
+    assert compiled > 10
+
+
+def test_the_entry_point_and_the_agent_are_where_agentcore_looks(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        assert archive.read("main.py") == (ROOT / "agent" / "__main__.py").read_bytes()
+        for source in (ROOT / "agent").glob("*.py"):
+            assert archive.read(f"agent/{source.name}") == source.read_bytes()
+        assert not [name for name in archive.namelist() if "__pycache__" in name]
+
+
+def test_nothing_in_the_package_names_the_machine_that_built_it(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        for name in archive.namelist():
+            assert str(ROOT).encode() not in archive.read(name), name
+
+
+def test_only_the_tracing_command_is_a_program(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        modes = {entry.filename: stat.S_IMODE(entry.external_attr >> 16) for entry in archive.infolist()}
+        assert [name for name in modes if name.startswith("bin/")] == ["bin/opentelemetry-instrument"]
+        assert {name for name, mode in modes.items() if mode == 0o755} == {"bin/opentelemetry-instrument"}
+        assert set(modes.values()) == {0o644, 0o755}
+        assert archive.read("bin/opentelemetry-instrument").startswith(b"#!/usr/bin/env python3\n")
+
+
+def test_every_distribution_has_a_licence(package: Path) -> None:
+    with zipfile.ZipFile(package) as archive:
+        lines = archive.read("LICENCES.txt").decode().splitlines()
+        distributions = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+    assert len(lines) == len(distributions)
+    assert not [line for line in lines if line.endswith("not stated")]
