@@ -5,7 +5,7 @@ may steer it with one directive in square brackets, any subset of
 
     [words=200 pause=0.05 after=1.5 silence=120 at=10 fail=throttled tool=current_time timezone=Asia/Tokyo]
 
-    words    length of the answer in words (default 70)
+    words    length of the answer in words (default: the whole of it, some 75)
     pause    seconds between words (default about 0.04, longer after a sentence)
     after    seconds before the first word
     silence  seconds of silence, once, before word number `at`
@@ -55,7 +55,7 @@ class Script:
     """What a prompt asks of the scripted model. Times are seconds; `pause` None means natural pauses."""
 
     quote: str = ""
-    words: int = 70
+    words: int | None = None
     pause: float | None = None
     after: float = 0.0
     silence: float = 0.0
@@ -84,13 +84,15 @@ class Script:
         return cls(quote=_quote(prompt.replace(match[0], " ")), arguments=arguments, **given)
 
     def answer(self) -> list[str]:
-        """Return exactly `words` words, the first of which quote the prompt."""
+        """Return exactly `words` words, the first of which quote the prompt; without a number, whole sentences."""
         opening = f"You asked: “{self.quote}”".split() if self.quote else []
-        return list(islice(chain(opening, cycle(_SENTENCES.split())), self.words))
+        body = _SENTENCES.split()
+        return [*opening, *body] if self.words is None else list(islice(chain(opening, cycle(body)), self.words))
 
     def pause_before(self, number: int, word: str) -> float:
         """Return the seconds to wait before word `number`, counted from 0."""
-        silent = self.silence if number == (self.at or min(3, self.words - 1)) else 0.0
+        latest = 3 if self.words is None else min(3, self.words - 1)
+        silent = self.silence if number == (self.at or latest) else 0.0
         if number == 0:
             return self.after + silent
         natural = 0.025 + 0.0025 * len(word)
