@@ -122,13 +122,34 @@ class Chain:
             await self._supervisor.end("gateway", "runtime", "agent")
             await self._serve(provisioned)
 
-    async def start_gateway(self, name: str, graph: Graph) -> str:
-        """Serve a graph's REST API and return the address; a second may serve a changed graph beside the first."""
+    async def start_gateway(
+        self,
+        name: str,
+        graph: Graph,
+        *,
+        addresses: Mapping[str, str] | None = None,
+        access_log: Path | None = None,
+    ) -> str:
+        """Serve a graph's REST API and return the address; a second may serve a changed graph beside the first.
+
+        Args:
+            name: of the child process, its port and its files.
+            graph: what to serve.
+            addresses: hosts that are elsewhere for this gateway.
+            access_log: where its lines go, in place of the logs' folder.
+        """
         self.ports.setdefault(name, free_port(set(self.ports.values())))
-        log = self._options.folder / "logs" / f"{name.replace('gateway', 'access')}.log"
-        scale = str(self._options.time_scale)
-        await self._start_server(name, graph, "--time-scale", scale, "--access-log", str(log), module="gateway")
+        log = access_log or self.folder / "logs" / f"{name.replace('gateway', 'access')}.log"
+        options = ["--time-scale", str(self._options.time_scale), "--access-log", str(log)]
+        for host, url in (addresses or {}).items():
+            options += ["--address", f"{host}={url}"]
+        await self._start_server(name, graph, *options, module="gateway")
         return self.url(name)
+
+    @property
+    def folder(self) -> Path:
+        """Where outputs, graphs and logs are."""
+        return self._options.folder
 
     @property
     def processes(self) -> dict[str, int]:

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.anyio
 @given(st.text())
 def test_any_prompt_has_an_answer_of_the_length_it_asks_for(prompt: str) -> None:
     script = Script.of(prompt)
-    assert len(script.answer()) == script.words
+    assert script.words in (None, len(script.answer()))
+    assert script.words is not None or script.answer()[-1].endswith(".")
     assert all(script.pause_before(number, word) >= 0 for number, word in enumerate(script.answer()))
     assert Script.of(prompt) == script
 

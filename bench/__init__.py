@@ -1,0 +1,1 @@
+"""Benchmarks and the soak: how fast, how many, and what a fault does to everybody else."""

@@ -1,0 +1,166 @@
+"""One thing goes wrong while streams run: each fault, and what its victim must see.
+
+A scenario is an async function of a `Scene`; it returns a sentence about the victim, or raises AssertionError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bench.streams import Prompt, listen_to_many
+from local.chain import Chain
+from local.network import LOOPBACK
+
+PATIENCE = 30.0
+ONE_BYTE_SECONDS = 8
+
+
+class Scene(NamedTuple):
+    """What a scenario has to work with. ``url`` is the gateway's; ``short`` one whose integration ends after 2 s."""
+
+    chain: Chain
+    url: str
+    short: str
+    huge: str
+    full: str
+    token: str
+
+
+Scenario = Callable[[Scene], Awaitable[str]]
+
+
+async def _one(scene: Scene, url: str, prompt: str) -> str:
+    async with asyncio.timeout(PATIENCE):
+        (heard,) = await listen_to_many(url, scene.token, Prompt(prompt), 1)
+    return heard.outcome
+
+
+async def _request(scene: Scene, prompt: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request on a bare connection, its answer not read yet."""
+    parts = urlsplit(scene.url)
+    reader, writer = await asyncio.open_connection(LOOPBACK, parts.port, limit=1024)
+    body = f'{{"prompt": "{prompt}"}}'
+    head = (
+        f"POST {parts.path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {scene.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    writer.write(head.encode())
+    await writer.drain()
+    return reader, writer
+
+
+async def emulator_killed(scene: Scene) -> str:
+    """Nobody can sign in; whoever has a token goes on, for the keys are known."""
+    os.kill(scene.chain.processes["emulator"], signal.SIGKILL)
+    outcome = await _one(scene, scene.url, "Still there? [words=5 pause=0.01]")
+    assert outcome == "whole", outcome
+    return "a signed-in caller is still answered"
+
+
+async def keys_unreachable(scene: Scene) -> str:
+    """A token with a key id that nobody has seen, while the keys cannot be fetched."""
+    header, _, rest = scene.token.partition(".")
+    forged = header[:-4] + ("AAAA" if header[-4:] != "AAAA" else "BBBB")
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {forged}.{rest}"}
+        async with session.post(scene.url, headers=headers, json={"prompt": "Hi"}) as answer:
+            assert answer.status in (401, 500), answer.status
+            return f"status {answer.status} at once"
+
+
+async def one_byte_reader(scene: Scene) -> str:
+    """A client that reads one byte a second."""
+    reader, writer = await _request(scene, "Slowly. [words=2000 pause=0.005]")
+    try:
+        for _ in range(ONE_BYTE_SECONDS):
+            assert await reader.readexactly(1)
+            await asyncio.sleep(1)
+    finally:
+        writer.close()
+    return f"got its {ONE_BYTE_SECONDS} bytes in {ONE_BYTE_SECONDS} s"
+
+
+async def vanishing_client(scene: Scene) -> str:
+    """A client whose connection is reset in mid-stream."""
+    reader, writer = await _request(scene, "Goodbye. [words=2000 pause=0.01]")
+    await reader.readuntil(b"TEXT_MESSAGE_CONTENT")
+    writer.transport.abort()
+    log = scene.chain.folder / "logs" / "agent.log"
+    async with asyncio.timeout(PATIENCE):
+        while '"outcome": "disconnected"' not in log.read_text(encoding="utf-8"):
+            await asyncio.sleep(0.05)
+    return "its run was ended"
+
+
+async def silent_agent(scene: Scene) -> str:
+    """An agent that says nothing until the integration timeout."""
+    outcome = await _one(scene, scene.short, "Say nothing. [words=5 after=600]")
+    assert outcome == "cut", outcome
+    return "cut at the timeout"
+
+
+async def huge_answer(scene: Scene) -> str:
+    """A backend that sends 20 MB."""
+    size = 0
+    async with (
+        asyncio.timeout(PATIENCE),
+        aiohttp.ClientSession() as session,
+        session.post(
+            scene.huge, headers={"Authorization": f"Bearer {scene.token}"}, json={"prompt": "Everything"}
+        ) as answer,
+    ):
+        async for chunk in answer.content.iter_any():
+            size += len(chunk)
+    assert size == 20 * 2**20, size
+    return "all 20 MB came, the second half at 2 MB/s"
+
+
+async def full_disk(scene: Scene) -> str:
+    """A disk that has no room for the access log."""
+    outcome = await _one(scene, scene.full, "Anybody? [words=5 pause=0.01]")
+    assert outcome == "whole", outcome
+    return "answered, unlogged"
+
+
+async def agent_killed(scene: Scene) -> str:
+    """The agent's process is killed; here it serves everybody, so everybody is cut."""
+    os.kill(scene.chain.processes["agent"], signal.SIGKILL)
+    outcome = await _one(scene, scene.url, "Anybody? [words=5 pause=0.01]")
+    assert outcome == "status 424", outcome
+    await scene.chain.restart_agent()
+    outcome = await _one(scene, scene.url, "And now? [words=5 pause=0.01]")
+    assert outcome == "whole", outcome
+    return "424 while it is gone, answered once it is back"
+
+
+UNTOUCHED: Mapping[str, Scenario] = {
+    "client reads one byte a second": one_byte_reader,
+    "client vanishes": vanishing_client,
+    "agent sends nothing": silent_agent,
+    "answer of 20 MB": huge_answer,
+    "disk full for the log": full_disk,
+    "emulator killed": emulator_killed,
+    "keys unreachable": keys_unreachable,
+}
+"""Faults that leave every other stream whole; the last two in this order, for the emulator does not come back."""
+
+FATAL: Mapping[str, Scenario] = {"agent killed": agent_killed}
+"""Faults that cut every stream, each of which must see a defined end."""
+
+
+async def ignoring_cuts(work: Awaitable[str]) -> str:
+    """The scenario's sentence, or why it failed."""
+    with suppress(asyncio.CancelledError):
+        try:
+            return await work
+        except (AssertionError, TimeoutError, aiohttp.ClientError, OSError) as error:
+            return f"FAILED: {type(error).__name__} {error}"
+    return "FAILED: cancelled"

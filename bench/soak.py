@@ -1,0 +1,199 @@
+"""``make soak``: many streams for a minute, then every fault in turn while streams run.
+
+Every stream is checked word by word. The table says what the others saw, what the victim saw, and how far the memory
+of gateway and runtime grew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from bench.faults import FATAL, UNTOUCHED, Scenario, Scene, ignoring_cuts
+from bench.streams import Heard, Prompt, listen_to_many
+from client.outputs import Outputs
+from client.signin import sign_in
+from local.chain import Chain, Options, running
+from local.graph import Graph
+from local.network import LOOPBACK, free_port
+
+MEMORY_LIMIT_MB = 200
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    name: str
+    others: str
+    victim: str
+    memory: str
+    held: bool
+
+
+def unthrottled(graph: Graph) -> Graph:
+    """The graph with a throttle and rate rules that the soak itself does not meet."""
+    for settings in graph.all("aws:apigateway/methodSettings:MethodSettings"):
+        pace = {**settings.inputs["settings"], "throttlingRateLimit": 10_000, "throttlingBurstLimit": 5_000}
+        graph = graph.with_inputs(settings.urn, settings=pace)
+    acl = graph.one("aws:wafv2/webAcl:WebAcl")
+    rules = [rule for rule in acl.inputs["rules"] if "rateBasedStatement" not in rule["statement"]]
+    return graph.with_inputs(acl.urn, rules=rules)
+
+
+def with_timeout(graph: Graph, milliseconds: int) -> Graph:
+    """The graph with a shorter integration timeout."""
+    for integration in graph.all("aws:apigateway/integration:Integration"):
+        if integration.inputs["type"] == "HTTP_PROXY":
+            graph = graph.with_inputs(integration.urn, timeoutMilliseconds=milliseconds)
+    return graph
+
+
+@asynccontextmanager
+async def huge_backend() -> AsyncIterator[str]:
+    """A backend that answers everything with 20 MB."""
+
+    async def answer(scope: object, receive: object, send: object) -> None:
+        async def megabytes() -> AsyncIterator[bytes]:
+            for _ in range(20):
+                yield b"x" * 2**20
+
+        response: Response = StreamingResponse(megabytes(), media_type="text/event-stream")
+        request = Request(scope, receive)  # type: ignore[arg-type]
+        await request.body()
+        await response(scope, receive, send)  # type: ignore[arg-type]
+
+    port = free_port(set())
+    server = uvicorn.Server(uvicorn.Config(answer, host=LOOPBACK, port=port, log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def stage(folder: Path) -> AsyncIterator[Scene]:
+    """A chain with every gateway that the scenarios need."""
+    async with running(Options(folder=folder)) as chain, huge_backend() as huge:
+        outputs = Outputs.model_validate(chain.outputs)
+        path = outputs.invoke_url.removeprefix(chain.url("gateway"))
+        open_graph = unthrottled(chain.graph)
+        away = {f"bedrock-agentcore.{chain.graph.region}.amazonaws.com": huge}
+        scene = Scene(
+            chain=chain,
+            url=await chain.start_gateway("open-gateway", open_graph) + path,
+            short=await chain.start_gateway("short-gateway", with_timeout(open_graph, 2000)) + path,
+            huge=await chain.start_gateway("huge-gateway", open_graph, addresses=away) + path,
+            full=await chain.start_gateway("full-gateway", open_graph, access_log=Path("/dev/full")) + path,
+            token=await asyncio.to_thread(_token, outputs),
+        )
+        yield scene
+
+
+def _token(outputs: Outputs) -> str:
+    if not (outputs.demo_username and outputs.demo_password):
+        raise SystemExit("The chain is up without a demo user.")
+    return sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value()).id
+
+
+def memory_mb(chain: Chain) -> dict[str, int]:
+    """Resident megabytes of the data planes."""
+    sizes = {}
+    for name, pid in chain.processes.items():
+        if name.endswith(("gateway", "runtime")):
+            status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            sizes[name] = int(status.partition("VmRSS:")[2].split()[0]) // 1024
+    return sizes
+
+
+def grown(before: dict[str, int], after: dict[str, int]) -> int:
+    """The most that one of the data planes grew by, in megabytes."""
+    return max(after[name] - before[name] for name in before)
+
+
+def summary(heard: Sequence[Heard]) -> str:
+    """How the streams ended, with their counts."""
+    counts = Counter(one.outcome for one in heard)
+    return ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+
+
+async def steady(scene: Scene, streams: int, seconds: int, console: Console) -> Row:
+    """So many streams at once for so long."""
+    words = seconds * 4
+    before = memory_mb(scene.chain)
+    prompt = Prompt(f"On and on. [words={words} pause=0.25]")
+    with console.status(f"{streams} streams, {seconds} s each ..."):
+        heard = await listen_to_many(scene.url, scene.token, prompt, streams)
+    growth = grown(before, memory_mb(scene.chain))
+    slowest = max(one.first_word for one in heard)
+    gap = max(one.longest_gap for one in heard)
+    events = sum(one.words for one in heard)
+    detail = f"{events} words in order; first word {slowest:.2f} s at most, longest gap {gap:.2f} s"
+    held = all(one.outcome == "whole" for one in heard) and growth < MEMORY_LIMIT_MB
+    return Row(f"{streams} streams, {seconds} s", summary(heard), detail, f"+{growth} MB", held)
+
+
+async def under_fault(
+    scene: Scene, name: str, scenario: Scenario, streams: int, console: Console, *, fatal: bool
+) -> Row:
+    """A fault while streams run."""
+    before = memory_mb(scene.chain)
+    prompt = Prompt("Meanwhile. [words=60 pause=0.1]")
+    with console.status(f"{name}, while {streams} streams run ..."):
+        others = asyncio.create_task(listen_to_many(scene.url, scene.token, prompt, streams))
+        await asyncio.sleep(1.5)  # let them begin: the fault is to hit them in mid-stream
+        victim = await ignoring_cuts(scenario(scene))
+        heard = await others
+    growth = grown(before, memory_mb(scene.chain))
+    ends = {"cut", "error MODEL_UNAVAILABLE"} if fatal else {"whole"}
+    held = not victim.startswith("FAILED") and growth < MEMORY_LIMIT_MB
+    held = held and all(one.outcome in ends for one in heard)
+    return Row(name, summary(heard), victim, f"+{growth} MB", held)
+
+
+async def soak(streams: int, seconds: int, others: int, console: Console) -> list[Row]:
+    """The whole soak; one row for each part."""
+    with tempfile.TemporaryDirectory(prefix="agent-stream-soak-") as folder:
+        async with stage(Path(folder)) as scene:
+            rows = [await steady(scene, streams, seconds, console)]
+            for name, scenario in FATAL.items():
+                rows.append(await under_fault(scene, name, scenario, others, console, fatal=True))
+            for name, scenario in UNTOUCHED.items():
+                rows.append(await under_fault(scene, name, scenario, others, console, fatal=False))
+    return rows
+
+
+def main(
+    streams: Annotated[int, typer.Option(help="Streams at once in the first part.")] = 300,
+    seconds: Annotated[int, typer.Option(help="How long each lasts.")] = 60,
+    others: Annotated[int, typer.Option(help="Streams that run beside each fault.")] = 50,
+) -> None:
+    """Many streams, then every fault in turn while streams run; exit code 1 when anything did not hold."""
+    console = Console(highlight=False)
+    rows = asyncio.run(soak(streams, seconds, others, console))
+    table = Table("what", "the streams", "the victim", "memory", "held")
+    for row in rows:
+        table.add_row(row.name, row.others, row.victim, row.memory, "yes" if row.held else "[bold red]NO[/]")
+    console.print(table)
+    if not all(row.held for row in rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
