@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -90,26 +89,45 @@ def tokens(chain: RunningChain) -> Tokens:
     return sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value())
 
 
-@pytest.fixture
-def gateway_for(chain: RunningChain, tmp_path: Path) -> Iterator[Callable[[Graph], str]]:
-    """Serves a changed graph from a second gateway before the same runtime; returns its invoke URL."""
-    started: list[subprocess.Popen[bytes]] = []
+class Gateways:
+    """Serves changed graphs from gateways of their own before a chain's runtime."""
 
-    def start(graph: Graph) -> str:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def serve(self, chain: RunningChain, graph: Graph, *arguments: str) -> str:
+        """Start a gateway; its invoke URL."""
         port = free_port(set())
-        path = tmp_path / "graph.json"
+        path = self._folder / f"graph-{port}.json"
         path.write_text(graph.to_json())
-        state = json.loads((chain.folder / "state.json").read_text())
-        argv = [sys.executable, "-m", "local.gateway", "--graph", str(path), "--port", str(port)]
+        state = read_state(chain.folder)
+        assert state is not None
+        argv = [sys.executable, "-m", "local.gateway", "--graph", str(path), "--port", str(port), *arguments]
         for host, part in (("cognito-idp", "emulator"), ("bedrock-agentcore", "runtime")):
             argv += ["--address", f"{host}.{graph.region}.amazonaws.com=http://{LOOPBACK}:{state['ports'][part]}"]
-        started.append(subprocess.Popen(argv, cwd=ROOT))
+        self._started.append(subprocess.Popen(argv, cwd=ROOT))
         until(lambda: not is_free(port), "the second gateway listens")
         return f"http://{LOOPBACK}:{port}/{graph.outputs['stageName']}/invocations"
 
-    try:
-        yield start
-    finally:
-        for process in started:
+    def end(self) -> None:
+        """Stop them all."""
+        for process in self._started:
             process.terminate()
             process.wait(PATIENCE)
+
+
+@pytest.fixture
+def gateways(tmp_path: Path) -> Iterator[Gateways]:
+    """Gateways for one test."""
+    gateways = Gateways(tmp_path)
+    try:
+        yield gateways
+    finally:
+        gateways.end()
+
+
+@pytest.fixture
+def gateway_for(chain: RunningChain, gateways: Gateways) -> Callable[[Graph], str]:
+    """Serves a changed graph from a second gateway before the same runtime; returns its invoke URL."""
+    return lambda graph: gateways.serve(chain, graph)
