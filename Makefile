@@ -7,7 +7,7 @@ SOURCES := __main__.py infra agent client local policy tools bench tests
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test local lint format soak package preview up lock clean
+.PHONY: help setup demo test local lint format bench soak package preview up lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +39,9 @@ lint: setup ## ruff, the format check and the strict type checker
 format: setup ## rewrite the sources in the house format
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
+
+bench: setup ## the benchmarks: a table, and a picture in .build/bench.svg
+	@$(BIN)/python -m bench
 
 soak: setup ## many streams for a minute, then every fault in turn while streams run (about four minutes)
 	@$(BIN)/python -m bench.soak

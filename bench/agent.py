@@ -1,0 +1,146 @@
+"""How fast the agent streams, beside the same agent behind the SDK's own ``yield`` entry point."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+
+from local.network import LOOPBACK, free_port
+from local.processes import Child, bare_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+WORDS = 20_000
+"""In all streams of a measurement together."""
+
+
+class Streamed(NamedTuple):
+    """Events a second over all streams, and the median milliseconds to a stream's first event."""
+
+    events_per_second: float
+    first_event_ms: float
+
+
+class Comparison(NamedTuple):
+    """One measure of both sides; ``better`` is ``more`` or ``less``."""
+
+    what: str
+    unit: str
+    ours: float
+    theirs: float
+    better: str
+
+    @property
+    def ratio(self) -> float:
+        """How much better ours is; above one is better."""
+        return self.ours / self.theirs if self.better == "more" else self.theirs / self.ours
+
+
+@asynccontextmanager
+async def server(which: str, folder: Path) -> AsyncIterator[str]:
+    """One of the two servers; its base URL."""
+    port = free_port(set())
+    argv = [sys.executable, "-m", "bench.agent_servers", which, str(port)]
+    child = await Child.start(which, argv, log=folder / f"{which}.log", cwd=ROOT, environment=bare_environment())
+    try:
+        await child.healthy(port, "/ping")
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        await child.stop()
+
+
+async def stream(session: aiohttp.ClientSession, url: str, words: int) -> tuple[int, float]:
+    """Read one answer: its events, and seconds to the first."""
+    began, events, first = time.perf_counter(), 0, 0.0
+    async with session.post(f"{url}/invocations", json={"prompt": f"Go [words={words} pause=0]"}) as answer:
+        # Counted, not parsed: the reader must not be what is measured.
+        async for chunk in answer.content.iter_any():
+            events += chunk.count(b"data: ")
+            first = first or time.perf_counter() - began
+    return events, first
+
+
+async def measure(url: str, streams: int) -> Streamed:
+    """So many streams at once, the same number of words in all."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await stream(session, url, 10)
+        began = time.perf_counter()
+        results = await asyncio.gather(*(stream(session, url, WORDS // streams) for _ in range(streams)))
+        seconds = time.perf_counter() - began
+    return Streamed(
+        sum(events for events, _ in results) / seconds, statistics.median(first for _, first in results) * 1000
+    )
+
+
+def started_in(code: str) -> float:
+    """Seconds that Python takes to run some code and end."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own code
+    return time.perf_counter() - began
+
+
+async def first_ping(folder: Path) -> float:
+    """Seconds from starting ``python -m agent`` to its first healthy answer."""
+    port = free_port(set())
+    environment = {**bare_environment(), "AGENT_MODEL": "scripted", "AGENT_PORT": str(port)}
+    began = time.perf_counter()
+    child = await Child.start(
+        "agent", [sys.executable, "-m", "agent"], log=folder / "agent.log", cwd=ROOT, environment=environment
+    )
+    try:
+        await child.healthy(port, "/ping")
+        return time.perf_counter() - began
+    finally:
+        await child.stop()
+
+
+async def compare(folder: Path, rounds: int) -> list[Comparison]:
+    """Every measure, the median of so many rounds, both sides in turn so that a busy machine is busy for both."""
+    results: dict[tuple[str, int], list[Streamed]] = {}
+    async with server("ours", folder) as ours, server("yield", folder) as theirs:
+        for _ in range(rounds):
+            for streams in (1, 100):
+                for which, url in (("ours", ours), ("yield", theirs)):
+                    results.setdefault((which, streams), []).append(await measure(url, streams))
+    rows = []
+    for streams in (1, 100):
+        mine, other = results["ours", streams], results["yield", streams]
+        name = "1 stream" if streams == 1 else f"{streams} streams"
+        rows.append(
+            Comparison(
+                f"events per second, {name}",
+                "/s",
+                statistics.median(one.events_per_second for one in mine),
+                statistics.median(one.events_per_second for one in other),
+                "more",
+            )
+        )
+        rows.append(
+            Comparison(
+                f"first event, {name}",
+                "ms",
+                statistics.median(one.first_event_ms for one in mine),
+                statistics.median(one.first_event_ms for one in other),
+                "less",
+            )
+        )
+    pings = [await first_ping(folder) for _ in range(rounds)]
+    imports = [started_in("import strands, bedrock_agentcore.runtime, uvicorn") for _ in range(rounds)]
+    rows.append(
+        Comparison(
+            "start to first /ping, beside bare imports",
+            "s",
+            statistics.median(pings),
+            statistics.median(imports),
+            "less",
+        )
+    )
+    return rows
