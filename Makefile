@@ -6,6 +6,9 @@ SOURCES := __main__.py infra agent client local policy tools bench tests
 # uv is pinned with everything else; pip is used once, to fetch it.
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 
+# Importing the AWS provider without compiled files takes seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test local lint format bench soak package preview up lock clean
 
@@ -19,14 +22,14 @@ setup: .venv/installed ## create .venv with everything pinned
 	@echo "Installing the pinned packages into .venv ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 demo: setup ## stream one answer through the whole chain on loopback, then the same answer buffered
 	@$(BIN)/python -m local demo
 
 test: setup ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 local: setup ## keep the whole chain up on loopback until Ctrl-C
 	@$(BIN)/python -m local up
@@ -56,7 +59,7 @@ up: package ## pulumi up of STACK (needs the Pulumi CLI and AWS credentials)
 	pulumi up --stack $(STACK)
 
 lock: setup ## recompile the pinned requirement files from the .in files
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --overrides requirements-overrides.in requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt
 

@@ -3,16 +3,23 @@
 import pulumi
 
 from infra.api import StreamingApi
-from infra.artifact import CodePackage
+from infra.artifact import Artifact, CodePackage
 from infra.config import StackConfig
 from infra.firewall import Firewall
 from infra.identity import Identity
+from infra.observability import Observability, Watched
 from infra.runtime import Runtime
 
 config = StackConfig.load()
 
 identity = Identity(config.name, config.identity, region=config.region, tags=config.tags)
-artifact = CodePackage(config.name, tags=config.tags)
+artifact: Artifact
+if config.runtime.artifact == "container":
+    from infra.image import ContainerImage  # loads awsx, as PrivateEdge does; a stack with neither is spared it
+
+    artifact = ContainerImage(config.name, tags=config.tags)
+else:
+    artifact = CodePackage(config.name, tags=config.tags)
 runtime = Runtime(
     config.name,
     config.runtime,
@@ -23,15 +30,43 @@ runtime = Runtime(
     log_retention_days=config.observability.log_retention_days,
     tags=config.tags,
 )
+private_edge = None
+if config.network is not None:
+    from infra.private_edge import PrivateEdge
+
+    private_edge = PrivateEdge(config.name, config.network, runtime=runtime, region=config.region, tags=config.tags)
 api = StreamingApi(
     config.name,
     config.api,
     identity=identity,
     runtime=runtime,
+    requests=config.runtime,
+    observability=config.observability,
+    private_edge=private_edge,
     stage_name=config.stage_name,
     tags=config.tags,
 )
-firewall = Firewall(config.name, config.firewall, stage_arn=api.stage_arn, tags=config.tags)
+firewall = Firewall(
+    config.name,
+    config.firewall,
+    stage_arn=api.stage_arn,
+    allowed_origin=config.api.allowed_origin,
+    log_retention_days=config.observability.log_retention_days,
+    tags=config.tags,
+)
+observability = Observability(
+    config.name,
+    config.observability,
+    watched=Watched(
+        region=config.region,
+        api_name=api.name,
+        stage=config.stage_name,
+        web_acl=firewall.metric_name,
+        runtime_id=runtime.id,
+        access_log=api.log_group,
+    ),
+    tags=config.tags,
+)
 
 pulumi.export("region", config.region)
 pulumi.export("apiUrl", api.url)
@@ -52,3 +87,7 @@ pulumi.export("responseTransferMode", config.api.response_transfer_mode)
 pulumi.export("timeoutSeconds", config.api.timeout_seconds)
 pulumi.export("idleTimeoutSeconds", config.api.idle_limit_seconds)
 pulumi.export("heartbeatSeconds", config.api.heartbeat_seconds)
+if observability.dashboard_url is not None:
+    pulumi.export("dashboardUrl", observability.dashboard_url)
+if api.api_keys:
+    pulumi.export("apiKeys", api.api_keys)

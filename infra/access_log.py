@@ -5,6 +5,10 @@ A stream's answer begins long before it ends, so latency alone says little: `tim
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-streaming-troubleshoot.html). Every phase before
 the agent has its own status and milliseconds, so a refusal names its refuser.
 
+API Gateway puts values in as they are, without escaping quotation marks
+(https://github.com/DataBiosphere/azul/issues/4009). What a caller could write, such as the user agent, is therefore
+left out: it could break a line, or forge one.
+
 Not logged at all by API Gateway: 413, excessive 429, requests to unmapped host names.
 """
 
@@ -23,7 +27,6 @@ FIELDS: Mapping[str, str] = {
     "traceId": "$context.xrayTraceId",
     "time": "$context.requestTimeEpoch",
     "ip": "$context.identity.sourceIp",
-    "userAgent": "$context.identity.userAgent",
     "method": "$context.httpMethod",
     "path": "$context.resourcePath",
     "status": "$context.status",
@@ -32,7 +35,6 @@ FIELDS: Mapping[str, str] = {
     "responseBytes": "$context.responseLength",
     "latency": "$context.responseLatency",
     "errorType": "$context.error.responseType",
-    "error": "$context.error.message",
     "wafStatus": "$context.waf.status",
     "wafLatency": "$context.waf.latency",
     "wafError": "$context.waf.error",
@@ -60,10 +62,16 @@ def log_format() -> str:
     return json.dumps(FIELDS, separators=(",", ":"))
 
 
-def log_group(name: str, retention_days: int, tags: dict[str, str], opts: pulumi.ResourceOptions) -> aws.cloudwatch.LogGroup:
+def log_group(
+    name: str, retention_days: int, tags: dict[str, str], opts: pulumi.ResourceOptions
+) -> aws.cloudwatch.LogGroup:
     """The group that the stage writes to."""
     return aws.cloudwatch.LogGroup(
-        f"{name}-access-log", name=f"/agent-stream/{name}/access", retention_in_days=retention_days, tags=tags, opts=opts
+        f"{name}-access-log",
+        name=f"/agent-stream/{name}/access",
+        retention_in_days=retention_days,
+        tags=tags,
+        opts=opts,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_aws as aws
@@ -21,13 +21,15 @@ from infra.gateway_responses import gateway_responses
 from infra.header_mapping import METHOD_PARAMETERS, integration_parameters
 from infra.identity import Identity
 from infra.preflight import preflight
-from infra.private_edge import PrivateEdge
 from infra.request_model import EVERY_CONTENT_TYPE, request_model
 from infra.runtime import Runtime
 from infra.settings.api import ApiSettings
 from infra.settings.observability import ObservabilitySettings
 from infra.settings.runtime import RuntimeSettings
 from infra.usage_plans import usage_plans
+
+if TYPE_CHECKING:  # it loads awsx, which a stack without a private edge need not pay for
+    from infra.private_edge import PrivateEdge
 
 PATH = "invocations"
 
@@ -42,6 +44,8 @@ class StreamingApi(pulumi.ComponentResource):
     """
 
     rest_api_id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    """The REST API's name, by which CloudWatch knows it."""
     stage_arn: pulumi.Output[str]
     url: pulumi.Output[str]
     """The stage's root, without a trailing slash."""
@@ -85,6 +89,7 @@ class StreamingApi(pulumi.ComponentResource):
 
         stage = self._stage(api, stage_name, observability)
         self.rest_api_id = api.id
+        self.name = api.name
         self.stage_arn = stage.arn
         self.url = stage.invoke_url
         if settings.domain is not None:
@@ -107,10 +112,9 @@ class StreamingApi(pulumi.ComponentResource):
         return aws.apigateway.RestApi(
             f"{self._name}-api",
             description="Streams an agent's answers.",
-            endpoint_configuration={
-                "types": settings.endpoint_type,
-                "vpc_endpoint_ids": settings.vpc_endpoint_ids if private else None,
-            },
+            endpoint_configuration={"types": "PRIVATE", "vpc_endpoint_ids": settings.vpc_endpoint_ids}
+            if private
+            else {"types": settings.endpoint_type},
             # A private API answers nobody until its policy names them.
             policy=_only_through(settings.vpc_endpoint_ids) if private else None,
             security_policy=settings.security_policy,
@@ -209,9 +213,7 @@ class StreamingApi(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
         self._throttle(stage, "every-method", "*/*", self._settings.throttle_rate, self._settings.throttle_burst)
-        self._throttle(
-            stage, PATH, f"{PATH}/POST", self._settings.invocation_rate, self._settings.invocation_burst
-        )
+        self._throttle(stage, PATH, f"{PATH}/POST", self._settings.invocation_rate, self._settings.invocation_burst)
         return stage
 
     def _throttle(self, stage: aws.apigateway.Stage, suffix: str, path: str, rate: float, burst: int) -> None:

@@ -145,8 +145,8 @@ class StackConfig(Settings):
         if (self.runtime.bypass_protection == "private") != (self.network is not None):
             yield Contradiction(
                 ("network", "runtime.bypassProtection"),
-                f"bypassProtection is {self.runtime.bypass_protection}, and the private way needs a network while "
-                "the others have no use for one",
+                f"bypassProtection is {self.runtime.bypass_protection}: the private way needs a network, and the "
+                "others have no use for one",
                 "write network with bypassProtection: private, and leave both out otherwise",
             )
         # A character of a prompt is four bytes of UTF-8 at most, but prose is mostly one; twice the limit is a slip.
@@ -274,6 +274,7 @@ def _set_aside(given: dict[str, Any], location: tuple[str, ...]) -> tuple[str, .
 
 def _contradictions(project: str, config: StackConfig, wrong: set[tuple[str, ...]]) -> Iterator[str]:
     """The sentences of every contradiction between values that are right by themselves."""
+    values = config.model_dump(by_alias=True, mode="json")
     found = [("", each) for each in config.contradictions()]
     for name, field in type(config).model_fields.items():
         section = getattr(config, name)
@@ -282,4 +283,4 @@ def _contradictions(project: str, config: StackConfig, wrong: set[tuple[str, ...
     for section_name, each in found:
         paths = {tuple(".".join(part for part in (section_name, key) if part).split(".")) for key in each.keys}
         if not any(path[: len(bad)] == bad for path in paths for bad in wrong):
-            yield contradiction_sentence(project, section_name, each)
+            yield contradiction_sentence(project, section_name, each, values)

@@ -34,10 +34,13 @@ REFUSALS = (
     Refusal("ACCESS_DENIED", "403", "This token may not call this API."),
     Refusal("INVALID_API_KEY", "403", "A valid API key is needed: X-API-Key."),
     # A path that does not exist ends here too, which is why the message speaks of both.
-    Refusal("MISSING_AUTHENTICATION_TOKEN", "403", "There is no such path, or the token is missing: POST /invocations."),
-    Refusal("BAD_REQUEST_BODY", "400", "The body must be a RunAgentInput or {\"prompt\": \"...\"}."),
+    Refusal(
+        "MISSING_AUTHENTICATION_TOKEN", "403", "There is no such path, or the token is missing: POST /invocations."
+    ),
+    Refusal("BAD_REQUEST_BODY", "400", 'The body must be a RunAgentInput or {"prompt": "..."}.'),
     Refusal("UNSUPPORTED_MEDIA_TYPE", "415", "The body must be sent as Content-Type: application/json."),
     Refusal("THROTTLED", "429", "Too many requests at once: try again in a moment."),
+    Refusal("WAF_FILTERED", "403", "The firewall refused this request."),
     Refusal("QUOTA_EXCEEDED", "429", "The team's requests for today are used up."),
     Refusal("INTEGRATION_FAILURE", "504", "The agent could not be reached."),
     Refusal("INTEGRATION_TIMEOUT", "504", "The agent did not begin to answer in time."),

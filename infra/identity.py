@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from infra.settings.identity import IdentitySettings
 
-MFA = {"off": "OFF", "optional": "OPTIONAL", "required": "ON"}
+MFA = {"none": "OFF", "optional": "OPTIONAL", "required": "ON"}
 """Cognito's names for whether a second factor is asked for."""
 
 MANAGED_LOGIN = 2
@@ -65,9 +65,9 @@ class Identity(pulumi.ComponentResource):
             account_recovery_setting={"recovery_mechanisms": [{"name": "verified_email", "priority": 1}]},
             deletion_protection="ACTIVE" if settings.deletion_protection else "INACTIVE",
             mfa_configuration=MFA[settings.mfa],
-            software_token_mfa_configuration={"enabled": True} if settings.mfa != "off" else None,
+            software_token_mfa_configuration={"enabled": True} if settings.mfa != "none" else None,
             user_pool_add_ons={"advanced_security_mode": settings.threat_protection.upper()}
-            if settings.threat_protection != "off"
+            if settings.threat_protection != "none"
             else None,
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),

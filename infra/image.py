@@ -7,6 +7,8 @@ built on the machine that deploys; AgentCore runs linux/arm64 only
 
 from __future__ import annotations
 
+import hashlib
+
 import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
@@ -14,8 +16,17 @@ import pulumi_awsx as awsx
 from infra.artifact import ROOT, package_digest
 from infra.permissions import Statement, allow
 
+CONTEXT = ROOT / "agent"
+DOCKERFILE = CONTEXT / "Dockerfile"
+
 KEPT_IMAGES = 10
 """Older images are deleted; a rollback rarely goes further back."""
+
+
+def image_tag() -> str:
+    """A digest of everything that the image is made of: tags are immutable, so other content needs another tag."""
+    recipe = DOCKERFILE.read_bytes() if DOCKERFILE.exists() else b""
+    return hashlib.sha256(package_digest().encode() + recipe).hexdigest()[:16]
 
 
 class ContainerImage(pulumi.ComponentResource):
@@ -31,6 +42,8 @@ class ContainerImage(pulumi.ComponentResource):
 
     def __init__(self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("agentstream:infra:ContainerImage", name, None, opts)
+        if not DOCKERFILE.exists():
+            pulumi.log.warn(f"{DOCKERFILE.relative_to(ROOT)} is missing: write it before a deployment.", self)
         child = pulumi.ResourceOptions(parent=self)
         repository = awsx.ecr.Repository(
             f"{name}-agent",
@@ -51,10 +64,10 @@ class ContainerImage(pulumi.ComponentResource):
         image = awsx.ecr.Image(
             f"{name}-agent",
             repository_url=repository.url,
-            context=str(ROOT),
-            dockerfile=str(ROOT / "agent" / "Dockerfile"),
+            context=str(CONTEXT),
+            dockerfile=str(DOCKERFILE),
             platform="linux/arm64",
-            image_tag=package_digest(),
+            image_tag=image_tag(),
             opts=child,
         )
         self.uri = image.image_uri

@@ -121,6 +121,18 @@ def demo(stack: Stack = "dev") -> None:
 
 
 @app.command()
+def graph(stack: Stack = "dev", as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Show what a stack declares; secrets are blotted out."""
+    from local.graph_table import print_graph  # noqa: PLC0415 - needed by nothing else here
+
+    try:
+        print_graph(stack, as_json)
+    except ProgramError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@app.command()
 def status(folder: Folder = FOLDER) -> None:
     """Say whether the chain is up, and where; exit code 1 when it is not."""
     state = read_state(folder)

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local.graph import Graph, ProgramError, Resource
+from local.graph import Graph, Resource
 
 Change = Callable[[Graph], Graph]
 
@@ -30,6 +30,7 @@ class Fault:
         undeployed: the change is in the stage's snapshot only; the resource says what it should.
         agent_environment: added to the agent's environment, after everything else.
         agent_module: the program that stands behind the runtime, as in ``python -m``.
+        outputs: changes what the stack exports.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Fault:
     undeployed: bool = False
     agent_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     agent_module: str = "agent"
+    outputs: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
 
     def resources(self, graph: Graph) -> Graph:
         """The resources as they are: changed like what is served, unless the change is in the snapshot only."""
@@ -48,17 +50,6 @@ class Fault:
         for change in (self.gateway, self.runtime):
             graph = change(graph) if change else graph
         return graph
-
-
-def find_fault(name: str) -> Fault:
-    """The fault of a name.
-
-    Raises:
-        ProgramError: when there is none, naming those there are.
-    """
-    if name not in FAULTS:
-        raise ProgramError(f"There is no fault {name!r}: known are {', '.join(FAULTS)}.")
-    return FAULTS[name]
 
 
 def _of(type_: str, choose: Callable[[Resource], bool] = lambda _one: True, **inputs: Any) -> Change:
@@ -130,6 +121,18 @@ def _log_without_streaming(graph: Graph) -> Graph:
 _OPEN_TO_SCOPES = {"authorizationScopes": ["aws.cognito.signin.user.admin"]}
 
 _ALL = (
+    Fault(
+        "stale-outputs",
+        "the user pool was replaced, and the outputs name the issuer before",
+        "outputs",
+        outputs=lambda given: {**given, "issuer": f"{given['issuer']}old"},
+    ),
+    Fault(
+        "no-keys",
+        "the discovery document is not where the outputs, and the runtime's authorizer, look for it",
+        "sign-in",
+        outputs=lambda given: {**given, "discoveryUrl": f"{given['discoveryUrl']}.json"},
+    ),
     Fault(
         "access-token-accepted",
         "the method asks for a scope, so the authorizer takes access tokens",

@@ -172,15 +172,14 @@ class ApiSettings(Settings):
         if self.invocation_rate > self.throttle_rate:
             yield Contradiction(
                 ("invocationRate", "throttleRate"),
-                f"invocationRate is {self.invocation_rate:g} and the whole stage takes {self.throttle_rate:g} a "
-                "second, so it would never be reached",
+                f"the whole stage takes {self.throttle_rate:g} a second, so it would never be reached",
                 f"write {self.throttle_rate:g} or less",
             )
         for name, team in self.teams.items():
             if team.rate > self.throttle_rate:
                 yield Contradiction(
                     (f"teams.{name}.rate", "throttleRate"),
-                    f"the team may send {team.rate:g} a second and the whole stage takes {self.throttle_rate:g}",
+                    f"the whole stage takes {self.throttle_rate:g} a second",
                     f"write {self.throttle_rate:g} or less",
                 )
         if self.domain is not None:
@@ -192,15 +191,13 @@ class ApiSettings(Settings):
         if self.heartbeat_seconds > longest:
             yield Contradiction(
                 ("heartbeatSeconds", "endpointType"),
-                f"heartbeatSeconds is {self.heartbeat_seconds:g} and a {self.endpoint_type} endpoint cuts a stream "
-                f"after {self.idle_limit_seconds} s of silence",
+                f"a {self.endpoint_type} endpoint cuts a stream after {self.idle_limit_seconds} s of silence",
                 f"write {longest:g} or less",
             )
         if self.response_transfer_mode == "BUFFERED" and self.timeout_seconds > BUFFERED_LIMIT_SECONDS:
             yield Contradiction(
                 ("timeoutSeconds", "responseTransferMode"),
-                f"timeoutSeconds is {self.timeout_seconds} and a BUFFERED integration ends at "
-                f"{BUFFERED_LIMIT_SECONDS} s",
+                f"a BUFFERED integration ends at {BUFFERED_LIMIT_SECONDS} s",
                 f"write STREAM, or timeoutSeconds: {BUFFERED_LIMIT_SECONDS}",
             )
 

@@ -20,7 +20,7 @@ class FirewallSettings(Settings):
         64,
         ge=1,
         le=10_240,
-        description="Larger request bodies are blocked. At most inspection_kb: WAF would let the rest pass unseen.",
+        description="Larger request bodies are blocked. At most inspectionKb: WAF would let the rest pass unseen.",
     )
     inspection_kb: Literal[16, 32, 48, 64] = Field(
         64, description="How much of a body WAF reads. Above 16 it charges for the larger requests."
@@ -67,8 +67,7 @@ class FirewallSettings(Settings):
         if self.body_limit_kb > self.inspection_kb:
             yield Contradiction(
                 ("bodyLimitKb", "inspectionKb"),
-                f"bodyLimitKb is {self.body_limit_kb} and WAF reads {self.inspection_kb} KB of a body, so the rest "
-                "would reach the agent uninspected",
+                f"WAF reads {self.inspection_kb} KB of a body, so the rest would reach the agent uninspected",
                 f"write {self.inspection_kb} or less",
             )
         both = sorted(set(self.only_addresses) & set(self.blocked_addresses))

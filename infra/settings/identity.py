@@ -20,11 +20,12 @@ class IdentitySettings(Settings):
         "ESSENTIALS", description="Cognito's feature plan. Managed login pages need ESSENTIALS, threat protection PLUS."
     )
     self_sign_up: bool = Field(False, description="Anybody may create an account; otherwise an administrator does.")
-    mfa: Literal["off", "optional", "required"] = Field(
+    # "none" and not "off", which YAML reads as false.
+    mfa: Literal["none", "optional", "required"] = Field(
         "optional", description="A second factor from an authenticator app. SMS is not offered."
     )
-    threat_protection: Literal["off", "audit", "enforced"] = Field(
-        "off", description="Cognito's risk scoring of sign-ins: reported (audit) or acted on (enforced)."
+    threat_protection: Literal["none", "audit", "enforced"] = Field(
+        "none", description="Cognito's risk scoring of sign-ins: reported (audit) or acted on (enforced)."
     )
     password_length: int = Field(12, ge=8, le=99, description="Shortest password; all four kinds of character needed.")
     temporary_password_days: int = Field(7, ge=1, le=365, description="How long an invitation stays good.")
@@ -101,11 +102,11 @@ class IdentitySettings(Settings):
                 "the LITE plan has no managed login pages, and the stack declares them",
                 "write ESSENTIALS or PLUS",
             )
-        if self.threat_protection != "off" and self.tier != "PLUS":
+        if self.threat_protection != "none" and self.tier != "PLUS":
             yield Contradiction(
                 ("threatProtection", "tier"),
                 f"threat protection is part of the PLUS plan and tier is {self.tier}",
-                "write tier: PLUS, or threatProtection: off",
+                "write tier: PLUS, or threatProtection: none",
             )
         if self.id_token_minutes > self.refresh_token_days * 1440:
             yield Contradiction(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Union, get_args, get_origin
 
 import pulumi
 from pydantic import BaseModel
@@ -55,20 +55,25 @@ def sentence(project: str, root: type[BaseModel], detail: ErrorDetails) -> str:
     return f"{key} is {_shown(detail['input'])}, but {reason[0].lower()}{reason[1:]}; write another value."
 
 
-def contradiction_sentence(project: str, section: str, contradiction: Contradiction) -> str:
-    """One contradiction as a sentence."""
+def contradiction_sentence(project: str, section: str, contradiction: Contradiction, values: Mapping[str, Any]) -> str:
+    """One contradiction as a sentence; ``values`` is the whole configuration by its keys."""
     path = tuple(part for part in (section, *contradiction.keys[0].split(".")) if part)
-    return f"{full_key(project, path)} cannot stand: {contradiction.why}; {contradiction.instead}."
+    value: Any = values
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    shown = "left out" if value in (None, "", [], {}) else _shown(value)
+    return f"{full_key(project, path)} is {shown}, but {contradiction.why}; {contradiction.instead}."
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    text = json.dumps(whole, default=str, ensure_ascii=False)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def section_model(annotation: Any) -> type[BaseModel] | None:
     """The model behind a field's annotation, looking through ``| None``."""
-    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
     return next((each for each in options if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 

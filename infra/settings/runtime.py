@@ -92,8 +92,7 @@ class RuntimeSettings(Settings):
     )
     telemetry: bool = Field(
         False,
-        description="Start the agent under opentelemetry-instrument. aws-opentelemetry-distro must then be among the "
-        "agent's requirements.",
+        description="Start the agent under opentelemetry-instrument, which ships with it; costs a second at start.",
     )
     log_prompts: bool = Field(False, description="Write prompts to the log. Refused in production: they are personal.")
 
@@ -145,14 +144,13 @@ class RuntimeSettings(Settings):
         if self.idle_session_seconds > self.session_seconds:
             yield Contradiction(
                 ("idleSessionSeconds", "sessionSeconds"),
-                f"idleSessionSeconds is {self.idle_session_seconds} and a microVM ends after {self.session_seconds} s "
-                "in any case",
+                f"a microVM ends after {self.session_seconds} s in any case",
                 f"write {self.session_seconds} or less",
             )
         if 0 < self.memory_days < 3:
             yield Contradiction(
                 ("memoryDays",),
-                f"memoryDays is {self.memory_days} and AgentCore Memory keeps events for 3 days or more",
+                "AgentCore Memory keeps events for 3 days or more",
                 "write 3 or more, or 0 for no memory",
             )
 

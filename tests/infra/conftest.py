@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from local.graph import Graph
-from tests.infra.graphs import ENVIRONMENTS, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
 
 
 @pytest.fixture(scope="session", params=ENVIRONMENTS)
@@ -26,3 +26,15 @@ def dev() -> Graph:
 def vary() -> Callable[..., Graph]:
     """Evaluates a variation of an environment: ``vary("dev", api={"timeoutSeconds": 60})``."""
     return variation
+
+
+@pytest.fixture(scope="session")
+def everything() -> Graph:
+    """A stack that uses every optional part."""
+    return variation("dev", **EVERYTHING)
+
+
+@pytest.fixture(scope="session", params=[*ENVIRONMENTS, "everything"])
+def any_graph(request: pytest.FixtureRequest) -> Graph:
+    """Every environment, and the stack with every optional part."""
+    return variation("dev", **EVERYTHING) if request.param == "everything" else environment_graph(request.param)

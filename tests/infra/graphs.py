@@ -11,7 +11,7 @@ from local.evaluate import evaluate, read_settings
 from local.graph import Graph
 from local.provider import ImaginedProvider
 
-ENVIRONMENTS = ("dev",)
+ENVIRONMENTS = ("dev", "staging", "prod")
 
 
 @cache
@@ -39,3 +39,35 @@ def variation(stack: str = "dev", **changes: Mapping[str, Any]) -> Graph:
 def _variation(stack: str, changes: str) -> Graph:
     settings = changed_settings(stack, json.loads(changes))
     return evaluate(stack, ImaginedProvider(settings["aws:region"]), settings=settings)
+
+
+EVERYTHING: dict[str, dict[str, Any]] = {
+    "identity": {"groups": ["admins"], "threatProtection": "audit", "tier": "PLUS", "refreshTokenRotation": False},
+    "firewall": {
+        "anonymousAddresses": True,
+        "botControl": True,
+        "onlyAddresses": ["192.0.2.0/24", "2001:db8::/32"],
+        "blockedAddresses": ["198.51.100.0/24"],
+    },
+    "api": {
+        "teams": {"sales": {}, "operations": {"rate": 1}},
+        "domain": {"name": "agent.example.com", "hostedZoneId": "Z0123456789"},
+        "accountLogRole": True,
+    },
+    "runtime": {
+        "artifact": "container",
+        "bypassProtection": "private",
+        "memoryDays": 7,
+        "endpointName": "live",
+        "guardrailId": "abc123",
+        "guardrailVersion": "1",
+        "originSecret": {"sent": 2, "alsoAccepted": 1},
+        "telemetry": True,
+        "network": "VPC",
+        "subnetIds": ["subnet-0123456789abcdef0"],
+        "securityGroupIds": ["sg-0123456789abcdef0"],
+    },
+    "network": {},
+    "observability": {"subscribers": ["a@example.com", "https://example.com/alarms"], "alarms": True},
+}
+"""Settings of a development stack that use every optional part."""

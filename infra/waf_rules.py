@@ -1,0 +1,229 @@
+"""The web ACL's rules, and what each costs in capacity units.
+
+Prompts are prose, and prose talks about SQL, scripts and paths. The managed groups' rules that read the *body* are
+therefore set to Count; the same rules on headers, path and query stay on Block. The web ACL does not recognise
+prompt injection, and does not claim to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.settings.firewall import FirewallSettings
+
+Rule = aws.wafv2.WebAclRuleArgsDict
+Statement = aws.wafv2.WebAclRuleStatementArgsDict
+
+CAPACITY_LIMIT = 1_500
+"""Units that a web ACL may have without a surcharge (…/developerguide/aws-waf-capacity-units.html)."""
+
+TOO_LARGE = "request-too-large"
+TOO_MANY = "too-many-requests"
+
+
+class Priced(NamedTuple):
+    """A rule without its priority, and its cost in web ACL capacity units."""
+
+    rule: Rule
+    capacity: int
+
+
+class ManagedGroup(NamedTuple):
+    """One of AWS's managed rule groups.
+
+    Attributes:
+        name: as AWS names it.
+        capacity: its cost in web ACL capacity units.
+        counted: rules that only count, each with the prompt that it would otherwise have blocked.
+    """
+
+    name: str
+    capacity: int
+    counted: Mapping[str, str]
+
+
+# Names, rules and capacities: https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-list.html
+IP_REPUTATION = ManagedGroup("AWSManagedRulesAmazonIpReputationList", 25, {})
+ANONYMOUS_IP = ManagedGroup("AWSManagedRulesAnonymousIpList", 50, {})
+BOT_CONTROL = ManagedGroup("AWSManagedRulesBotControlRuleSet", 50, {})
+COMMON = ManagedGroup(
+    "AWSManagedRulesCommonRuleSet",
+    700,
+    {
+        "SizeRestrictions_BODY": "blocks every body above 8 KB; the size rule of this web ACL decides instead",
+        "GenericLFI_BODY": "a question about ../ paths",
+        "GenericRFI_BODY": "a question that quotes a URL with an address in it",
+        "CrossSiteScripting_BODY": "a question about HTML with a <script> in it",
+        "EC2MetaDataSSRF_BODY": "a question about instance metadata",
+    },
+)
+KNOWN_BAD_INPUTS = ManagedGroup(
+    "AWSManagedRulesKnownBadInputsRuleSet",
+    200,
+    {
+        "Log4JRCE_BODY": "a question about the Log4j weakness that quotes it",
+        "JavaDeserializationRCE_BODY": "a stack trace of a Java program",
+    },
+)
+SQL_INJECTION = ManagedGroup(
+    "AWSManagedRulesSQLiRuleSet",
+    200,
+    {
+        "SQLi_BODY": "a question with a SQL statement in it",
+        "SQLiExtendedPatterns_BODY": "a longer one, or one about how injection works",
+    },
+)
+
+
+def rules(settings: FirewallSettings, addresses: Mapping[str, Sequence[pulumi.Input[str]]], origin: str) -> list[Rule]:
+    """Every rule of the web ACL with its priority, cheapest and most certain first.
+
+    Args:
+        settings: the web ACL's settings.
+        addresses: the ARNs of the IP sets by list (``only``, ``blocked``); a list that is not used is left out.
+        origin: the page that may read a refusal; empty for none.
+    """
+    return [
+        {**priced.rule, "priority": priority} for priority, priced in enumerate(_priced(settings, addresses, origin))
+    ]
+
+
+def capacity(settings: FirewallSettings) -> int:
+    """The web ACL's capacity units: at most what AWS will count."""
+    both = ["IPv4", "IPv6"]
+    lists = {"only": both} if settings.only_addresses else {}
+    lists |= {"blocked": both} if settings.blocked_addresses else {}
+    return sum(priced.capacity for priced in _priced(settings, lists, ""))
+
+
+def _priced(
+    settings: FirewallSettings, addresses: Mapping[str, Sequence[pulumi.Input[str]]], origin: str
+) -> list[Priced]:
+    found: list[Priced] = []
+    if "blocked" in addresses:
+        found.append(_address_rule("blocked-addresses", _any_of(addresses["blocked"]), len(addresses["blocked"])))
+    if "only" in addresses:
+        others: Statement = {"not_statement": {"statement": _any_of(addresses["only"])}}
+        found.append(_address_rule("only-these-addresses", others, len(addresses["only"])))
+    found.append(_size_rule(settings.body_limit_kb * 1024, origin))
+    found += _rate_rules(settings, origin)
+    groups = [IP_REPUTATION]
+    groups += [ANONYMOUS_IP] if settings.anonymous_addresses else []
+    groups += [BOT_CONTROL] if settings.bot_control else []
+    groups += [COMMON, KNOWN_BAD_INPUTS, SQL_INJECTION]
+    return [*found, *(_managed(group) for group in groups)]
+
+
+def visibility(metric: str) -> aws.wafv2.WebAclRuleVisibilityConfigArgsDict:
+    """Metrics and samples under a name."""
+    return {"cloudwatch_metrics_enabled": True, "sampled_requests_enabled": True, "metric_name": metric}
+
+
+def _any_of(sets: Sequence[pulumi.Input[str]]) -> Statement:
+    """The address is in one of the sets; WAF's "or" needs two statements at least."""
+    statements: list[Statement] = [{"ip_set_reference_statement": {"arn": arn}} for arn in sets]
+    return statements[0] if len(statements) == 1 else {"or_statement": {"statements": statements}}
+
+
+def _address_rule(name: str, statement: Statement, sets: int) -> Priced:
+    rule: Rule = {
+        "name": name,
+        "priority": 0,
+        "statement": statement,
+        "action": {"block": {}},
+        "visibility_config": visibility(name),
+    }
+    return Priced(rule, sets)
+
+
+def _size_rule(limit: int, origin: str) -> Priced:
+    """Block a body that WAF could not read whole, or that is longer than the limit in bytes."""
+    rule: Rule = {
+        "name": "body-size",
+        "priority": 0,
+        "statement": {
+            "size_constraint_statement": {
+                "comparison_operator": "GT",
+                "size": limit,
+                # MATCH: a body beyond the inspection limit counts as too large
+                # (https://docs.aws.amazon.com/waf/latest/developerguide/waf-oversize-request-components.html).
+                "field_to_match": {"body": {"oversize_handling": "MATCH"}},
+                "text_transformations": [{"priority": 0, "type": "NONE"}],
+            }
+        },
+        "action": _refuse(413, TOO_LARGE, origin),
+        "visibility_config": visibility("body-size"),
+    }
+    return Priced(rule, 1 + 10)
+
+
+def _rate_rules(settings: FirewallSettings, origin: str) -> list[Priced]:
+    """Block an address, or a token, that sends more than so many requests in a window. WAF looks every 10 s or so."""
+    address: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict = {
+        "aggregate_key_type": "IP",
+        "limit": settings.requests_per_address,
+        "evaluation_window_sec": settings.rate_window_seconds,
+    }
+    # A user behind many addresses has one token. A request without the header is counted by its address only.
+    token: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict = {
+        "aggregate_key_type": "CUSTOM_KEYS",
+        "limit": settings.requests_per_token,
+        "evaluation_window_sec": settings.rate_window_seconds,
+        "custom_keys": [
+            {"header": {"name": "authorization", "text_transformations": [{"priority": 0, "type": "NONE"}]}}
+        ],
+    }
+    return [
+        Priced(_rate_rule("rate-per-address", address, origin), 2),
+        Priced(_rate_rule("rate-per-token", token, origin), 2 + 30 + 10),
+    ]
+
+
+def _rate_rule(name: str, statement: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict, origin: str) -> Rule:
+    return {
+        "name": name,
+        "priority": 0,
+        "statement": {"rate_based_statement": statement},
+        "action": _refuse(429, TOO_MANY, origin),
+        "visibility_config": visibility(name),
+    }
+
+
+def _refuse(status: int, body: str, origin: str) -> aws.wafv2.WebAclRuleActionArgsDict:
+    """Block with an answer of our own. It bypasses the gateway's responses, so it brings its CORS header along."""
+    response: aws.wafv2.WebAclRuleActionBlockCustomResponseArgsDict = {
+        "response_code": status,
+        "custom_response_body_key": body,
+    }
+    if origin:
+        response["response_headers"] = [{"name": "Access-Control-Allow-Origin", "value": origin}]
+    return {"block": {"custom_response": response}}
+
+
+def _managed(group: ManagedGroup) -> Priced:
+    overrides: list[aws.wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgsDict] = [
+        {"name": rule, "action_to_use": {"count": {}}} for rule in group.counted
+    ]
+    statement: aws.wafv2.WebAclRuleStatementManagedRuleGroupStatementArgsDict = {
+        "vendor_name": "AWS",
+        "name": group.name,
+        "rule_action_overrides": overrides,
+    }
+    if group is BOT_CONTROL:
+        # Targeted needs a token that only a browser can fetch
+        # (https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-bot.html).
+        statement["managed_rule_group_configs"] = [
+            {"aws_managed_rules_bot_control_rule_set": {"inspection_level": "COMMON"}}
+        ]
+    rule: Rule = {
+        "name": group.name,
+        "priority": 0,
+        "statement": {"managed_rule_group_statement": statement},
+        "override_action": {"none": {}},
+        "visibility_config": visibility(group.name),
+    }
+    return Priced(rule, group.capacity)

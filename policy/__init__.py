@@ -1,0 +1,1 @@
+"""Guard rails over the resource graph, for `pulumi preview --policy-pack policy` and for the tests."""

@@ -1,0 +1,226 @@
+"""Invariants over the whole graph, for every environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from infra.access_log import FIELDS, FORMAT_LIMIT, log_format
+from infra.settings.firewall import FirewallSettings
+from infra.waf_rules import CAPACITY_LIMIT, capacity
+from local.evaluate import ROOT, evaluate, read_settings
+from local.graph import Graph
+from local.graph_table import table
+from local.provider import ImaginedProvider, UnknownProvider
+from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph
+
+RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
+PASSWORD = "random:index/randomPassword:RandomPassword"
+
+
+class TestShape:
+    def test_every_resource_belongs_to_a_component(self, any_graph: Graph) -> None:
+        components = {each.urn: each for each in any_graph.resources if each.type.startswith("agentstream:")}
+        for each in any_graph.resources:
+            if each.urn not in components:
+                assert each.parent in components, each.name
+
+    def test_every_component_is_one_of_ours_and_holds_something(self, any_graph: Graph) -> None:
+        parents = {each.parent for each in any_graph.resources}
+        for each in any_graph.resources:
+            if not each.custom:
+                assert each.type.startswith(("agentstream:infra:", "awsx:"))
+                assert each.urn in parents or each.type.startswith("awsx:")
+
+    def test_every_name_begins_with_project_and_stack(self, any_graph: Graph) -> None:
+        for each in any_graph.resources:
+            assert each.name.startswith(f"{any_graph.project}-{any_graph.stack}"), each.urn
+
+    def test_nothing_is_looked_up(self, any_graph: Graph) -> None:
+        assert any_graph.calls == ()
+
+    def test_evaluating_again_gives_the_same_graph(self) -> None:
+        settings = read_settings("dev")
+        once, again = (evaluate("dev", ImaginedProvider("us-east-1"), settings=settings) for _ in range(2))
+        assert once.to_json() == again.to_json()
+
+    def test_a_graph_survives_its_json(self, everything: Graph) -> None:
+        assert json.loads(Graph.from_json(everything.to_json()).to_json()) == json.loads(everything.to_json())
+
+    def test_outputs_have_the_names_that_everything_else_reads(self, any_graph: Graph) -> None:
+        promised = {
+            *("region", "apiUrl", "invokeUrl", "userPoolId", "userPoolClientId", "issuer", "discoveryUrl", "loginUrl"),
+            *("runtimeArn", "runtimeId", "runtimeUrl", "qualifier", "webAclArn", "restApiId", "stageName"),
+            *("responseTransferMode", "timeoutSeconds", "idleTimeoutSeconds", "heartbeatSeconds", "dashboardUrl"),
+        }
+        assert promised <= set(any_graph.outputs)
+        assert set(any_graph.outputs) - promised <= {"apiKeys"}
+
+
+# CreateMethod, RolePolicy and the like have no tags; these types do, and whatever declares tags has all of them.
+TAGGABLE = {
+    *("Bucket", "BucketObjectv2", "UserPool", "Role", "AgentcoreAgentRuntime", "AgentcoreAgentRuntimeEndpoint"),
+    *("AgentcoreMemory", "RestApi", "Stage", "WebAcl", "IpSet", "LogGroup", "MetricAlarm", "Topic", "ApiKey"),
+    *("UsagePlan", "DomainName", "Certificate", "Vpc", "VpcEndpoint", "SecurityGroup", "SecurityGroupEgressRule"),
+    *("SecurityGroupIngressRule", "LoadBalancer", "TargetGroup", "Listener", "VpcLink", "Repository"),
+}
+
+
+class TestTable:
+    def test_every_resource_has_its_row(self, any_graph: Graph) -> None:
+        console = Console(width=300, file=StringIO())
+        console.print(table(any_graph))
+        assert isinstance(console.file, StringIO)
+        printed = console.file.getvalue()
+        prefix = f"{any_graph.project}-{any_graph.stack}-"
+        for each in any_graph.resources:
+            if each.custom:
+                assert f" {each.name.removeprefix(prefix)} " in printed
+                assert f" {each.type.rpartition(':')[2]} " in printed
+
+
+class TestTags:
+    def test_everything_taggable_says_whose_it_is(self, any_graph: Graph) -> None:
+        for each in any_graph.resources:
+            if each.type.rpartition(":")[2] in TAGGABLE:
+                assert {"project", "stack", "environment", "owner"} <= set(each.inputs.get("tags", {})), each.name
+
+    def test_the_list_of_taggable_types_is_complete(self, everything: Graph) -> None:
+        tagged = {each.type.rpartition(":")[2] for each in everything.resources if "tags" in each.inputs}
+        assert tagged <= TAGGABLE
+
+
+class TestPreviewKnowsNothing:
+    @pytest.mark.parametrize("stack", ENVIRONMENTS)
+    def test_the_same_resources_are_declared_when_no_output_is_known(self, stack: str) -> None:
+        preview = evaluate(stack, UnknownProvider(), settings=read_settings(stack), preview=True)
+        known = environment_graph(stack)
+        assert [each.urn for each in preview.resources] == [each.urn for each in known.resources]
+        assert preview.calls == ()
+
+    def test_so_are_all_optional_parts(self, everything: Graph) -> None:
+        settings = changed_settings("dev", EVERYTHING)
+        preview = evaluate("dev", UnknownProvider(), settings=settings, preview=True)
+        assert [each.urn for each in preview.resources] == [each.urn for each in everything.resources]
+        assert preview.calls == ()
+
+
+class TestLimitsOfServices:
+    def test_the_web_acl_stays_within_the_capacity_that_costs_nothing(self) -> None:
+        everything = FirewallSettings.model_validate(EVERYTHING["firewall"])
+        assert capacity(FirewallSettings()) < capacity(everything) <= CAPACITY_LIMIT
+
+    def test_rules_have_priorities_of_their_own_and_the_size_rule_comes_before_the_groups(
+        self, any_graph: Graph
+    ) -> None:
+        rules = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+        assert [rule["priority"] for rule in rules] == list(range(len(rules)))
+        names = [rule["name"] for rule in rules]
+        managed = [index for index, rule in enumerate(rules) if "managedRuleGroupStatement" in rule["statement"]]
+        assert names.index("body-size") < min(managed)
+
+    def test_the_access_log_format_fits_and_is_json_of_known_variables(self) -> None:
+        assert len(log_format().encode()) <= FORMAT_LIMIT
+        assert json.loads(log_format()) == FIELDS
+        assert {"responseTransferMode", "timeToAllHeaders", "timeToFirstContent", "sub", "wafStatus"} <= set(FIELDS)
+
+    def test_the_agents_variables_fit_the_smaller_platforms_limit(self, any_graph: Graph) -> None:
+        # 1.5 KB in all for a code package on platform V2 (…/devguide/runtime-how-it-works.html).
+        variables = any_graph.one(RUNTIME).inputs["environmentVariables"]
+        assert sum(len(name) + len(value) for name, value in variables.items()) <= 1536
+
+    def test_every_log_group_forgets(self, any_graph: Graph) -> None:
+        groups = any_graph.all("aws:cloudwatch/logGroup:LogGroup")
+        assert len(groups) == 3
+        assert all(each.inputs["retentionInDays"] > 0 for each in groups)
+
+    def test_waf_may_write_to_its_log_group(self, any_graph: Graph) -> None:
+        logging = any_graph.one("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration")
+        (destination,) = logging.inputs["logDestinationConfigs"]
+        assert destination.rpartition(":")[2].startswith("aws-waf-logs-")
+
+
+class TestTheDeploymentsOrder:
+    def test_the_snapshot_is_taken_after_every_part_of_the_api(self, any_graph: Graph) -> None:
+        deployment = any_graph.one("aws:apigateway/deployment:Deployment")
+        served = ("Method", "Integration", "MethodResponse", "IntegrationResponse", "Response", "Authorizer", "Model")
+        for each in any_graph.resources:
+            if each.type.startswith("aws:apigateway/") and each.type.rpartition(":")[2] in served:
+                assert each.urn in deployment.depends_on, each.name
+
+    def test_the_runtime_waits_for_its_permissions(self, any_graph: Graph) -> None:
+        assert any_graph.one("aws:iam/rolePolicy:RolePolicy").urn in any_graph.one(RUNTIME).depends_on
+
+    def test_a_named_endpoint_follows_the_runtime(self) -> None:
+        prod = environment_graph("prod")
+        endpoint = prod.one("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
+        assert endpoint.inputs["agentRuntimeVersion"] == prod.one(RUNTIME).outputs["agentRuntimeVersion"]
+        assert prod.outputs["qualifier"] == endpoint.inputs["name"]
+
+    def test_the_accounts_log_role_outlives_the_stack(self, everything: Graph) -> None:
+        for each in everything.resources:
+            if "-gateway-" in each.name:
+                assert each.retain_on_delete, each.name
+        stage = everything.one("aws:apigateway/stage:Stage")
+        assert everything.one("aws:apigateway/account:Account").urn in stage.depends_on
+
+
+class TestProduction:
+    def test_the_user_pool_cannot_be_lost_by_a_slip(self) -> None:
+        pool = environment_graph("prod").one("aws:cognito/userPool:UserPool")
+        assert pool.protect
+        assert pool.inputs["deletionProtection"] == "ACTIVE"
+
+    def test_environments_differ_exactly_where_their_files_say(self) -> None:
+        """A stack with another's file is that other stack, but for its name."""
+        for stack in ("staging", "prod"):
+            settings = {**read_settings(stack), "agent-stream:environment": stack}
+            twin = evaluate("dev", ImaginedProvider("us-east-1"), settings=settings)
+            assert nameless(twin) == nameless(environment_graph(stack))
+
+
+def nameless(graph: Graph) -> list[Any]:
+    """The declarations without what follows from the stack's name: names, ids, AWS's answers, the snapshot's hash."""
+    prefix = f"{graph.project}-{graph.stack}"
+    answers: dict[str, str] = {}
+    for each in graph.resources:
+        own = {"id": each.id, **{key: value for key, value in each.outputs.items() if key not in each.inputs}}
+        label = f"{each.type} {each.name.removeprefix(prefix)}"
+        answers |= {
+            value: f"<{label} {key}>" for key, value in own.items() if isinstance(value, str) and len(value) > 9
+        }
+    text = json.dumps(
+        [
+            [
+                each.type,
+                each.name,
+                each.protect,
+                {key: each.inputs[key] for key in each.inputs if key not in ("triggers", "tags")},
+            ]
+            for each in graph.resources
+        ]
+    )
+    for answer in sorted(answers, key=len, reverse=True):
+        text = text.replace(answer, answers[answer])
+    for named in (prefix, prefix.replace("-", "_")):
+        text = text.replace(named, "<name>")
+    for quote in ('"', '\\"'):  # in the declarations, and in the documents within them
+        text = text.replace(f"{quote}{graph.stack}{quote}", f"{quote}<stack>{quote}")
+    return sorted(json.loads(text), key=str)
+
+
+class TestWhatIsImported:
+    def test_awsx_is_loaded_only_for_a_stack_that_declares_it(self) -> None:
+        program = (
+            "import sys; from local.evaluate import main; main(['dev']); "
+            "sys.stderr.write(','.join(name for name in sys.modules if 'awsx' in name or 'docker' in name))"
+        )
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        assert '"type"' in done.stdout

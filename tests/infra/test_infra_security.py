@@ -1,0 +1,181 @@
+"""Invariants of protection over the whole graph: secrets, reach, permissions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from local.graph import Graph
+from local.graph_table import redacted
+from tests.infra.graphs import variation
+
+RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
+GATEWAY_RESPONSE = "aws:apigateway/response:Response"
+PASSWORD = "random:index/randomPassword:RandomPassword"
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def statements(text: str) -> list[dict[str, Any]]:
+    """The statements of a policy document; none when the text is not one."""
+    try:
+        found = json.loads(text)["Statement"] if '"Statement"' in text else []
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else [found]
+
+
+class TestSecrets:
+    def test_every_input_that_holds_the_origin_secret_is_marked_secret(self, any_graph: Graph) -> None:
+        secrets = [each.outputs["result"] for each in any_graph.all(PASSWORD)]
+        assert secrets
+        holders = set()
+        for each in any_graph.resources:
+            for name, value in each.inputs.items():
+                if any(secret in text for text in texts(value) for secret in secrets):
+                    assert name in each.secret_inputs, f"{each.name}.{name} shows the origin secret"
+                    holders.add((each.type.rpartition(":")[2], name))
+        # The runtime accepts it and the integration sends it; nothing else has any use for it.
+        assert holders == {("AgentcoreAgentRuntime", "environmentVariables"), ("Integration", "requestParameters")}
+
+    def test_no_output_shows_the_origin_secret(self, any_graph: Graph) -> None:
+        secrets = [each.outputs["result"] for each in any_graph.all(PASSWORD)]
+        assert not any(secret in text for text in texts(dict(any_graph.outputs)) for secret in secrets)
+
+    def test_the_printed_graph_shows_no_secret(self, everything: Graph) -> None:
+        printed = redacted(everything).to_json()
+        for each in everything.all(PASSWORD):
+            assert each.outputs["result"] not in printed
+        for each in everything.all("aws:apigateway/apiKey:ApiKey"):
+            assert each.outputs["value"] not in printed
+
+    def test_what_the_api_sends_the_agent_accepts(self, any_graph: Graph) -> None:
+        variables = any_graph.one(RUNTIME).inputs["environmentVariables"]
+        sent = [
+            value
+            for each in any_graph.all("aws:apigateway/integration:Integration")
+            for name, value in each.inputs.get("requestParameters", {}).items()
+            if name.endswith("-Custom-Origin-Verify")
+        ]
+        assert sent == [f"'{variables['AGENT_ORIGIN_SECRET']}'"]
+
+    def test_a_rotation_keeps_the_running_sessions_value(self) -> None:
+        def values(**generations: int) -> tuple[str, str | None]:
+            graph = variation("dev", runtime={"originSecret": generations})
+            variables = graph.one(RUNTIME).inputs["environmentVariables"]
+            return variables["AGENT_ORIGIN_SECRET"], variables.get("AGENT_ORIGIN_SECRET_PREVIOUS")
+
+        before, _ = values(sent=1)
+        prepared = values(sent=1, alsoAccepted=2)
+        switched = values(sent=2, alsoAccepted=1)
+        assert prepared[0] == before
+        assert set(prepared) == set(switched)
+        assert switched[0] != before
+        assert values(sent=2) == (switched[0], None)
+
+
+class TestNothingIsPublicThatShouldNotBe:
+    def test_the_bucket_is_closed_four_times_and_encrypted(self, dev: Graph) -> None:
+        closed = dev.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
+        for name in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"):
+            assert closed[name] is True
+
+    def test_no_policy_allows_anybody_without_a_condition(self, any_graph: Graph) -> None:
+        for each in any_graph.resources:
+            # An endpoint's callers are nobody to IAM; its policy is bound to the runtime instead.
+            if each.type == "aws:ec2/vpcEndpoint:VpcEndpoint":
+                continue
+            for text in texts(dict(each.inputs)):
+                for statement in statements(text):
+                    if statement["Effect"] == "Allow" and statement.get("Principal") in ("*", {"AWS": "*"}):
+                        assert statement.get("Condition"), each.name
+
+    def test_the_load_balancer_is_internal_and_takes_tls_from_the_link_only(self, everything: Graph) -> None:
+        assert everything.one("aws:lb/loadBalancer:LoadBalancer").inputs["internal"] is True
+        for kind in ("Ingress", "Egress"):
+            for rule in everything.all(f"aws:vpc/securityGroup{kind}Rule:SecurityGroup{kind}Rule"):
+                assert "referencedSecurityGroupId" in rule.inputs
+                assert "cidrIpv4" not in rule.inputs
+                assert (rule.inputs["fromPort"], rule.inputs["toPort"]) == (443, 443)
+
+    def test_the_private_way_refuses_every_other(self, everything: Graph) -> None:
+        policy = everything.one("aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy").inputs
+        endpoint = everything.one("aws:ec2/vpcEndpoint:VpcEndpoint").id
+        denied = [each for each in statements(policy["policy"]) if each["Effect"] == "Deny"]
+        assert [each["Condition"]["StringNotEquals"] for each in denied] == [{"aws:SourceVpce": endpoint}]
+        assert all(each["Principal"] == "*" for each in denied)
+
+
+class TestLeastPrivilege:
+    @staticmethod
+    def grants(graph: Graph) -> list[dict[str, Any]]:
+        return statements(graph.one("aws:iam/rolePolicy:RolePolicy").inputs["policy"])
+
+    def test_only_agentcore_in_this_account_and_region_may_be_the_agent(self, any_graph: Graph) -> None:
+        role = next(each for each in any_graph.all("aws:iam/role:Role") if each.name.endswith("-agent"))
+        (trusted,) = statements(role.inputs["assumeRolePolicy"])
+        account = any_graph.one(RUNTIME).outputs["agentRuntimeArn"].split(":")[4]
+        assert trusted["Principal"] == {"Service": "bedrock-agentcore.amazonaws.com"}
+        assert trusted["Condition"]["StringEquals"] == {"aws:SourceAccount": account}
+        assert trusted["Condition"]["ArnLike"] == {
+            "aws:SourceArn": f"arn:aws:bedrock-agentcore:{any_graph.region}:{account}:*"
+        }
+
+    def test_models_are_named_one_by_one(self, any_graph: Graph) -> None:
+        (models,) = [each for each in self.grants(any_graph) if each["Sid"] == "Models"]
+        assert not any("*" in arn or "ACCOUNT" in arn for arn in models["Resource"])
+
+    def test_memory_and_guardrail_are_the_stacks_own(self, everything: Graph) -> None:
+        by_name = {each["Sid"]: each for each in self.grants(everything)}
+        assert by_name["Memory"]["Resource"] == [
+            everything.one("aws:bedrock/agentcoreMemory:AgentcoreMemory").outputs["arn"]
+        ]
+        assert by_name["Guardrail"]["Resource"][0].endswith(":guardrail/abc123")
+
+    def test_what_a_stack_does_not_use_it_may_not_use(self, dev: Graph) -> None:
+        actions = {action for each in self.grants(dev) for action in each["Action"]}
+        assert not any(action.startswith(("ecr:", "bedrock-agentcore:", "bedrock:Apply")) for action in actions)
+
+
+class TestTheWebAcl:
+    def test_only_rules_that_read_bodies_merely_count(self, any_graph: Graph) -> None:
+        rules = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+        managed = [each for each in rules if "managedRuleGroupStatement" in each["statement"]]
+        assert managed
+        for each in managed:
+            assert each["overrideAction"] == {"none": {}}, each["name"]
+            for override in each["statement"]["managedRuleGroupStatement"]["ruleActionOverrides"]:
+                assert override["name"].endswith("_BODY")
+                assert override["actionToUse"] == {"count": {}}
+
+    def test_a_browser_may_read_what_the_web_acl_answers(self, any_graph: Graph) -> None:
+        origin = any_graph.one(RUNTIME).inputs["environmentVariables"]["AGENT_ALLOWED_ORIGIN"]
+        answers = [
+            each["action"]["block"]["customResponse"]
+            for each in any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+            if each.get("action", {}).get("block", {}).get("customResponse")
+        ]
+        assert {each["responseCode"] for each in answers} == {413, 429}
+        for each in answers:
+            assert {"name": "Access-Control-Allow-Origin", "value": origin} in each["responseHeaders"]
+
+
+class TestRefusalsOfTheGateway:
+    def test_each_names_the_problem_and_the_request_and_may_be_read_by_the_page(self, any_graph: Graph) -> None:
+        kinds = {each.inputs["responseType"]: each.inputs for each in any_graph.all(GATEWAY_RESPONSE)}
+        assert {"UNAUTHORIZED", "THROTTLED", "INTEGRATION_TIMEOUT", "DEFAULT_4XX", "DEFAULT_5XX"} <= set(kinds)
+        for inputs in kinds.values():
+            body = inputs["responseTemplates"]["application/json"]
+            filled = json.loads(body.replace("$context.error.messageString", '"why"'))
+            assert set(filled) == {"message", "type", "requestId"}
+            assert "gatewayresponse.header.Access-Control-Allow-Origin" in inputs["responseParameters"]

@@ -1,0 +1,239 @@
+"""The settings: what is refused, how it is said, and that everything wrong is said at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import SettingsError, StackConfig
+from infra.reference import PAGE, render
+from infra.settings.api import IDLE_LIMIT_SECONDS, EndpointType
+from infra.settings.problems import section_model
+from local.evaluate import read_settings
+from tests.infra.graphs import ENVIRONMENTS, changed_settings
+
+SECTIONS = ("identity", "firewall", "api", "runtime", "observability", "network")
+
+
+def problems_of(stack: str, settings: Mapping[str, str]) -> list[str]:
+    try:
+        StackConfig.parse("agent-stream", stack, settings)
+    except SettingsError as error:
+        return error.problems
+    return []
+
+
+def problems(stack: str = "dev", **changes: Mapping[str, Any]) -> list[str]:
+    return problems_of(stack, changed_settings(stack, changes))
+
+
+@pytest.mark.parametrize("stack", ENVIRONMENTS)
+def test_every_environment_is_accepted_as_it_stands(stack: str) -> None:
+    assert problems(stack) == []
+
+
+class TestEachProblemIsASentence:
+    REFUSED: tuple[tuple[str, dict[str, dict[str, Any]], str, str], ...] = (
+        ("dev", {"api": {"heartbeatSeconds": 200}}, "api.heartbeatSeconds", "write 150 or less"),
+        ("dev", {"api": {"timeoutSeconds": 901}}, "api.timeoutSeconds", "900"),
+        ("dev", {"api": {"responseTransferMode": "BUFFERED"}}, "api.timeoutSeconds", "29 s"),
+        ("dev", {"api": {"allowedOrigin": "https://a.example/"}}, "api.allowedOrigin", "without a path"),
+        ("dev", {"api": {"securityPolicy": "SecurityPolicy_TLS13_2025_EDGE"}}, "api.securityPolicy", "REGIONAL"),
+        ("dev", {"api": {"endpointType": "PRIVATE"}}, "api.vpcEndpointIds", "VPC endpoints"),
+        ("dev", {"api": {"vpcEndpointIds": ["vpc-1"]}}, "api.vpcEndpointIds", "vpce-"),
+        ("dev", {"api": {"invocationRate": 30}}, "api.invocationRate", "20 or less"),
+        ("dev", {"api": {"teams": {"ops": {"rate": 50}}}}, "api.teams.ops.rate", "20 or less"),
+        ("dev", {"api": {"teams": {"Ops Team": {}}}}, "api.teams", "lower-case"),
+        ("dev", {"api": {"domain": {"name": "a.example.com"}}}, "api.domain.certificateArn", "hostedZoneId"),
+        ("dev", {"api": {"stageName": "my-stage"}}, "api.stageName", "pattern"),
+        ("dev", {"identity": {"idTokenMinutes": 4}}, "identity.idTokenMinutes", "5"),
+        ("dev", {"identity": {"idTokenMinutes": 1441}}, "identity.idTokenMinutes", "1440"),
+        ("dev", {"identity": {"tier": "LITE"}}, "identity.tier", "managed login"),
+        ("dev", {"identity": {"threatProtection": "audit"}}, "identity.threatProtection", "PLUS"),
+        ("dev", {"identity": {"callbackUrls": ["http://a.example/"]}}, "identity.callbackUrls", "https"),
+        ("dev", {"identity": {"domainPrefix": "my-cognito"}}, "identity.domainPrefix", "reserves"),
+        ("dev", {"identity": {"groups": ["a b"]}}, "identity.groups", "claim"),
+        ("dev", {"firewall": {"bodyLimitKb": 65}}, "firewall.bodyLimitKb", "64 or less"),
+        ("dev", {"firewall": {"inspectionKb": 16}}, "firewall.bodyLimitKb", "16 or less"),
+        ("dev", {"firewall": {"onlyAddresses": ["1.2.3.4/33"]}}, "firewall.onlyAddresses", "192.0.2.0/24"),
+        ("dev", {"firewall": {"blockedAddresses": ["0.0.0.0/0"]}}, "firewall.blockedAddresses", "every address"),
+        ("dev", {"runtime": {"idleSessionSeconds": 59}}, "runtime.idleSessionSeconds", "60"),
+        ("dev", {"runtime": {"sessionSeconds": 1_209_601}}, "runtime.sessionSeconds", "1209600"),
+        ("dev", {"runtime": {"idleSessionSeconds": 800, "sessionSeconds": 600}}, "runtime.idleSessionSeconds", "600"),
+        ("dev", {"runtime": {"model": "bedrock:other.model"}}, "runtime.modelArns", "other.model"),
+        ("dev", {"runtime": {"modelArns": ["*"]}}, "runtime.modelArns", "without *"),
+        ("dev", {"runtime": {"modelArns": None}}, "runtime.modelArns", "missing"),
+        ("dev", {"runtime": {"endpointName": "my-endpoint"}}, "runtime.endpointName", "pattern"),
+        ("dev", {"runtime": {"guardrailId": "abc"}}, "runtime.guardrailVersion", "both"),
+        ("dev", {"runtime": {"network": "VPC"}}, "runtime.network", "subnetIds"),
+        ("dev", {"runtime": {"subnetIds": ["subnet-1"]}}, "runtime.network", "PUBLIC"),
+        ("dev", {"runtime": {"memoryDays": 2}}, "runtime.memoryDays", "3 or more"),
+        (
+            "dev",
+            {"runtime": {"originSecret": {"sent": 1, "alsoAccepted": 1}}},
+            "runtime.originSecret.alsoAccepted",
+            "1",
+        ),
+        ("dev", {"runtime": {"bypassProtection": "private"}}, "network", "needs a network"),
+        (
+            "dev",
+            {"runtime": {"maxPromptChars": 60_000}, "firewall": {"bodyLimitKb": 48}},
+            "runtime.maxPromptChars",
+            "48",
+        ),
+        ("dev", {"network": {}}, "network", "no use for one"),
+        ("dev", {"network": {"cidr": "10.0.0.0/8"}, "runtime": {"bypassProtection": "private"}}, "network.cidr", "/16"),
+        ("dev", {"observability": {"logRetentionDays": 8}}, "observability.logRetentionDays", "7"),
+        ("dev", {"observability": {"subscribers": ["nobody"]}}, "observability.subscribers", "e-mail"),
+        ("prod", {"api": {"allowedOrigin": "*"}}, "api.allowedOrigin", "one origin"),
+        ("prod", {"runtime": {"bypassProtection": "none"}}, "runtime.bypassProtection", "origin-secret"),
+        ("prod", {"runtime": {"logPrompts": True}}, "runtime.logPrompts", "personal"),
+        ("prod", {"identity": {"idTokenMinutes": 61}}, "identity.idTokenMinutes", "60 or less"),
+        ("prod", {"identity": {"deletionProtection": False}}, "identity.deletionProtection", "write true"),
+        ("prod", {"identity": {"protect": False}}, "identity.protect", "write true"),
+        ("prod", {"identity": {"callbackUrls": ["http://localhost:5173/"]}}, "identity.callbackUrls", "https"),
+    )
+
+    @pytest.mark.parametrize(("stack", "changes", "key", "said"), REFUSED)
+    def test_names_the_key_and_what_to_write(
+        self, stack: str, changes: dict[str, dict[str, Any]], key: str, said: str
+    ) -> None:
+        found = problems(stack, **changes)
+        assert len(found) == 1, found
+        assert found[0].startswith(f"agent-stream:{key} ")
+        assert said in found[0]
+        assert found[0].endswith(".")
+
+
+class TestEverythingIsSaidAtOnce:
+    def test_problems_of_all_sections_come_together(self) -> None:
+        found = problems(
+            "prod",
+            identity={"idTokenMinutes": 1, "protect": False},
+            api={"heartbeatSeconds": 299, "timeoutSecond": 60, "allowedOrigin": "*"},
+            runtime={"modelArns": ["*"], "memoryDays": 1},
+            firewall={"bodyLimitKb": 100},
+        )
+        keys = {sentence.split()[0].removeprefix("agent-stream:") for sentence in found}
+        assert keys == {
+            "identity.idTokenMinutes",
+            "identity.protect",
+            "api.heartbeatSeconds",
+            "api.timeoutSecond",
+            "api.allowedOrigin",
+            "runtime.modelArns",
+            "runtime.memoryDays",
+            "firewall.bodyLimitKb",
+        }
+
+    def test_a_wrong_value_causes_no_contradiction_with_its_default(self) -> None:
+        found = problems(api={"timeoutSeconds": "long", "responseTransferMode": "BUFFERED"})
+        assert len(found) == 1
+        assert "timeoutSeconds" in found[0]
+
+    def test_nothing_at_all_is_asked_for_key_by_key(self) -> None:
+        with pytest.raises(SettingsError) as refused:
+            StackConfig.parse("agent-stream", "dev", {})
+        assert [sentence.split()[0] for sentence in refused.value.problems] == [
+            "aws:region",
+            "agent-stream:owner",
+            "agent-stream:runtime",
+        ]
+
+
+class TestUnknownKeys:
+    @pytest.mark.parametrize("section", SECTIONS)
+    def test_a_slip_is_answered_with_the_nearest_key(self, section: str) -> None:
+        model = section_model(StackConfig.model_fields[section].annotation)
+        assert model is not None
+        bypass = {"runtime": {"bypassProtection": "private"}} if section == "network" else {}
+        for known in (str(each.alias) for each in model.model_fields.values()):
+            slip = known[:-1] + known[-1] * 2
+            changes: dict[str, dict[str, Any]] = {**bypass, section: {slip: 1}}
+            assert problems("dev", **changes) == [
+                f"agent-stream:{section}.{slip} is not a setting; did you mean {known}?"
+            ]
+
+    def test_a_section_that_does_not_exist(self) -> None:
+        settings = {**read_settings("dev"), "agent-stream:firewal": "{}"}
+        with pytest.raises(SettingsError) as refused:
+            StackConfig.parse("agent-stream", "dev", settings)
+        assert refused.value.problems == ["agent-stream:firewal is not a setting; did you mean firewall?"]
+
+    def test_keys_of_other_packages_are_none_of_our_business(self) -> None:
+        settings = {**read_settings("dev"), "aws:skipCredentialsValidation": "true"}
+        assert StackConfig.parse("agent-stream", "dev", settings)
+
+
+class TestLimitsOfStreaming:
+    @given(endpoint=st.sampled_from(sorted(IDLE_LIMIT_SECONDS)), seconds=st.floats(0.1, 1000))
+    def test_heartbeat_is_accepted_exactly_when_two_fit_into_the_idle_limit(
+        self, endpoint: EndpointType, seconds: float
+    ) -> None:
+        extra: dict[str, dict[str, Any]] = {
+            "EDGE": {"securityPolicy": "SecurityPolicy_TLS13_2025_EDGE"},
+            "PRIVATE": {"vpcEndpointIds": ["vpce-0123456789abcdef0"]},
+        }
+        api = {"endpointType": endpoint, "heartbeatSeconds": seconds, **extra.get(endpoint, {})}
+        assert (problems(api=api) == []) == (2 * seconds <= IDLE_LIMIT_SECONDS[endpoint])
+
+    @given(mode=st.sampled_from(["STREAM", "BUFFERED"]), seconds=st.integers(-10, 1000))
+    def test_timeout_is_accepted_up_to_900_with_stream_and_29_without(self, mode: str, seconds: int) -> None:
+        longest = 900 if mode == "STREAM" else 29
+        api = {"responseTransferMode": mode, "timeoutSeconds": seconds}
+        assert (problems(api=api) == []) == (1 <= seconds <= longest)
+
+
+class TestTheEnvironment:
+    @pytest.mark.parametrize(
+        ("stack", "kind"), [("prod", "prod"), ("prod-eu", "prod"), ("staging", "staging"), ("alice", "dev")]
+    )
+    def test_follows_from_the_stacks_name(self, stack: str, kind: str) -> None:
+        config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
+        assert config.kind == kind
+
+    def test_the_file_has_the_last_word(self) -> None:
+        settings = {**changed_settings("dev", {}), "agent-stream:environment": "prod"}
+        with pytest.raises(SettingsError, match="production"):
+            StackConfig.parse("agent-stream", "live", settings)
+
+    @given(st.text(max_size=20))
+    def test_a_stack_name_is_accepted_only_if_every_aws_name_is(self, stack: str) -> None:
+        try:
+            config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
+        except SettingsError:
+            return
+        assert len(config.name.replace("-", "_")) <= 48  # AgentCore's limit
+        assert config.name.replace("-", "_").isidentifier()
+        assert config.name.isascii()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(section=st.sampled_from([*SECTIONS, "owner", "environment"]), value=json_values)
+def test_whatever_stands_there_is_answered_in_sentences(section: str, value: Any) -> None:
+    settings = {**read_settings("dev"), f"agent-stream:{section}": json.dumps(value)}
+    found = problems_of("dev", settings)
+    assert all(text.startswith("agent-stream:") and text.endswith((".", "?")) for text in found)
+
+
+class TestTheReferencePage:
+    def test_is_current(self) -> None:
+        assert PAGE.read_text(encoding="utf-8") == render(), "run `python -m infra.reference`"
+
+    def test_describes_every_key(self) -> None:
+        rows = [line.split(" | ") for line in render().splitlines() if line.startswith("| `")]
+        assert len(rows) > 60
+        for row in rows:
+            assert row[1].endswith("."), row[0]
+            assert row[3].strip(" |"), row[0]
