@@ -147,10 +147,14 @@ UNTOUCHED: Mapping[str, Scenario] = {
     "agent sends nothing": silent_agent,
     "answer of 20 MB": huge_answer,
     "disk full for the log": full_disk,
+}
+"""Faults that leave every other stream whole."""
+
+WITHOUT_USER_POOL: Mapping[str, Scenario] = {
     "emulator killed": emulator_killed,
     "keys unreachable": keys_unreachable,
 }
-"""Faults that leave every other stream whole; the last two in this order, for the emulator does not come back."""
+"""The same, in this order and last: the emulator does not come back."""
 
 FATAL: Mapping[str, Scenario] = {"agent killed": agent_killed}
 """Faults that cut every stream, each of which must see a defined end."""

@@ -10,7 +10,7 @@ import asyncio
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -22,7 +22,7 @@ from rich.table import Table
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from bench.faults import FATAL, UNTOUCHED, Scenario, Scene, ignoring_cuts
+from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, ignoring_cuts
 from bench.streams import Heard, Prompt, listen_to_many
 from client.outputs import Outputs
 from client.signin import sign_in
@@ -167,14 +167,24 @@ async def under_fault(
     return Row(name, summary(heard), victim, f"+{growth} MB", held)
 
 
-async def soak(streams: int, seconds: int, others: int, console: Console) -> list[Row]:
+async def everything_at_once(scene: Scene) -> str:
+    """All faults that need the user pool and leave the others whole, at the same time."""
+    victims = await asyncio.gather(*(ignoring_cuts(scenario(scene)) for scenario in UNTOUCHED.values()))
+    failed = [
+        f"{name}: {victim}" for name, victim in zip(UNTOUCHED, victims, strict=True) if victim.startswith("FAILED")
+    ]
+    return f"FAILED: {'; '.join(failed)}" if failed else f"all {len(victims)} saw what they must"
+
+
+async def soak(streams: int, seconds: int, others: int, console: Console, *, together: bool) -> list[Row]:
     """The whole soak; one row for each part."""
+    untouched: Mapping[str, Scenario] = {"every fault at once": everything_at_once} if together else UNTOUCHED
     with tempfile.TemporaryDirectory(prefix="agent-stream-soak-") as folder:
         async with stage(Path(folder)) as scene:
             rows = [await steady(scene, streams, seconds, console)]
             for name, scenario in FATAL.items():
                 rows.append(await under_fault(scene, name, scenario, others, console, fatal=True))
-            for name, scenario in UNTOUCHED.items():
+            for name, scenario in {**untouched, **WITHOUT_USER_POOL}.items():
                 rows.append(await under_fault(scene, name, scenario, others, console, fatal=False))
     return rows
 
@@ -183,10 +193,11 @@ def main(
     streams: Annotated[int, typer.Option(help="Streams at once in the first part.")] = 300,
     seconds: Annotated[int, typer.Option(help="How long each lasts.")] = 60,
     others: Annotated[int, typer.Option(help="Streams that run beside each fault.")] = 50,
+    together: Annotated[bool, typer.Option(help="All faults at once in place of one after another.")] = False,
 ) -> None:
     """Many streams, then every fault in turn while streams run; exit code 1 when anything did not hold."""
     console = Console(highlight=False)
-    rows = asyncio.run(soak(streams, seconds, others, console))
+    rows = asyncio.run(soak(streams, seconds, others, console, together=together))
     table = Table("what", "the streams", "the victim", "memory", "held")
     for row in rows:
         table.add_row(row.name, row.others, row.victim, row.memory, "yes" if row.held else "[bold red]NO[/]")
