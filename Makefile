@@ -10,7 +10,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test local lint format bench soak package preview up lock clean
+.PHONY: help setup demo test local lint format bench soak package preview up doctor lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,10 +53,13 @@ package: setup ## build the agent's deployment package for AgentCore
 	@$(BIN)/python -m tools.package
 
 preview: package ## pulumi preview of STACK (needs the Pulumi CLI)
-	pulumi preview --stack $(STACK)
+	pulumi preview --stack $(STACK) --policy-pack policy
 
 up: package ## pulumi up of STACK (needs the Pulumi CLI and AWS credentials)
-	pulumi up --stack $(STACK)
+	pulumi up --stack $(STACK) --policy-pack policy
+
+doctor: setup ## check STACK from outside and from above; names the layer at fault
+	@$(BIN)/python -m client doctor --stack $(STACK)
 
 lock: setup ## recompile the pinned requirement files from the .in files
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --overrides requirements-overrides.in requirements-dev.in -o requirements-dev.txt

@@ -86,8 +86,9 @@ class Chain:
         """Start what stands on the graph."""
         options = self._options
         self.graph = provisioned.graph
-        write_private(options.folder / "graph.json", self.graph.to_json())
         fault = options.fault
+        resources = fault.resources(self.graph) if fault else self.graph
+        write_private(options.folder / "graph.json", resources.to_json())
         served_by_gateway = fault.gateway(self.graph) if fault and fault.gateway else self.graph
         served_by_runtime = fault.runtime(self.graph) if fault and fault.runtime else self.graph
         async with _together() as group:
@@ -242,13 +243,15 @@ class Chain:
         """The stack's outputs as a client needs them: what it connects to is on loopback."""
         addresses = self._addresses()
         located = {name: addresses.locate(self.graph.outputs[name]) for name in ADDRESSES}
-        return {
+        outputs = {
             **self.graph.outputs,
             **located,
             "endpointUrl": self.url("emulator"),
             "demoUsername": provisioned.username,
             "demoPassword": provisioned.password,
+            "timeScale": self._options.time_scale,
         }
+        return dict(self._options.fault.outputs(outputs)) if self._options.fault else outputs
 
 
 @asynccontextmanager
