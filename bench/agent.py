@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from local.network import LOOPBACK, free_port
+from local.network import LOOPBACK, any_port
 from local.processes import Child, bare_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ class Comparison(NamedTuple):
 @asynccontextmanager
 async def server(which: str, folder: Path) -> AsyncIterator[str]:
     """One of the two servers; its base URL."""
-    port = free_port(set())
+    port = any_port()
     argv = [sys.executable, "-m", "bench.agent_servers", which, str(port)]
     child = await Child.start(which, argv, log=folder / f"{which}.log", cwd=ROOT, environment=bare_environment())
     try:
@@ -89,7 +89,7 @@ def started_in(code: str) -> float:
 
 async def first_ping(folder: Path) -> float:
     """Seconds from starting ``python -m agent`` to its first healthy answer."""
-    port = free_port(set())
+    port = any_port()
     environment = {**bare_environment(), "AGENT_MODEL": "scripted", "AGENT_PORT": str(port)}
     began = time.perf_counter()
     child = await Child.start(

@@ -28,7 +28,7 @@ from client.outputs import Outputs
 from client.signin import sign_in
 from local.chain import Chain, Options, running
 from local.graph import Graph
-from local.network import LOOPBACK, free_port
+from local.network import LOOPBACK, any_port
 
 MEMORY_LIMIT_MB = 200
 
@@ -75,7 +75,7 @@ async def huge_backend() -> AsyncIterator[str]:
         await request.body()
         await response(scope, receive, send)  # type: ignore[arg-type]
 
-    port = free_port(set())
+    port = any_port()
     server = uvicorn.Server(uvicorn.Config(answer, host=LOOPBACK, port=port, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     try:

@@ -3,25 +3,36 @@
 ::
 
     ClientError
-    ├── OutputsError          the stack's outputs cannot be read
-    ├── SignInError           Cognito refuses the user
-    ├── UnreachableError      no connection, or it broke before an answer
-    ├── RefusedError          the gateway or the firewall refuses the request (has ``status``)
-    │   ├── NotSignedInError  401: no token, an expired one, or the wrong kind
-    │   ├── BlockedError      403, 413: the firewall or a policy
-    │   └── ThrottledError    429
-    ├── CutError              the stream ended without its last event
-    └── AgentError            the agent says that it failed (has ``code``)
+    ├── UsageError                what was asked for cannot be done as it was asked
+    ├── OutputsError              the stack's outputs cannot be had
+    ├── SignInError               Cognito refuses the user, or nobody is signed in
+    ├── AdministrationError       a user cannot be added, listed or disabled
+    ├── UnreachableError          no connection, or it broke before an answer (has ``sent``)
+    ├── RefusedError              the gateway or the firewall refuses the request (has ``status``)
+    │   ├── NotSignedInError      401: no token, or an expired one
+    │   │   └── WrongTokenError   401: a token of the wrong kind, pool or app client
+    │   ├── BlockedError          403, 413: the firewall or a policy
+    │   ├── ThrottledError        429
+    │   └── ConflictError         409: the session is being started or stopped
+    ├── BenchmarkError            some questions of a benchmark were not answered
+    ├── CutError                  the stream ended without its last event (has ``limit``)
+    └── AgentError                the agent says that it failed (has ``code``)
 
 Every message is a sentence or two: what happened, and what to do.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Literal
+
 __all__ = [
+    "AdministrationError",
     "AgentError",
+    "BenchmarkError",
     "BlockedError",
     "ClientError",
+    "ConflictError",
     "CutError",
     "NotSignedInError",
     "OutputsError",
@@ -29,12 +40,21 @@ __all__ = [
     "SignInError",
     "ThrottledError",
     "UnreachableError",
+    "UsageError",
+    "WrongTokenError",
+    "agent_failure",
     "refusal",
 ]
+
+Limit = Literal["idle", "total"]
 
 
 class ClientError(Exception):
     """Anything that this client can name."""
+
+
+class UsageError(ClientError):
+    """What was asked for cannot be done as it was asked: an option, a file, a missing library."""
 
 
 class OutputsError(ClientError):
@@ -42,15 +62,27 @@ class OutputsError(ClientError):
 
 
 class SignInError(ClientError):
-    """Cognito does not let the user in."""
+    """Cognito does not let the user in, or nobody is signed in."""
+
+
+class AdministrationError(ClientError):
+    """Cognito refuses an administrator's call."""
 
 
 class UnreachableError(ClientError):
-    """The API cannot be reached."""
+    """The API cannot be reached.
+
+    Attributes:
+        sent: whether the request may have reached the agent, so that sending it again could ask twice.
+    """
+
+    def __init__(self, message: str, *, sent: bool = False) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class RefusedError(ClientError):
-    """The request was refused before it reached the agent.
+    """The request was refused before the agent began to answer.
 
     Attributes:
         status: the HTTP status.
@@ -62,7 +94,11 @@ class RefusedError(ClientError):
 
 
 class NotSignedInError(RefusedError):
-    """The token is missing, expired or of the wrong kind."""
+    """The token is missing or no longer in force."""
+
+
+class WrongTokenError(NotSignedInError):
+    """A valid token, but not the ID token of this stack's user pool and app client."""
 
 
 class BlockedError(RefusedError):
@@ -73,8 +109,24 @@ class ThrottledError(RefusedError):
     """Too many requests."""
 
 
+class ConflictError(RefusedError):
+    """AgentCore is starting or stopping the session's microVM; the same request succeeds a little later."""
+
+
+class BenchmarkError(ClientError):
+    """Some questions of a benchmark were not answered."""
+
+
 class CutError(ClientError):
-    """The stream ended before the run did."""
+    """The stream ended before the run did.
+
+    Attributes:
+        limit: the limit that was reached: ``idle`` (silence), ``total`` (length), None when it was neither.
+    """
+
+    def __init__(self, message: str, limit: Limit | None = None) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class AgentError(ClientError):
@@ -89,15 +141,48 @@ class AgentError(ClientError):
         self.code = code
 
 
-def refusal(status: int, message: str) -> RefusedError:
-    """The error for a status that is not 200, with what the server said of it."""
-    said = f" ({message})" if message else ""
-    if status == 401:
-        return NotSignedInError(f"The API does not accept the token{said}: sign in again; it takes the ID token.", 401)
-    if status == 429:
-        return ThrottledError(f"The API takes no more requests for now{said}: wait a little and ask again.", 429)
-    if status in (403, 413):
-        return BlockedError(f"The request was blocked before it reached the agent{said}.", status)
-    if status == 504:
-        return RefusedError(f"The agent did not begin to answer in time{said}: look at the runtime's log.", status)
-    return RefusedError(f"The API answered {status}{said}: look at its access log.", status)
+_NEXT_STEP: Mapping[str, str] = {
+    "INVALID_INPUT": "Change the question.",
+    "SESSION_FORBIDDEN": "Leave --session out to begin a session of your own.",
+    "SESSION_BUSY": "Wait until the answers of this session have ended.",
+    "ORIGIN_FORBIDDEN": "Ask through the API's address (invokeUrl), not the runtime's.",
+    "MODEL_THROTTLED": "Wait a minute; if it stays, ask for a larger quota of the model.",
+    "MODEL_UNAVAILABLE": "Check the model's access and Region in the stack's settings, and the runtime's log.",
+    "CONTEXT_TOO_LONG": "Begin a new session, or ask for less.",
+    "TOOL_FAILED": "Ask again; the runtime's log names the tool.",
+    "RUN_TIMEOUT": "Ask for less at a time, or raise api.timeoutSeconds.",
+    "INTERNAL": "Look the reference up in the runtime's log.",
+}
+
+
+def agent_failure(code: str, message: str) -> AgentError:
+    """The error for a ``RUN_ERROR`` event: what the agent says, its code, and what to do about it."""
+    step = _NEXT_STEP.get(code, "Look the reference up in the runtime's log.")
+    return AgentError(f"{message} [{code}] {step}", code)
+
+
+# Status: the class of the error, and what to say before and after what the server said.
+_REFUSALS: Mapping[int, tuple[type[RefusedError], str, str]] = {
+    401: (NotSignedInError, "The API does not accept the token", "sign in again; it takes the ID token."),
+    403: (BlockedError, "The request was blocked before it reached the agent", "`doctor` says by what."),
+    409: (ConflictError, "The session is just being started or stopped", "ask again in a moment."),
+    413: (BlockedError, "The request is too large and was blocked", "ask for less at a time."),
+    424: (RefusedError, "The agent failed to start or to answer", "look at the runtime's log."),
+    429: (ThrottledError, "The API takes no more requests for now", "wait a little and ask again."),
+    504: (RefusedError, "The agent did not begin to answer in time", "look at the runtime's log."),
+}
+
+
+def refusal(status: int, message: str, *, token_fault: str = "") -> RefusedError:
+    """The error for a status that is not 200.
+
+    Args:
+        status: the HTTP status.
+        message: what the server said of it; may be empty.
+        token_fault: what is wrong with the token that was sent, where its claims tell.
+    """
+    kind, what, step = _REFUSALS.get(status, (RefusedError, f"The API answered {status}", "look at its access log."))
+    if status == 401 and token_fault:
+        kind, step = WrongTokenError, token_fault
+    said = f" ({message.rstrip('.')})" if message else ""
+    return kind(f"{what}{said}: {step}", status)

@@ -1,30 +1,70 @@
-"""What a client knows of a stack: its outputs, wherever they come from."""
+"""What a client knows of a stack: its outputs, from the local run, from Pulumi or from a file."""
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from client.errors import OutputsError
 
 LOCAL_OUTPUTS = Path(".local/outputs.json")
 
+PULUMI_SECONDS = 60
+"""Reading a stack's outputs takes Pulumi a second or two; a login prompt that nobody sees would take for ever."""
+
 
 class Outputs(BaseModel):
-    """A stack's outputs; the last three exist in a local run only."""
+    """A stack's outputs. Those with a default may be missing; ``endpoint_url`` and what follows is a local run's own.
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+    Attributes:
+        source: how the outputs were found: ``local``, ``stack NAME`` or a path.
+        folder: a local run's folder, with its graphs and logs.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, populate_by_name=True)
 
     region: str
     invoke_url: str
     user_pool_id: str
     user_pool_client_id: str
     issuer: str
+    api_url: str = ""
+    discovery_url: str = ""
+    login_url: str = ""
+    callback_urls: tuple[str, ...] = ()
+    runtime_arn: str = ""
+    runtime_id: str = ""
+    runtime_url: str = ""
+    qualifier: str = "DEFAULT"
+    web_acl_arn: str = ""
+    rest_api_id: str = ""
+    stage_name: str = ""
+    response_transfer_mode: str = "STREAM"
+    timeout_seconds: float = 900
+    idle_timeout_seconds: float = 300
+    heartbeat_seconds: float = 10
+    website_url: str = ""
+    api_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
+
     endpoint_url: str | None = None
     demo_username: str | None = None
     demo_password: SecretStr | None = None
+    time_scale: float = 1
+
+    source: str = Field(default="", exclude=True)
+    folder: Path | None = Field(default=None, exclude=True)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether these are a local run's."""
+        return self.endpoint_url is not None
 
 
 def read_outputs(path: Path) -> Outputs:
@@ -34,12 +74,66 @@ def read_outputs(path: Path) -> Outputs:
         OutputsError: when it is missing or is not one.
     """
     try:
-        return Outputs.model_validate_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         hint = "`python -m local up` writes it" if path == LOCAL_OUTPUTS else "check the path"
         raise OutputsError(f"There is no {path}: {hint}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise OutputsError(f"{path} cannot be read: {error}.") from None
+    source = "local" if path == LOCAL_OUTPUTS else str(path)
+    return parse_outputs(text, source=source, what=str(path), folder=path.resolve().parent)
+
+
+def stack_outputs(stack: str) -> Outputs:
+    """Ask Pulumi for a stack's outputs.
+
+    Raises:
+        OutputsError: when Pulumi is missing, refuses, or the stack is not deployed.
+    """
+    pulumi = shutil.which("pulumi")
+    if pulumi is None:
+        raise OutputsError(
+            "The Pulumi CLI is not on the PATH: install it, or pass --outputs with a file that "
+            "`pulumi stack output --json` wrote elsewhere."
+        )
+    try:
+        done = subprocess.run(  # noqa: S603 - the name is passed as one argument, to a program found on the PATH
+            [pulumi, "stack", "output", "--json", "--stack", stack, "--non-interactive"],
+            capture_output=True,
+            text=True,
+            timeout=PULUMI_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise OutputsError(
+            f"Pulumi did not answer within {PULUMI_SECONDS} s: run `pulumi stack output` once."
+        ) from None
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise OutputsError(f"Pulumi has no outputs of the stack {stack} ({said}): run `pulumi up --stack {stack}`.")
+    return parse_outputs(done.stdout, source=f"stack {stack}", what=f"The stack {stack}", folder=None)
+
+
+def parse_outputs(text: str, *, source: str, what: str, folder: Path | None) -> Outputs:
+    """The outputs in a JSON text.
+
+    Args:
+        text: a JSON object.
+        source: how the outputs were found, for `Outputs.source`.
+        what: what holds the text, to begin a sentence with.
+        folder: where a local run keeps its files.
+
+    Raises:
+        OutputsError: naming every output that is missing or wrong.
+    """
+    try:
+        given: Any = json.loads(text)
+    except ValueError:
+        raise OutputsError(f"{what} does not hold a stack's outputs; it is not JSON.") from None
+    if not isinstance(given, dict) or not given:
+        raise OutputsError(f"{what} does not hold a stack's outputs: deploy it with `pulumi up` first.")
+    try:
+        return Outputs.model_validate({**given, "source": source, "folder": folder if "endpointUrl" in given else None})
     except ValidationError as error:
         keys = ", ".join(str(detail["loc"][0]) if detail["loc"] else "all of it" for detail in error.errors())
-        raise OutputsError(f"{path} does not hold a stack's outputs; at fault: {keys}.") from None
+        raise OutputsError(f"{what} does not hold a stack's outputs; at fault: {keys}.") from None

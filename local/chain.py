@@ -22,7 +22,7 @@ from local.agent_process import agent_environment, start_agent
 from local.evaluate import ROOT, read_settings
 from local.faults import Fault
 from local.graph import Graph, ProgramError
-from local.network import LOOPBACK, AddressBook, free_port, is_free
+from local.network import LOOPBACK, AddressBook, Ports
 from local.processes import Child, bare_environment
 from local.provision import Provisioned, provision
 from local.supervisor import Supervisor
@@ -62,7 +62,8 @@ class Chain:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._supervisor = Supervisor()
-        self.ports = choose_ports(options.ports)
+        self._reserved = Ports()
+        self.ports = choose_ports(options.ports, self._reserved)
         self.graph: Graph
         self.outputs: dict[str, Any] = {}
 
@@ -139,7 +140,8 @@ class Chain:
             addresses: hosts that are elsewhere for this gateway.
             access_log: where its lines go, in place of the logs' folder.
         """
-        self.ports.setdefault(name, free_port(set(self.ports.values())))
+        if name not in self.ports:
+            self.ports[name] = self._reserved.choose()
         log = access_log or self.folder / "logs" / f"{name.replace('gateway', 'access')}.log"
         options = ["--time-scale", str(self._options.time_scale), "--access-log", str(log)]
         for host, url in (addresses or {}).items():
@@ -164,7 +166,9 @@ class Chain:
     async def stop(self) -> None:
         """Stop every child."""
         await self._supervisor.end_all()
-        (self._options.folder / "outputs.json").unlink(missing_ok=True)
+        self._reserved.release()
+        for name in ("outputs.json", "tokens.json"):  # of no use without the user pool
+            (self.folder / name).unlink(missing_ok=True)
 
     async def _start_emulator(self) -> None:
         port = str(self.ports["emulator"])
@@ -264,22 +268,18 @@ async def _together() -> AsyncIterator[asyncio.TaskGroup]:
         raise failures.exceptions[0] from None
 
 
-def choose_ports(asked: Mapping[str, int]) -> dict[str, int]:
+def choose_ports(asked: Mapping[str, int], reserved: Ports) -> dict[str, int]:
     """A port for every part: the one asked for, the usual one where it is free, any free one otherwise.
 
     Raises:
         ProgramError: when a port that was asked for is in use.
     """
-    ports: dict[str, int] = {}
     for name, port in asked.items():
-        if not is_free(port):
+        if not reserved.take(port):
             raise ProgramError(
                 f"Port {port} is in use: choose another --{name}-port, or leave it out to have one chosen."
             )
-        ports[name] = port
-    for name, usual in USUAL_PORTS.items():
-        ports.setdefault(name, free_port(set(ports.values()), usual))
-    return ports
+    return {name: asked.get(name) or reserved.choose(usual) for name, usual in USUAL_PORTS.items()}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
+import os
 import socket
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 LOOPBACK = "127.0.0.1"
@@ -56,13 +61,49 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(taken: set[int], usual: int | None = None) -> int:
-    """The usual port when it is free, any free one otherwise; never one in ``taken``."""
-    if usual is not None and usual not in taken and is_free(usual):
-        return usual
-    while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
-            return port
+def any_port() -> int:
+    """A port that is free now, chosen by the system."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Ports:
+    """Loopback ports that one chain uses and no other chain of this user chooses meanwhile.
+
+    A port is free until its server listens, a second or two after it was chosen; two chains that start together would
+    choose the same. A lock for each chosen port, which dies with its process, keeps them apart.
+    """
+
+    def __init__(self) -> None:
+        self._locks: list[IO[str]] = []
+
+    def take(self, port: int) -> bool:
+        """Take this port if it is free."""
+        if not is_free(port):
+            return False
+        folder = Path(tempfile.gettempdir(), f"agent-stream-ports-{os.getuid()}")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock = (folder / str(port)).open("w", encoding="ascii")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            return False
+        self._locks.append(lock)
+        return True
+
+    def choose(self, usual: int | None = None) -> int:
+        """Take the usual port when it is free, any free one otherwise."""
+        if usual is not None and self.take(usual):
+            return usual
+        while not self.take(port := any_port()):
+            pass
+        return port
+
+    def release(self) -> None:
+        """Let others have them."""
+        for lock in self._locks:
+            lock.close()
+        self._locks.clear()

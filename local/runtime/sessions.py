@@ -16,7 +16,7 @@ from typing import Protocol
 
 from local.agent_process import start_agent
 from local.graph import ProgramError
-from local.network import LOOPBACK, free_port
+from local.network import LOOPBACK, any_port
 from local.processes import Child
 from local.runtime.errors import RuntimeRefusedError
 
@@ -121,8 +121,7 @@ class IsolatedAgents:
         if session_id not in self._sessions and len(self._sessions) >= self._limit:
             raise RuntimeRefusedError("ThrottlingException", f"Active sessions are limited to {self._limit} here.")
         now = time.monotonic()
-        taken = {session.port for session in self._sessions.values()}
-        session = self._sessions[session_id] = _Session(free_port(taken), now, now)
+        session = self._sessions[session_id] = _Session(any_port(), now, now)
         self._reaper = self._reaper or asyncio.create_task(self._reap())
         return session
 

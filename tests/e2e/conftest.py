@@ -14,7 +14,7 @@ from client.outputs import Outputs, read_outputs
 from client.signin import Tokens, sign_in
 from local.evaluate import ROOT
 from local.graph import Graph
-from local.network import LOOPBACK, free_port, is_free
+from local.network import LOOPBACK, any_port, is_free
 from local.state import read_state
 
 PATIENCE = 60.0
@@ -98,7 +98,7 @@ class Gateways:
 
     def serve(self, chain: RunningChain, graph: Graph, *arguments: str) -> str:
         """Start a gateway; its invoke URL."""
-        port = free_port(set())
+        port = any_port()
         path = self._folder / f"graph-{port}.json"
         path.write_text(graph.to_json())
         state = read_state(chain.folder)

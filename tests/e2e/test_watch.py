@@ -51,7 +51,8 @@ def test_a_changed_setting_reaches_the_gateway_and_users_stay_signed_in(stack: P
 
 def _origin(chain: RunningChain) -> str | None:
     try:
-        return httpx.options(chain.outputs.invoke_url, trust_env=False).headers.get("access-control-allow-origin")
+        headers = httpx.options(chain.outputs.invoke_url, trust_env=False).headers
+        return str(headers.get("access-control-allow-origin"))
     except httpx.TransportError:
         return None  # the gateway is being restarted
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from local.agent_process import agent_environment
 from local.graph import Graph
-from local.network import LOOPBACK, free_port
+from local.network import LOOPBACK, any_port
 from local.runtime.sessions import IsolatedAgents, Lifecycle, SharedAgent
 from tests.local.conftest import PATIENCE, RUNTIME, Backend, Serve, UserPool, post, wait_for
 
@@ -124,7 +124,7 @@ def test_whatever_error_the_agent_answers_the_caller_sees_an_opaque_424(
 
 
 def test_an_agent_that_is_not_there_is_a_424(graph: Graph, pool: UserPool, serve_runtime: Serve) -> None:
-    nobody = SharedAgent(f"http://{LOOPBACK}:{free_port(set())}")
+    nobody = SharedAgent(f"http://{LOOPBACK}:{any_port()}")
     assert post(serve_runtime(graph, agents=nobody), pool.id_token()).status_code == 424
 
 

@@ -1,0 +1,104 @@
+"""Who asks: the stored sign-in, refreshed when it is about to end, or a local run's demo user."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import jwt
+
+from client.errors import SignInError
+from client.outputs import Outputs
+from client.signin import Tokens, refresh, sign_in
+from client.store import TokenStore
+
+NEAR_EXPIRY_SECONDS = 120
+"""A token this close to its end is refreshed first. The authorizers look at it once, when the request arrives."""
+
+
+class Account:
+    """The signed-in user of a stack.
+
+    Args:
+        outputs: the stack's.
+        store: where the tokens are kept.
+    """
+
+    def __init__(self, outputs: Outputs, store: TokenStore) -> None:
+        self._outputs = outputs
+        self._store = store
+        self._tokens: Tokens | None = None
+        self._lock = asyncio.Lock()
+
+    async def id_token(self) -> str:
+        """An ID token that is in force for a while yet.
+
+        Raises:
+            SignInError: when nobody is signed in, or the sign-in has ended.
+        """
+        async with self._lock:
+            if self._tokens is None or _ends_soon(self._tokens.id):
+                self._tokens = await asyncio.to_thread(self.tokens)
+            return self._tokens.id
+
+    def tokens(self) -> Tokens:
+        """Tokens that are in force for a while yet; may ask Cognito, which takes a moment.
+
+        Raises:
+            SignInError: when nobody is signed in, or the sign-in has ended.
+        """
+        stored = self._store.load()
+        if stored is None:
+            return self._demo_user()
+        if not _ends_soon(stored.id):
+            return stored
+        try:
+            fresh = refresh(self._outputs, stored)
+        except SignInError:
+            # Another command may have rotated the token between our reading and our asking.
+            again = self._store.load()
+            if again is None or again == stored or _ends_soon(again.id):
+                raise
+            return again
+        self._store.save(fresh)
+        return fresh
+
+    def _demo_user(self) -> Tokens:
+        name, password = self._outputs.demo_username, self._outputs.demo_password
+        if not (name and password):
+            source = self._outputs.source
+            where = f"--{source}" if source.startswith("stack ") else f"--outputs {source}"
+            raise SignInError(f"Nobody is signed in: run `python -m client login {where}`.")
+        tokens = sign_in(self._outputs, name, password.get_secret_value())
+        self._store.save(tokens)
+        return tokens
+
+
+def claims_of(token: str) -> Mapping[str, Any]:
+    """A token's claims, unverified: for showing and for timing, never for trusting. Empty when it is not a token."""
+    try:
+        claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, ValueError):
+        return {}
+    return claims
+
+
+def token_fault(token: str, outputs: Outputs) -> str:
+    """What is wrong with a token that was refused, as far as its claims tell; empty when they tell nothing."""
+    claims = claims_of(token)
+    if not claims:
+        return "it is not a JWT; sign in and send the ID token."
+    if claims.get("token_use") != "id":
+        return f"it is an {claims.get('token_use', 'unknown')} token, and the API takes the ID token."
+    if claims.get("iss") != outputs.issuer:
+        return "it comes from another user pool; sign in to this stack."
+    if claims.get("aud") != outputs.user_pool_client_id:
+        return "it was made for another app client; sign in with this stack's."
+    return ""
+
+
+def _ends_soon(token: str) -> bool:
+    ends = claims_of(token).get("exp")
+    return not isinstance(ends, int | float) or ends - time.time() < NEAR_EXPIRY_SECONDS

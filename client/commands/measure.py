@@ -1,0 +1,147 @@
+"""``timeline`` and ``bench``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from client.bench import PERCENTILES, Measured, bench
+from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
+from client.connection import connect
+from client.errors import BenchmarkError, UsageError
+from client.outputs import Outputs, read_outputs, stack_outputs
+from client.picture import write_png, write_svg
+from client.recording import Recording, record
+from client.retry import Policy
+from client.timeline import Lane, draw, held_back, lane_of
+
+PROMPT = "Why do words that stream feel faster?"
+BUFFERED = "buffered"
+
+Prompt = Annotated[str, typer.Argument(help="What to ask.")]
+
+
+@command
+def timeline(  # noqa: PLR0917 - typer passes every one by name
+    prompt: Prompt = PROMPT,
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(help="Beside it: a file of outputs, a stack's name, or `buffered` (computed)."),
+    ] = None,
+    name: Annotated[list[str] | None, typer.Option(help="What to call each answer in the picture, in order.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write the picture here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the picture here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask, and draw when each word arrived."""
+    outputs = find_outputs(stack=stack, local=local, file=file)
+    lanes = asyncio.run(_lanes(outputs, prompt, compare))
+    for number, given in enumerate((name or [])[: len(lanes)]):
+        lanes[number] = dataclasses.replace(lanes[number], name=given)
+    if svg is not None:
+        write_svg(svg, lanes, prompt)
+    if png is not None:
+        write_png(png, lanes, prompt)
+    if as_json:
+        print(json.dumps([lane.facts() for lane in lanes]))
+        return
+    console = Console(highlight=False)
+    console.print(draw(lanes, console.width))
+
+
+@command
+def bench_command(
+    prompt: Prompt = PROMPT,
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    users: Annotated[int, typer.Option(min=1, max=500, help="How many ask at the same time.")] = 5,
+    requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many questions in all.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Ask many times at once: first word, gaps and totals as percentiles. One signed-in user, many sessions."""
+    outputs = find_outputs(stack=stack, local=local, file=file)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
+        task = progress.add_task(f"{users} at once", total=requests)
+        measured = asyncio.run(
+            _bench(outputs, prompt, users, requests, advance=lambda: progress.advance(task)),
+        )
+    if as_json:
+        print(json.dumps(_report(measured)))
+    else:
+        Console(highlight=False).print(_table(measured))
+    if measured.failures:
+        what, count = measured.failures.most_common(1)[0]
+        raise BenchmarkError(f"{measured.failures.total()} questions were not answered; {count} times: {what}.")
+
+
+async def _lanes(outputs: Outputs, prompt: str, compare: str | None) -> list[Lane]:
+    lane, recording = await _measure(outputs, prompt)
+    if compare is None:
+        return [lane]
+    if compare == BUFFERED:
+        return [lane, held_back(lane, recording)]
+    return [lane, (await _measure(_other(compare), prompt))[0]]
+
+
+async def _measure(outputs: Outputs, prompt: str) -> tuple[Lane, Recording]:
+    token = await account_of(outputs).id_token()
+    async with connect(outputs) as http:
+        recording = await record(http, outputs.invoke_url, token, prompt)
+    return lane_of(outputs.source, recording), recording
+
+
+def _other(compare: str) -> Outputs:
+    path = Path(compare)
+    if path.suffix == ".json" or path.exists():
+        return read_outputs(path)
+    if compare.isidentifier() or "/" in compare:
+        return stack_outputs(compare)
+    raise UsageError(f"--compare {compare} is no file of outputs, no stack's name and not `buffered`.")
+
+
+async def _bench(outputs: Outputs, prompt: str, users: int, requests: int, *, advance: Callable[[], None]) -> Measured:
+    account = account_of(outputs)
+    async with connect(outputs, most=users) as http:
+        return await bench(
+            http,
+            outputs.invoke_url,
+            account.id_token,
+            prompt,
+            users=users,
+            requests=requests,
+            policy=Policy(attempts=8),
+            advance=advance,
+        )
+
+
+def _report(measured: Measured) -> dict[str, object]:
+    return {
+        "answers": len(measured.totals),
+        "failures": dict(measured.failures),
+        "throttled": measured.throttled,
+        "seconds": round(measured.lasted, 3),
+        "percentiles": measured.table(),
+    }
+
+
+def _table(measured: Measured) -> Table:
+    title = f"{len(measured.totals)} answers in {measured.lasted:.1f} s; {measured.throttled} times throttled"
+    table = Table("", *(f"p{rank}" if rank < 100 else "most" for rank in PERCENTILES), title=title)
+    names = {"firstWord": "first word", "gap": "between words", "total": "whole answer"}
+    for name, values in measured.table().items():
+        table.add_row(names[name], *(f"{value * 1000:.0f} ms" for value in values.values()))
+    return table

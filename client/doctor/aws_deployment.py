@@ -1,0 +1,214 @@
+"""The deployment of a real stack, read through the AWS API with the caller's own credentials.
+
+Read-only: ``apigateway:GET`` on the API, ``wafv2:GetWebACL``, ``logs:FilterLogEvents`` on the access log and
+``cloudwatch:DescribeAlarms``. The stage's snapshot is taken from its export: the other calls tell of the resources,
+which may have been changed since (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-export-api.html).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from client.doctor.deployment import (
+    DeploymentUnavailable,
+    Firewall,
+    Invocation,
+    ManagedGroup,
+    Throttle,
+    literal,
+    origin_secret,
+)
+from client.outputs import Outputs
+
+LOOK_BACK_SECONDS = 15 * 60
+"""The access log is searched this far back: the request was made a moment ago."""
+
+
+class AwsDeployment:
+    """Reads a deployed stack.
+
+    Args:
+        outputs: the stack's.
+        profile: the AWS profile; None takes the usual chain of credentials.
+        session: makes the service clients; a test puts its own.
+    """
+
+    def __init__(self, outputs: Outputs, profile: str | None = None, session: Any = None) -> None:
+        self._outputs = outputs
+        self._profile = profile
+        self._session = session
+        self._clients: dict[str, Any] = {}
+
+    def stage(self) -> Invocation:
+        """See `Deployment.stage`."""
+        with _readable("the deployed stage (apigateway:GET)"):
+            export = self._client("apigateway").get_export(
+                restApiId=self._outputs.rest_api_id,
+                stageName=self._outputs.stage_name,
+                exportType="oas30",
+                parameters={"extensions": "integrations,authorizers"},
+                accepts="application/json",
+            )
+            paths = json.loads(export["body"].read())["paths"]
+        post = next((methods["post"] for path, methods in paths.items() if path.endswith("/invocations")), None)
+        if post is None:
+            raise DeploymentUnavailable("The deployed stage has no POST /invocations: deploy the API again.")
+        integration = post.get("x-amazon-apigateway-integration", {})
+        return Invocation(
+            # Older exports do not name the mode; then only the arrivals can tell.
+            transfer_mode=integration.get("responseTransferMode"),
+            timeout_milliseconds=integration.get("timeoutInMillis", 29_000),
+            uri=str(integration.get("uri", "")).partition("?")[0],
+            authorization="COGNITO_USER_POOLS" if post.get("security") else "NONE",
+            origin_secret=origin_secret(integration.get("requestParameters") or {}),
+            private=str(integration.get("connectionType", "")).upper() == "VPC_LINK",
+        )
+
+    def resource(self) -> Invocation:
+        """See `Deployment.resource`."""
+        with _readable("the API's resources (apigateway:GET)"):
+            method = self._method("POST")
+        integration = method.get("methodIntegration", {})
+        return Invocation(
+            transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
+            timeout_milliseconds=integration.get("timeoutInMillis", 29_000),
+            uri=str(integration.get("uri", "")).partition("?")[0],
+            authorization=method.get("authorizationType"),
+            origin_secret=origin_secret(integration.get("requestParameters") or {}),
+            private=integration.get("connectionType") == "VPC_LINK",
+        )
+
+    def throttle(self) -> Throttle | None:
+        """See `Deployment.throttle`."""
+        settings = self._stage().get("methodSettings", {})
+        for path in ("invocations/POST", "~1invocations/POST", "*/*"):
+            given = settings.get(path, {})
+            rate, burst = given.get("throttlingRateLimit"), given.get("throttlingBurstLimit")
+            if rate is not None and burst is not None and burst >= 0:
+                return Throttle(float(rate), int(burst))
+        return None
+
+    def firewall(self) -> Firewall | None:
+        """See `Deployment.firewall`."""
+        arn = self._stage().get("webAclArn")
+        if not arn:
+            return None
+        *_, name, id_ = arn.split("/")
+        with _readable("the web ACL (wafv2:GetWebACL)"):
+            acl = self._client("wafv2").get_web_acl(Name=name, Scope="REGIONAL", Id=id_)["WebACL"]
+        statements = [(rule, rule["Statement"]) for rule in acl.get("Rules", [])]
+        groups = [statement["ManagedRuleGroupStatement"] for _, statement in statements if _managed(statement)]
+        limits = [
+            int(statement["SizeConstraintStatement"]["Size"])
+            for rule, statement in statements
+            if "SizeConstraintStatement" in statement and "Block" in rule.get("Action", {})
+        ]
+        return Firewall(
+            groups=tuple(ManagedGroup(group["Name"], _counted(group)) for group in groups),
+            body_limit=min(limits, default=None),
+            evaluates_groups=True,
+        )
+
+    def preflight_origin(self) -> str:
+        """See `Deployment.preflight_origin`."""
+        with _readable("the API's resources (apigateway:GET)"):
+            try:
+                method = self._method("OPTIONS")
+            except DeploymentUnavailable:
+                return ""
+        for response in method.get("methodIntegration", {}).get("integrationResponses", {}).values():
+            parameters = response.get("responseParameters", {})
+            origin = literal(parameters.get("method.response.header.Access-Control-Allow-Origin"))
+            if origin is not None:
+                return origin
+        return ""
+
+    def log_line(self, request_id: str) -> Mapping[str, Any] | None:
+        """See `Deployment.log_line`."""
+        arn = self._stage().get("accessLogSettings", {}).get("destinationArn", "")
+        if ":log-group:" not in arn:
+            return None
+        group = arn.split(":log-group:")[1].removesuffix(":*")
+        with _readable("the access log (logs:FilterLogEvents)"):
+            found = self._client("logs").filter_log_events(
+                logGroupName=group,
+                filterPattern=f'"{request_id}"',
+                startTime=int((time.time() - LOOK_BACK_SECONDS) * 1000),
+            )["events"]
+        for event in found:
+            with contextlib.suppress(ValueError):
+                line = json.loads(event["message"])
+                return line if isinstance(line, dict) else {}
+        return {} if found else None
+
+    def alarms(self) -> int:
+        """See `Deployment.alarms`."""
+        with _readable("the alarms (cloudwatch:DescribeAlarms)"):
+            pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate()
+            # An alarm is the stack's when it watches one of its things: the API's id or the runtime's.
+            ids = (self._outputs.rest_api_id, self._outputs.runtime_id)
+            text = [json.dumps(alarm, default=str) for page in pages for alarm in page["MetricAlarms"]]
+        return sum(any(id_ and id_ in alarm for id_ in ids) for alarm in text)
+
+    def _stage(self) -> Mapping[str, Any]:
+        with _readable("the stage (apigateway:GET)"):
+            stage: Mapping[str, Any] = self._client("apigateway").get_stage(
+                restApiId=self._outputs.rest_api_id, stageName=self._outputs.stage_name
+            )
+        return stage
+
+    def _method(self, verb: str) -> Mapping[str, Any]:
+        gateway, api = self._client("apigateway"), self._outputs.rest_api_id
+        for page in gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"]):
+            for resource in page["items"]:
+                if resource["path"] == "/invocations" and verb in resource.get("resourceMethods", {}):
+                    method: Mapping[str, Any] = gateway.get_method(
+                        restApiId=api, resourceId=resource["id"], httpMethod=verb
+                    )
+                    return method
+        raise DeploymentUnavailable(f"The API has no {verb} /invocations.")
+
+    def _client(self, service: str) -> Any:
+        if not (self._outputs.rest_api_id and self._outputs.stage_name):
+            raise DeploymentUnavailable("The outputs do not name the API (restApiId, stageName): run `pulumi up`.")
+        if service not in self._clients:
+            self._clients[service] = self._boto().client(service)
+        return self._clients[service]
+
+    def _boto(self) -> Any:
+        if self._session is None:
+            import boto3  # noqa: PLC0415 - half a second that other commands save
+
+            self._session = boto3.Session(profile_name=self._profile, region_name=self._outputs.region)
+        return self._session
+
+
+def _managed(statement: Mapping[str, Any]) -> bool:
+    return "ManagedRuleGroupStatement" in statement
+
+
+def _counted(group: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(
+        override["Name"] for override in group.get("RuleActionOverrides", []) if "Count" in override["ActionToUse"]
+    )
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415 - see `_boto`
+
+    try:
+        yield
+    except NoCredentialsError:
+        raise DeploymentUnavailable(
+            f"There are no AWS credentials to read {what}: sign in with the AWS CLI, or pass --profile."
+        ) from None
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise DeploymentUnavailable(f"AWS does not let {what} be read ({code}).") from None
+    except (BotoCoreError, KeyError, ValueError) as error:
+        raise DeploymentUnavailable(f"It was not possible to read {what} ({type(error).__name__}: {error}).") from None

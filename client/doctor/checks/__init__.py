@@ -1,0 +1,29 @@
+"""The checks, in the order in which a request meets what they look at."""
+
+from __future__ import annotations
+
+from client.doctor.check import Check
+from client.doctor.checks.access import Authorizer, SignIn
+from client.doctor.checks.cors import Cors
+from client.doctor.checks.deployed import Deployed
+from client.doctor.checks.firewall import FirewallRules
+from client.doctor.checks.front_door import FrontDoor
+from client.doctor.checks.limits import Heartbeat, ThrottleAnswers
+from client.doctor.checks.logs import Logs
+from client.doctor.checks.reach import Reach
+from client.doctor.checks.streaming import HangUp, Streaming
+
+CHECKS: tuple[Check, ...] = (
+    Reach(),
+    SignIn(),
+    Authorizer(),
+    Deployed(),
+    Streaming(),
+    Heartbeat(),
+    HangUp(),
+    FirewallRules(),
+    ThrottleAnswers(),
+    FrontDoor(),
+    Cors(),
+    Logs(),
+)

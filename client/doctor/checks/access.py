@@ -1,0 +1,138 @@
+"""Checks 2 and 3: the token, and who is let in with it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import jwt
+
+from client.account import claims_of
+from client.doctor.check import AG, CORE, Check, CouldNotCheck, Finding, Patient, Seen
+from client.doctor.probe import SHORT
+from client.recording import Recording, record
+
+SKEW_SECONDS = 60
+"""A clock that is further off makes tokens seem expired, or not yet in force."""
+
+
+class SignIn(Check):
+    """The user pool signs the user in with an ID token of this pool and client."""
+
+    name = "sign-in"
+    question = "a user can sign in, and gets an ID token of this pool and client, signed with the pool's key"
+    why = "Both authorizers take only such a token, and only while it is in force."
+    page = "https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-id-token.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        token = (await patient.signed_in()).id
+        outputs, claims = patient.outputs, claims_of(token)
+        wanted = {"iss": outputs.issuer, "aud": outputs.user_pool_client_id, "token_use": "id"}
+        wrong = {name: claims.get(name) for name, value in wanted.items() if claims.get(name) != value}
+        if wrong:
+            raise Finding(
+                f"The token's {', '.join(f'{name} is {value}' for name, value in wrong.items())}.",
+                "Sign in to this stack: check issuer and userPoolClientId among the outputs.",
+            )
+        await self._check_signature(patient, token)
+        left, skew = float(claims["exp"]) - time.time(), await self._skew(patient)
+        if skew is not None and abs(skew) > SKEW_SECONDS:
+            raise Finding(
+                f"This machine's clock and the API's differ by {skew:.0f} s.", "Set the clock: tokens are judged by it."
+            )
+        skewed = "clock not compared" if skew is None else f"clocks agree to {abs(skew):.0f} s"
+        lifetime = (float(claims["exp"]) - float(claims.get("auth_time", claims["iat"]))) / 60
+        return Seen(f"ID token of this client for {lifetime:.0f} min, {left / 60:.0f} min left; {skewed}")
+
+    async def _check_signature(self, patient: Patient, token: str) -> None:
+        """Against the keys that the discovery document names, as the runtime's authorizer does."""
+        url = patient.outputs.discovery_url
+        if not url:
+            raise CouldNotCheck("The outputs name no discoveryUrl, so the token's signature was not checked.")
+        try:
+            document = (await patient.http.get(url, timeout=10)).raise_for_status().json()
+            keys = (await patient.http.get(document["jwks_uri"], timeout=10)).raise_for_status().json()
+            key = await asyncio.to_thread(_key_of, keys, token)
+            jwt.decode(token, key, algorithms=["RS256"], options={"verify_aud": False})
+        except (httpx.HTTPError, ValueError, KeyError, jwt.PyJWKSetError) as error:
+            raise Finding(
+                f"The user pool's keys cannot be had from {url} ({type(error).__name__}).",
+                "The runtime's authorizer needs this address too: check identity and runtime in infra/.",
+            ) from None
+        except jwt.PyJWTError as error:
+            raise Finding(
+                f"The token's signature is not the pool's: {error}.", "Sign in to this stack again."
+            ) from None
+
+    async def _skew(self, patient: Patient) -> float | None:
+        try:
+            answer = await patient.http.get(patient.outputs.invoke_url, timeout=10)
+            date = answer.headers.get("date") or answer.headers["x-amzn-remapped-date"]
+            return time.time() - parsedate_to_datetime(date).timestamp()
+        except (httpx.HTTPError, KeyError, ValueError):
+            return None
+
+
+class Authorizer(Check):
+    """Nobody without a token, nobody with an access token, everybody with the ID token."""
+
+    name = "authorizer"
+    question = "no token and an access token are refused with 401, and the ID token is let through both checks"
+    why = (
+        "Without scopes the Cognito authorizer takes the ID token; the runtime behind it lists the app client under "
+        "allowedAudiences, and an access token has no audience. The same header is checked twice."
+    )
+    page = f"{AG}/apigateway-enable-cognito-user-pool.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        url, http, tokens = patient.outputs.invoke_url, patient.http, await patient.signed_in()
+        for what, token in (("no token", None), ("an access token", tokens.access), ("a made-up token", "a.b.c")):
+            self._must_be_refused(what, await record(http, url, token, SHORT, leave_after_words=1))
+        answer = await record(http, url, tokens.id, SHORT)
+        if answer.status in (0, 403, 429):
+            raise CouldNotCheck(f"With the ID token: {answer.told()}; something before the authorizer refuses.")
+        if answer.status == 401:
+            self._explain(answer)
+        return Seen(f"no token, an access token and a made-up one: 401 by the API; the ID token: {answer.status}")
+
+    def _must_be_refused(self, what: str, answer: Recording) -> None:
+        if answer.status == 0:
+            raise CouldNotCheck(f"With {what}: {answer.told()}.")
+        if answer.status == 401 and not answer.by_runtime:
+            return
+        if answer.status in (403, 429):
+            raise CouldNotCheck(f"With {what} the API answers {answer.told()}, so the authorizer was not asked.")
+        where = "the API lets it through, and only the runtime refuses it" if answer.by_runtime else "it is let through"
+        raise Finding(
+            f"With {what} the answer is {answer.told()}: {where}.",
+            "infra/api.py, the POST method: authorization COGNITO_USER_POOLS with the authorizer, no authorization "
+            "scopes, and the authorizer's identity validation expression on the client's id. Then deploy.",
+            why="Whoever is not signed in reaches the runtime, and what that costs is on your bill.",
+        )
+
+    def _explain(self, answer: Recording) -> None:
+        if answer.by_runtime and b"Missing Auth" in answer.body:
+            return  # AgentCore says this of a path that it does not know: the deployment is what is wrong
+        if answer.by_runtime:
+            raise Finding(
+                "The API lets the ID token through, and the runtime refuses it (its 401 carries a challenge).",
+                "infra/runtime.py, custom_jwt_authorizer: allowed_audiences must hold the app client's id, "
+                "allowed_clients must be left out (an ID token has no client_id), discovery_url must be the pool's.",
+                why=f"The runtime checks the token a second time; see {CORE}/inbound-jwt-authorizer.html.",
+            )
+        raise Finding(
+            f"The API refuses the ID token: {answer.told()}.",
+            "infra/api.py: no authorization_scopes on the POST method (with them the authorizer takes access "
+            "tokens), and provider_arns must name this user pool.",
+        )
+
+
+def _key_of(keys: Any, token: str) -> jwt.PyJWK:
+    return jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(token)["kid"]]

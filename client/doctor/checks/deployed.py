@@ -1,0 +1,65 @@
+"""Check 4: what the stage serves."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+from client.doctor.check import AG, Check, Finding, Patient, Seen
+from client.doctor.deployment import Invocation
+from client.outputs import Outputs
+
+DEPLOY = "Deploy the API: `pulumi up` takes a new snapshot when a trigger changed; see the Deployment in infra/api.py."
+
+
+class Deployed(Check):
+    """The deployed stage, and not only the resource, streams from the right address for long enough."""
+
+    name = "deployment"
+    question = "the deployed stage carries STREAM, the timeout and the runtime's address, as its resources do"
+    why = (
+        "A stage serves a snapshot. A change to a resource does nothing until it is deployed, and the console shows "
+        "the resource."
+    )
+    page = f"{AG}/response-transfer-mode.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        stage = await asyncio.to_thread(patient.deployment.stage)
+        resource = await asyncio.to_thread(patient.deployment.resource)
+        if differences := stage.differences(resource):
+            raise Finding(f"Changed but not deployed: {'; '.join(differences)}.", DEPLOY)
+        self._check_address(stage, patient.outputs)
+        self._check_mode(stage, patient.outputs)
+        mode = stage.transfer_mode or "a mode that the export does not name"
+        seconds = (stage.timeout_milliseconds or 0) / 1000
+        return Seen(f"{mode}, {seconds:g} s, to {urlsplit(stage.uri).path}; resources and stage agree")
+
+    def _check_address(self, stage: Invocation, outputs: Outputs) -> None:
+        path = urlsplit(stage.uri).path
+        wanted = urlsplit(outputs.runtime_url).path
+        if path != wanted:
+            raise Finding(
+                f"The integration calls {path}, and the runtime streams from {wanted} alone.",
+                "infra/runtime.py, `url`: https://bedrock-agentcore.{region}.amazonaws.com/runtimes/{id}/invocations.",
+                why="AgentCore answers a path that it does not know with 401 Missing Authentication Token, which sends "
+                "everybody looking at the token.",
+            )
+
+    def _check_mode(self, stage: Invocation, outputs: Outputs) -> None:
+        if stage.transfer_mode == "BUFFERED":
+            raise Finding(
+                "The integration's responseTransferMode is BUFFERED.",
+                "Pulumi.<stack>.yaml: api.responseTransferMode: STREAM; in infra/api.py, response_transfer_mode must "
+                "be given, for leaving it out keeps what was set before.",
+                why="Every word waits at the gateway for the last one.",
+            )
+        wanted = outputs.timeout_seconds * 1000
+        if stage.timeout_milliseconds is not None and stage.timeout_milliseconds < wanted:
+            raise Finding(
+                f"The integration's timeout is {stage.timeout_milliseconds / 1000:g} s, and the stack means "
+                f"{outputs.timeout_seconds:g} s.",
+                "infra/api.py: timeout_milliseconds must be given; the default stays 29 s with STREAM.",
+                why="The timeout bounds the whole stream, so long answers are cut in the middle.",
+            )

@@ -1,0 +1,64 @@
+"""Check 12: what happened can be looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from client.doctor.check import AG, Check, CouldNotCheck, Finding, Patient, Seen
+from client.doctor.deployment import DeploymentUnavailable
+from client.doctor.probe import SHORT
+from client.recording import record
+
+NEEDED = ("requestId", "status", "responseTransferMode", "timeToAllHeaders", "timeToFirstContent")
+
+LOCAL_PATIENCE = 2.0
+AWS_PATIENCE = 30.0
+"""CloudWatch shows a line some seconds after it was written."""
+
+
+class Logs(Check):
+    """The access-log line of a request that was just made, with its streaming fields; alarms."""
+
+    name = "logs"
+    question = "the request just made is in the access log with its streaming fields, and alarms exist"
+    why = "A stream's latency says little; when the first content left, and who refused, is what one asks at night."
+    page = f"{AG}/set-up-logging.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        request_id = patient.request_id or await self._ask(patient)
+        patience = LOCAL_PATIENCE if patient.outputs.is_local else AWS_PATIENCE
+        deadline = time.monotonic() + patience
+        while (line := await asyncio.to_thread(patient.deployment.log_line, request_id)) is None:
+            if time.monotonic() > deadline:
+                raise Finding(
+                    f"The access log has no line of request {request_id} after {patience:g} s.",
+                    "infra/api.py, the stage's access_log_settings; the account needs a log role (api.accountLogRole).",
+                )
+            await asyncio.sleep(0.1 if patient.outputs.is_local else 2)
+        missing = [name for name in NEEDED if line.get(name) in (None, "", "-")]
+        if missing:
+            raise Finding(
+                f"The access-log line of request {request_id} lacks {', '.join(missing)}.",
+                "infra/access_log.py, FIELDS: $context.integration.responseTransferMode, .timeToAllHeaders and "
+                ".timeToFirstContent.",
+            )
+        said = f"{line['responseTransferMode']}, headers after {line['timeToAllHeaders']} ms, first content after "
+        return await self._with_alarms(patient, f"{said}{line['timeToFirstContent']} ms")
+
+    async def _ask(self, patient: Patient) -> str:
+        answer = await record(patient.http, patient.outputs.invoke_url, (await patient.signed_in()).id, SHORT)
+        if answer.status != 200 or not answer.request_id:
+            raise CouldNotCheck(f"No request to look for: {answer.told()}.")
+        return answer.request_id
+
+    async def _with_alarms(self, patient: Patient, text: str) -> Seen:
+        try:
+            alarms = await asyncio.to_thread(patient.deployment.alarms)
+        except DeploymentUnavailable as error:
+            return Seen(text, [f"the alarms: {error}"])
+        if alarms == 0:
+            return Seen(text, ["alarms: the stack declares none (observability.alarms)"])
+        return Seen(f"{text}; {alarms} alarms")

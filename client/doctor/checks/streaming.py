@@ -1,0 +1,150 @@
+"""Checks 5 and 7: words arrive as they are made, and a hang-up stops them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from client.doctor.check import AG, CORE, Check, CouldNotCheck, Finding, Patient, Seen
+from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable
+from client.doctor.probe import LONG, PACED, SHORT
+from client.flow import Flow, judge
+from client.recording import Recording, record
+
+TRIES = 2
+"""An answer that was held back is asked for once more: a busy machine stalls for a moment, a layer does every time."""
+
+STOPPED_SECONDS = 4.0
+"""A run that was left is over when the next answer in its session begins within this time."""
+
+
+class Streaming(Check):
+    """The arrivals of a timed answer, compared with the times at which its words were made."""
+
+    name = "streaming"
+    question = "words arrive as they are made"
+    why = "This is what the stack is for: a reader who waits for the last word might as well not have streamed."
+    page = f"{AG}/response-streaming-troubleshoot.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        for _ in range(TRIES):
+            recording = await self._ask(patient, patient.outputs.invoke_url)
+            _must_be_answered(recording, "through the API")
+            patient.request_id = recording.request_id
+            flow = judge(recording)
+            if flow.verdict == "unknown":
+                raise CouldNotCheck(f"The answer is too short to judge, or carries no times ({flow.words} words).")
+            if flow.verdict == "streamed":
+                return Seen(f"{flow.describe()}; first word after {recording.first_word or 0:.2f} s")
+        raise await self._held_back(patient, flow)
+
+    async def _ask(self, patient: Patient, url: str, headers: Mapping[str, str] | None = None) -> Recording:
+        return await record(patient.http, url, (await patient.signed_in()).id, PACED, headers=headers)
+
+    async def _held_back(self, patient: Patient, flow: Flow) -> Finding:
+        """Who holds the words back: ask the runtime itself and compare."""
+        direct, reason = await self._ask_directly(patient)
+        if direct is None:
+            return Finding(
+                f"{flow.describe()}. Which layer holds them back cannot be told: {reason}.",
+                "Look at the integration's responseTransferMode first (infra/api.py), then for blocking calls in the "
+                "agent (agent/agent.py), then for a proxy on your side.",
+            )
+        if direct.verdict == "streamed":
+            return Finding(
+                f"{flow.describe()}. Asked directly, the runtime streams: the API holds the words back.",
+                "infra/api.py: response_transfer_mode STREAM, deployed; no response template, cache or compression.",
+            )
+        return Finding(
+            f"{flow.describe()}. Asked directly, the runtime does the same ({direct.verdict}): the agent holds them "
+            "back.",
+            "agent/agent.py: yield each piece as it comes, and put `await` before everything that waits. time.sleep, "
+            "requests and boto3 block the event loop; AGENT_DETECT_BLOCKING=true names the line.",
+            why=f"While the event loop is blocked no byte leaves, no heartbeat, and /ping goes unanswered; see "
+            f"{CORE}/runtime-http-protocol-contract.html.",
+        )
+
+    async def _ask_directly(self, patient: Patient) -> tuple[Flow | None, str]:
+        try:
+            stage = await asyncio.to_thread(patient.deployment.stage)
+        except DeploymentUnavailable as error:
+            return None, str(error).rstrip(".")
+        headers = {ORIGIN_HEADER: stage.origin_secret.get_secret_value()} if stage.origin_secret else {}
+        for _ in range(TRIES):
+            answer = await self._ask(patient, patient.outputs.runtime_url, headers)
+            if answer.ending != "finished":
+                return None, f"the runtime answers a direct call with {answer.told()}"
+            flow = judge(answer)
+            if flow.verdict == "streamed":
+                break
+        return flow, ""
+
+
+class HangUp(Check):
+    """A run whose reader has left does not go on.
+
+    Seen from outside: the runs of a session are answered one after another, so the next question in it waits for as
+    long as the abandoned run goes on.
+    """
+
+    name = "hang-up"
+    question = "a reader who hangs up stops the run"
+    why = "A run that goes on for nobody is paid for to its end, and blocks its session."
+    page = f"{CORE}/runtime-troubleshooting.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        tokens, url = await patient.signed_in(), patient.outputs.invoke_url
+        left = await record(patient.http, url, tokens.id, LONG, leave_after_words=3)
+        if left.ending == "finished":
+            raise CouldNotCheck("The answer was over before there was time to hang up.")
+        if left.ending != "left":
+            _must_be_answered(left, "through the API")
+        patience = max(STOPPED_SECONDS, 3 * (left.first_word or 0))
+        try:
+            async with asyncio.timeout(patience):
+                following = await record(patient.http, url, tokens.id, SHORT, session_id=left.session_id)
+        except TimeoutError:
+            following = None
+        if following is None or following.code == "SESSION_BUSY":
+            raise Finding(
+                f"After a hang-up the next answer in the session does not begin within {patience:.0f} s: the run goes "
+                "on without its reader.",
+                "agent/app.py: the entrypoint must return the streaming response, not yield; nothing in the agent may "
+                "swallow asyncio.CancelledError (except BaseException, asyncio.shield).",
+            )
+        if following.first_word is None:
+            raise CouldNotCheck(f"After the hang-up the next question got {following.told()}.")
+        return Seen(f"hung up after 3 words; the session's next answer began after {following.first_word:.2f} s")
+
+
+def _must_be_answered(recording: Recording, where: str) -> None:
+    """Anything but an answer that was streamed to its end is a finding by itself.
+
+    Raises:
+        Finding: naming who refused or failed, as far as the answer tells.
+        CouldNotCheck: when it says nothing about the stack.
+    """
+    if recording.ending == "finished":
+        return
+    if recording.status in (0, 429):
+        raise CouldNotCheck(f"Asked {where}: {recording.told()}.")
+    who = "the runtime" if recording.by_runtime else "the API"
+    if recording.status != 200:
+        raise Finding(
+            f"Asked {where}, {who} answers {recording.told()}.",
+            "infra/runtime.py for the runtime's refusals (address, token, header allow-list), its log for 424; "
+            "infra/api.py for the API's.",
+        )
+    if recording.ending == "error":
+        raise Finding(
+            f"Asked {where}, the agent answers {recording.told()}: {recording.message}",
+            "docs/agent.md lists the codes; the runtime's log has the reference.",
+        )
+    raise Finding(
+        f"Asked {where}, the answer is cut after {recording.lasted:.1f} s.",
+        "Compare with api.timeoutSeconds and the idle limit; then the runtime's log.",
+    )

@@ -1,0 +1,130 @@
+"""What is deployed, read from above: one small interface, for AWS and for the local run.
+
+A *resource* is what the last `pulumi up` wrote; the *stage* serves a snapshot of it, taken when it was last deployed.
+The two differ when a change was made and not deployed, by hand or by a deployment without triggers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import SecretStr
+
+ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
+"""Carries the secret by which the agent knows that a request came through the API."""
+
+
+class DeploymentUnavailable(Exception):  # noqa: N818 - the reader's failure, not the stack's
+    """The deployment cannot be read; the text says why and how it could."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How ``POST /invocations`` is set up. A field is None where the reader could not tell.
+
+    Attributes:
+        transfer_mode: ``STREAM`` or ``BUFFERED``.
+        timeout_milliseconds: of the integration.
+        uri: the backend's, without its query.
+        authorization: ``COGNITO_USER_POOLS`` where the authorizer guards the method.
+        origin_secret: what the gateway adds so that the agent knows it; None when it adds nothing.
+        private: whether the backend is reached through a VPC link.
+    """
+
+    transfer_mode: str | None
+    timeout_milliseconds: int | None
+    uri: str
+    authorization: str | None
+    origin_secret: SecretStr | None
+    private: bool
+
+    def differences(self, other: Invocation) -> list[str]:
+        """What differs from another, by name; what either does not know does not differ."""
+        pairs = {
+            "responseTransferMode": (self.transfer_mode, other.transfer_mode),
+            "timeoutMilliseconds": (self.timeout_milliseconds, other.timeout_milliseconds),
+            "uri": (self.uri, other.uri),
+            "authorization": (self.authorization, other.authorization),
+        }
+        return [
+            f"{name} is {theirs} in the resource and {ours} in the stage"
+            for name, (ours, theirs) in pairs.items()
+            if ours is not None and theirs is not None and ours != theirs
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """A token bucket: steady requests a second, and how many at once."""
+
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedGroup:
+    """One of AWS's rule groups in the web ACL, with the rules that only count."""
+
+    name: str
+    counted: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Firewall:
+    """The web ACL on the stage.
+
+    Attributes:
+        groups: the managed rule groups that it runs.
+        body_limit: bytes above which a rule of its own blocks a body; None when no rule does.
+        evaluates_groups: whether the managed groups are evaluated; a local run only declares them.
+    """
+
+    groups: tuple[ManagedGroup, ...]
+    body_limit: int | None
+    evaluates_groups: bool
+
+
+class Deployment(Protocol):
+    """Reads what is deployed. Every method may raise `DeploymentUnavailable`, and blocks while it reads."""
+
+    def stage(self) -> Invocation:
+        """The method as the stage serves it."""
+        ...
+
+    def resource(self) -> Invocation:
+        """The method as its resources were last written."""
+        ...
+
+    def throttle(self) -> Throttle | None:
+        """The bound on the method's pace; None when there is none."""
+        ...
+
+    def firewall(self) -> Firewall | None:
+        """The web ACL; None when the stage has none."""
+        ...
+
+    def preflight_origin(self) -> str:
+        """The origin that the preflight answer names; empty when there is none."""
+        ...
+
+    def log_line(self, request_id: str) -> Mapping[str, Any] | None:
+        """The access-log line of a request; None when there is none yet."""
+        ...
+
+    def alarms(self) -> int:
+        """How many alarms watch the stack."""
+        ...
+
+
+def literal(source: str | None) -> str | None:
+    """The value of a static parameter mapping, ``'value'``; None for any other."""
+    return source[1:-1] if source and len(source) >= 2 and source[0] == source[-1] == "'" else None
+
+
+def origin_secret(parameters: Mapping[str, str]) -> SecretStr | None:
+    """The origin secret among an integration's request parameters."""
+    wanted = f"integration.request.header.{ORIGIN_HEADER}".lower()
+    found = next((literal(source) for name, source in parameters.items() if name.lower() == wanted), None)
+    return None if found is None else SecretStr(found)

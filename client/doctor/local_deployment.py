@@ -1,0 +1,137 @@
+"""The deployment of a local run, read from the graphs and the log in its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from client.doctor.deployment import (
+    DeploymentUnavailable,
+    Firewall,
+    Invocation,
+    ManagedGroup,
+    Throttle,
+    literal,
+    origin_secret,
+)
+
+Inputs = Mapping[str, Any]
+
+_LOG_TAIL_BYTES = 512 * 1024
+
+
+class LocalDeployment:
+    """Reads ``gateway-graph.json`` (what the gateway serves), ``graph.json`` (the resources) and the access log."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def stage(self) -> Invocation:
+        """See `Deployment.stage`."""
+        return _invocation(self._graph("gateway-graph.json"))
+
+    def resource(self) -> Invocation:
+        """See `Deployment.resource`."""
+        return _invocation(self._graph("graph.json"))
+
+    def throttle(self) -> Throttle | None:
+        """See `Deployment.throttle`."""
+        settings = {
+            inputs["methodPath"].lstrip("/"): inputs["settings"]
+            for inputs in _all(self._graph("gateway-graph.json"), "MethodSettings")
+        }
+        for path in ("invocations/POST", "*/*"):
+            given = settings.get(path, {})
+            if given.get("throttlingRateLimit") is not None and given.get("throttlingBurstLimit") is not None:
+                return Throttle(float(given["throttlingRateLimit"]), int(given["throttlingBurstLimit"]))
+        return None
+
+    def firewall(self) -> Firewall | None:
+        """See `Deployment.firewall`."""
+        graph = self._graph("gateway-graph.json")
+        if not _all(graph, "WebAclAssociation"):
+            return None
+        rules = [rule for acl in _all(graph, "WebAcl") for rule in acl.get("rules", [])]
+        groups = [rule["statement"].get("managedRuleGroupStatement") for rule in rules]
+        limits = [
+            int(rule["statement"]["sizeConstraintStatement"]["size"])
+            for rule in rules
+            if "sizeConstraintStatement" in rule["statement"] and "block" in (rule.get("action") or {})
+        ]
+        return Firewall(
+            groups=tuple(_group(group) for group in groups if group),
+            body_limit=min(limits, default=None),
+            evaluates_groups=False,
+        )
+
+    def preflight_origin(self) -> str:
+        """See `Deployment.preflight_origin`."""
+        for inputs in _all(self._graph("gateway-graph.json"), "IntegrationResponse"):
+            source = inputs.get("responseParameters", {}).get("method.response.header.Access-Control-Allow-Origin")
+            if (origin := literal(source)) is not None:
+                return origin
+        return ""
+
+    def log_line(self, request_id: str) -> Mapping[str, Any] | None:
+        """See `Deployment.log_line`."""
+        path = self._folder / "logs" / "access.log"
+        try:
+            with path.open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise DeploymentUnavailable(f"{path} cannot be read: {error.strerror}") from None
+        for line in reversed(lines):
+            if request_id in line:
+                return _object(line)
+        return None
+
+    def alarms(self) -> int:
+        """See `Deployment.alarms`."""
+        return len(_all(self._graph("graph.json"), "MetricAlarm"))
+
+    def _graph(self, name: str) -> list[Mapping[str, Any]]:
+        path = self._folder / name
+        try:
+            resources: list[Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["resources"]
+        except (OSError, ValueError, KeyError) as error:
+            raise DeploymentUnavailable(f"{path} cannot be read ({type(error).__name__}): is the chain up?") from None
+        return resources
+
+
+def _all(resources: list[Mapping[str, Any]], kind: str) -> list[Inputs]:
+    return [resource["inputs"] for resource in resources if str(resource["type"]).endswith(f":{kind}")]
+
+
+def _invocation(resources: list[Mapping[str, Any]]) -> Invocation:
+    integration = next((one for one in _all(resources, "Integration") if one.get("httpMethod") == "POST"), None)
+    method = next((one for one in _all(resources, "Method") if one.get("httpMethod") == "POST"), None)
+    if integration is None or method is None:
+        raise DeploymentUnavailable("The graph has no POST method with an integration.")
+    return Invocation(
+        transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
+        timeout_milliseconds=int(integration.get("timeoutMilliseconds", 29_000)),
+        uri=str(integration.get("uri", "")).partition("?")[0],
+        authorization=method.get("authorization"),
+        origin_secret=origin_secret(integration.get("requestParameters") or {}),
+        private=integration.get("connectionType") == "VPC_LINK",
+    )
+
+
+def _group(statement: Inputs) -> ManagedGroup:
+    overrides = statement.get("ruleActionOverrides") or []
+    counted = frozenset(override["name"] for override in overrides if "count" in override["actionToUse"])
+    return ManagedGroup(statement["name"], counted)
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

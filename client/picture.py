@@ -1,0 +1,136 @@
+"""The timeline as a picture: SVG by hand, PNG from it."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from client.errors import UsageError
+from client.text import harmless
+from client.timeline import Lane
+
+WIDTH, LEFT, RIGHT, TOP, LANE, BOTTOM = 960, 24, 24, 64, 96, 56
+FONT = "DejaVu Sans, Verdana, sans-serif"
+# Told apart by people who do not see red and green as others do, too.
+STREAMED, HELD, WAIT, BEAT, INK, FAINT = "#0072b2", "#d55e00", "#f3e3d3", "#cc79a7", "#1a1a1a", "#6b6b6b"
+STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
+MOST_MARKS = 12
+TITLE_CHARACTERS = 90
+
+Attributes = dict[str, str | float]
+
+
+def svg(lanes: list[Lane], title: str) -> str:
+    """A picture of the lanes, one below the other, on one axis."""
+    height = TOP + LANE * len(lanes) + BOTTOM
+    title = harmless(title)[:TITLE_CHARACTERS]  # XML has no place for control characters
+    root = _tag(
+        None,
+        "svg",
+        {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {WIDTH} {height}", "role": "img"},
+    )
+    root.set("width", str(WIDTH))
+    root.set("height", str(height))
+    root.set("font-family", FONT)
+    _tag(root, "title", {}, f"{title}: when each word arrived")
+    _tag(root, "rect", {"width": WIDTH, "height": height, "fill": "#ffffff"})
+    _tag(root, "text", {"x": LEFT, "y": 30, "font-size": 18, "fill": INK, "font-weight": "bold"}, title)
+    _tag(root, "text", {"x": LEFT, "y": 50, "font-size": 12, "fill": FAINT}, "A line for each word, where it arrived.")
+    longest = max(lane.lasted for lane in lanes)
+    scale = (WIDTH - LEFT - RIGHT) / longest
+    for number, lane in enumerate(lanes):
+        _lane(root, lane, TOP + LANE * number, scale)
+    _axis(root, TOP + LANE * len(lanes), longest, scale)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def write_svg(path: Path, lanes: list[Lane], title: str) -> None:
+    """Write the picture.
+
+    Raises:
+        UsageError: when the file cannot be written.
+    """
+    try:
+        path.write_text(svg(lanes, title), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def write_png(path: Path, lanes: list[Lane], title: str) -> None:
+    """Write the picture in twice its size, sharp on any screen.
+
+    Raises:
+        UsageError: when the renderer is not installed, or the file cannot be written.
+    """
+    try:
+        # One binary wheel, needed for this alone, and not typed.
+        resvg: Any = importlib.import_module("resvg_py")
+    except ImportError:
+        raise UsageError("A PNG needs resvg-py: `.venv/bin/pip install resvg-py`, or write an --svg.") from None
+    try:
+        path.write_bytes(bytes(resvg.svg_to_bytes(svg_string=svg(lanes, title), zoom=2)))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> None:
+    group = _tag(root, "g", {})
+    held = lane.flow.verdict in ("buffered", "lumps")
+    told = f"first word after {lane.first_word:.2f} s, last after {lane.last_word:.2f} s"
+    _tag(group, "text", {"x": LEFT, "y": top + 18, "font-size": 14, "fill": INK, "font-weight": "bold"}, lane.name)
+    right: Attributes = {"x": WIDTH - RIGHT, "y": top + 18, "font-size": 12, "fill": FAINT, "text-anchor": "end"}
+    _tag(group, "text", right, told)
+    bar: Attributes = {"y": top + 30, "height": 40}
+    _tag(group, "rect", {**bar, "x": LEFT, "width": lane.lasted * scale, "fill": "#f2f2f2"})
+    waited = lane.first_word * scale
+    _tag(group, "rect", {**bar, "x": LEFT, "width": waited, "fill": WAIT})
+    if waited > 200:
+        _tag(
+            group,
+            "text",
+            {"x": LEFT + waited / 2, "y": top + 54, "font-size": 12, "fill": FAINT, "text-anchor": "middle"},
+            "nothing to read yet",
+        )
+    for word in lane.words:
+        x = LEFT + word * scale
+        _tag(
+            group,
+            "line",
+            {
+                "x1": x,
+                "x2": x,
+                "y1": top + 30,
+                "y2": top + 70,
+                "stroke": HELD if held else STREAMED,
+                "stroke-width": 1.6,
+            },
+        )
+    for beat in lane.heartbeats:
+        _tag(group, "circle", {"cx": LEFT + beat * scale, "cy": top + 76, "r": 3, "fill": BEAT})
+
+
+def _axis(root: ElementTree.Element, top: float, longest: float, scale: float) -> None:
+    step = next((one for one in STEPS if longest / one <= MOST_MARKS), STEPS[-1])
+    group = _tag(root, "g", {"stroke": FAINT, "fill": FAINT, "font-size": 11})
+    _tag(group, "line", {"x1": LEFT, "x2": WIDTH - RIGHT, "y1": top + 4, "y2": top + 4})
+    for number in range(math.floor(longest / step) + 1):
+        x = LEFT + number * step * scale
+        _tag(group, "line", {"x1": x, "x2": x, "y1": top + 4, "y2": top + 9})
+        label: Attributes = {"x": x, "y": top + 24, "stroke": "none", "text-anchor": "middle"}
+        _tag(group, "text", label, f"{number * step:g} s")
+
+
+def _tag(parent: ElementTree.Element | None, name: str, attributes: Attributes, text: str = "") -> ElementTree.Element:
+    written = {key: value if isinstance(value, str) else _number(value) for key, value in attributes.items()}
+    element = ElementTree.Element(name, written) if parent is None else ElementTree.SubElement(parent, name, written)
+    element.text = text or None
+    return element
+
+
+def _number(value: float) -> str:
+    """Hundredths of a pixel are enough, and keep the file small."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))

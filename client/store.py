@@ -1,0 +1,87 @@
+"""Where tokens are kept between two commands: one file per stack, readable by its owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from client.errors import SignInError
+from client.outputs import Outputs
+from client.signin import Tokens
+
+
+class TokenStore:
+    """The stored tokens of one stack's user.
+
+    A local run's tokens live in its own folder, since its user pool does not outlive it; all others live below
+    ``$XDG_STATE_HOME/agent-stream`` (``~/.local/state/agent-stream``).
+    """
+
+    def __init__(self, outputs: Outputs, folder: Path | None = None) -> None:
+        self._outputs = outputs
+        self.path = _path(outputs, folder)
+
+    def load(self) -> Tokens | None:
+        """The stored tokens; None when there are none, or only those of another pool or client.
+
+        Raises:
+            SignInError: when the file is there and cannot be trusted or read.
+        """
+        try:
+            mode = self.path.stat().st_mode
+            if mode & 0o077:
+                raise SignInError(
+                    f"{self.path} can be read by others: remove it, change your password and sign in again."
+                )
+            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            if stored["client"] != self._outputs.user_pool_client_id or stored["pool"] != self._outputs.user_pool_id:
+                return None
+            return Tokens(str(stored["id"]), str(stored["access"]), str(stored["refresh"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SignInError(
+                f"{self.path} cannot be read ({type(error).__name__}): remove it and sign in again."
+            ) from None
+
+    def save(self, tokens: Tokens) -> None:
+        """Write the tokens whole or not at all; the file never exists with a wider mode.
+
+        Raises:
+            SignInError: when it cannot be written.
+        """
+        text = json.dumps(
+            {"pool": self._outputs.user_pool_id, "client": self._outputs.user_pool_client_id, **tokens._asdict()}
+        )
+        draft = ""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # mkstemp gives 0600
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(draft).replace(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                Path(draft).unlink()
+            raise SignInError(f"The tokens cannot be kept in {self.path}: {error.strerror or error}.") from None
+
+    def clear(self) -> bool:
+        """Remove the tokens; False when there were none."""
+        try:
+            self.path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _path(outputs: Outputs, folder: Path | None) -> Path:
+    if folder is None and outputs.is_local and outputs.folder is not None:
+        return outputs.folder / "tokens.json"
+    if folder is None:
+        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "agent-stream"
+    name = outputs.source if outputs.source.startswith("stack ") else outputs.user_pool_id
+    return folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json"

@@ -1,0 +1,126 @@
+"""When each word was here, drawn: one lane for each answer, on one common axis of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Group
+from rich.text import Text
+
+from client.errors import ClientError, CutError, UnreachableError, agent_failure, refusal
+from client.flow import Flow, judge
+from client.recording import Mark, Recording
+
+DENSITY = "▁▂▃▄▅▆▇█"
+"""One column of a lane: the taller, the more words arrived in it."""
+
+WAITING = "·"
+HEARTBEAT = "♥"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One answer.
+
+    Attributes:
+        name: what it is an answer of.
+        words: when each text event was here, in seconds since the question.
+        heartbeats: when each comment was here.
+        lasted: when the answer was over.
+        flow: what the arrivals say.
+    """
+
+    name: str
+    words: tuple[float, ...]
+    heartbeats: tuple[float, ...]
+    lasted: float
+    flow: Flow
+
+    @property
+    def first_word(self) -> float:
+        """Seconds that the reader looked at nothing."""
+        return self.words[0]
+
+    @property
+    def last_word(self) -> float:
+        """When the reader had all of it."""
+        return self.words[-1]
+
+    def facts(self) -> dict[str, object]:
+        """The lane's numbers, for a program."""
+        return {
+            "name": self.name,
+            "verdict": self.flow.verdict,
+            "firstWordSeconds": round(self.first_word, 4),
+            "lastWordSeconds": round(self.last_word, 4),
+            "words": len(self.words),
+            "pieces": self.flow.pieces,
+            "heldBackSeconds": round(self.flow.held, 4),
+            "arrivals": [round(word, 4) for word in self.words],
+            "heartbeats": [round(beat, 4) for beat in self.heartbeats],
+        }
+
+
+def lane_of(name: str, recording: Recording) -> Lane:
+    """The lane of a recorded answer.
+
+    Raises:
+        ClientError: when there was no answer with words in it.
+    """
+    if recording.status == 0:
+        raise UnreachableError(f"{name} cannot be reached: {recording.message}.")
+    if recording.status != 200:
+        raise refusal(recording.status, recording.body[:200].decode(errors="replace"))
+    if recording.ending == "error":
+        raise agent_failure(recording.code, recording.message)
+    if recording.ending != "finished":
+        raise CutError(f"The answer of {name} was cut after {recording.lasted:.1f} s.")
+    words = tuple(mark.seconds for mark in recording.words)
+    if not words:
+        raise ClientError(f"The answer of {name} has no words in it.")
+    heartbeats = tuple(mark.seconds for mark in recording.marks if mark.kind == "comment")
+    return Lane(name, words, heartbeats, recording.lasted, judge(recording))
+
+
+def held_back(lane: Lane, recording: Recording) -> Lane:
+    """The same answer as a buffered gateway would give it: nothing, then everything. Computed, not measured."""
+    end = recording.lasted
+    marks = [Mark(end, mark.kind, mark.text, mark.made) for mark in recording.marks if mark.kind != "comment"]
+    copy = Recording(recording.session_id, status=200, marks=marks, ending="finished", lasted=end)
+    return Lane(f"{lane.name}, if buffered (computed)", (end,) * len(lane.words), (), end, judge(copy))
+
+
+def draw(lanes: list[Lane], width: int) -> Group:
+    """The lanes for a terminal of so many columns."""
+    longest = max(lane.lasted for lane in lanes)
+    columns = max(20, min(120, width - 2))
+    lines: list[Text] = []
+    for lane in lanes:
+        told = f"first word {lane.first_word:.2f} s, last {lane.last_word:.2f} s"
+        room = max(8, columns - len(told) - 1)
+        name = lane.name if len(lane.name) <= room else f"…{lane.name[1 - room :]}"
+        lines += [Text.assemble((f"{name:<{room}} ", "bold"), told), _bar(lane, longest, columns)]
+        lines += [Text(lane.flow.describe(), style="dim"), Text()]
+    end = f"{longest:.2f} s"
+    lines.append(Text(f"0 s{end:>{columns - 3}}", style="dim"))
+    return Group(*lines)
+
+
+def _bar(lane: Lane, longest: float, columns: int) -> Text:
+    def column(seconds: float) -> int:
+        return min(columns - 1, int(seconds / longest * columns))
+
+    counts = [0] * columns
+    for word in lane.words:
+        counts[column(word)] += 1
+    beats = {column(beat) for beat in lane.heartbeats}
+    end, first, most = column(lane.lasted), column(lane.first_word), max(counts)
+    text = Text()
+    for position in range(end + 1):
+        if counts[position]:
+            text.append(DENSITY[(counts[position] * len(DENSITY) - 1) // most], style="cyan")
+        elif position in beats:
+            text.append(HEARTBEAT, style="red")
+        else:
+            text.append(WAITING, style="dim yellow" if position < first else "dim")
+    return text

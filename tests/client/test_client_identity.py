@@ -1,0 +1,222 @@
+"""Sign in, stay signed in, sign out; and where the tokens are meanwhile."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import stat
+import struct
+import time
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from client.account import Account, claims_of, token_fault
+from client.errors import SignInError
+from client.outputs import Outputs
+from client.signin import Challenge, Tokens, refresh, sign_in
+from client.store import TokenStore
+from client.users import Users, administrator, temporary_password
+from tests.client.conftest import PASSWORD, Run
+from tests.client.variants import Base
+
+
+def expired(tokens: Tokens) -> Tokens:
+    claims = {**claims_of(tokens.id), "exp": int(time.time()) + 30}
+    return tokens._replace(id=jwt.encode(claims, "a secret of thirty-two characters", algorithm="HS256"))
+
+
+def test_a_store_is_readable_by_its_owner_alone(outputs: Outputs, tmp_path: Path) -> None:
+    store = TokenStore(outputs, tmp_path / "state")
+    store.save(Tokens("i", "a", "r"))
+    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
+    assert store.load() == Tokens("i", "a", "r")
+    assert [path.name for path in store.path.parent.iterdir()] == [store.path.name]
+
+
+def test_a_store_that_others_can_read_is_not_trusted(outputs: Outputs, tmp_path: Path) -> None:
+    store = TokenStore(outputs, tmp_path)
+    store.save(Tokens("i", "a", "r"))
+    store.path.chmod(0o644)
+    with pytest.raises(SignInError, match="read by others"):
+        store.load()
+
+
+def test_tokens_of_another_client_are_not_used(outputs: Outputs, tmp_path: Path) -> None:
+    TokenStore(outputs, tmp_path).save(Tokens("i", "a", "r"))
+    other = outputs.model_copy(update={"user_pool_client_id": "another"})
+    assert TokenStore(other, tmp_path).load() is None
+
+
+def test_a_broken_store_is_explained(outputs: Outputs, tmp_path: Path) -> None:
+    store = TokenStore(outputs, tmp_path)
+    store.save(Tokens("i", "a", "r"))
+    store.path.write_text("{")
+    with pytest.raises(SignInError, match="remove it"):
+        store.load()
+
+
+def test_a_token_that_is_about_to_end_is_refreshed_and_kept(outputs: Outputs, tokens: Tokens, tmp_path: Path) -> None:
+    store = TokenStore(outputs, tmp_path)
+    mine = sign_in(outputs, str(outputs.demo_username), outputs.demo_password.get_secret_value())  # type: ignore[union-attr]
+    store.save(expired(mine))
+    fresh = Account(outputs, store).tokens()
+    assert claims_of(fresh.id)["exp"] > time.time() + 600
+    assert store.load() == fresh
+
+
+def test_a_sign_in_that_has_ended_is_explained(outputs: Outputs, tmp_path: Path) -> None:
+    store = TokenStore(outputs, tmp_path)
+    store.save(Tokens("not a token", "a", "no refresh token"))
+    with pytest.raises(SignInError, match="client login"):
+        Account(outputs, store).tokens()
+
+
+def test_a_new_password_is_asked_for_and_set(outputs: Outputs) -> None:
+    asked: list[Challenge] = []
+
+    def answer(challenge: Challenge) -> str:
+        asked.append(challenge)
+        return PASSWORD
+
+    name = f"new-{time.monotonic_ns()}@example.com"
+    temporary = Users(outputs).add(name, invite=False)
+    assert temporary
+    assert sign_in(outputs, name, temporary, answer).id
+    assert [challenge.name for challenge in asked] == ["NEW_PASSWORD_REQUIRED"]
+    assert asked[0].secret
+    assert sign_in(outputs, name, PASSWORD).id
+
+
+def test_a_program_without_a_user_says_that_cognito_asks_for_more(outputs: Outputs) -> None:
+    name = f"new-{time.monotonic_ns()}@example.com"
+    temporary = Users(outputs).add(name, invite=False)
+    with pytest.raises(SignInError, match="NEW_PASSWORD_REQUIRED"):
+        sign_in(outputs, name, str(temporary))
+
+
+def test_a_code_from_an_app_is_asked_for(outputs: Outputs, stranger: str) -> None:
+    cognito: Any = administrator(outputs)
+    access = sign_in(outputs, stranger, PASSWORD).access
+    secret = cognito.associate_software_token(AccessToken=access)["SecretCode"]
+    cognito.verify_software_token(AccessToken=access, UserCode=_code(secret))
+    cognito.set_user_mfa_preference(
+        AccessToken=access, SoftwareTokenMfaSettings={"Enabled": True, "PreferredMfa": True}
+    )
+    cognito.set_user_pool_mfa_config(
+        UserPoolId=outputs.user_pool_id, SoftwareTokenMfaConfiguration={"Enabled": True}, MfaConfiguration="OPTIONAL"
+    )
+    asked: list[str] = []
+
+    def answer(challenge: Challenge) -> str:
+        asked.append(challenge.name)
+        return _code(secret)
+
+    try:
+        assert sign_in(outputs, stranger, PASSWORD, answer).id
+    finally:
+        cognito.set_user_pool_mfa_config(UserPoolId=outputs.user_pool_id, MfaConfiguration="OFF")
+    assert asked == ["SOFTWARE_TOKEN_MFA"]
+
+
+def test_a_wrong_password_is_refused(outputs: Outputs, stranger: str) -> None:
+    with pytest.raises(SignInError, match="Incorrect username or password"):
+        sign_in(outputs, stranger, "Wrong-horse-7!")
+
+
+def test_a_disabled_user_cannot_sign_in(outputs: Outputs, stranger: str) -> None:
+    users = Users(outputs)
+    users.disable(stranger)
+    assert [user.enabled for user in users.list() if stranger in (user.username, user.email)] == [False]
+    with pytest.raises(SignInError, match="disabled"):
+        sign_in(outputs, stranger, PASSWORD)
+
+
+def test_a_temporary_password_satisfies_the_strictest_policy() -> None:
+    for _ in range(50):
+        password = temporary_password()
+        assert all(re.search(kind, password) for kind in (r"[A-Z]", r"[a-z]", r"\d", r"[!@#$%^&*]"))
+        assert len(password) == 20
+
+
+def test_the_command_line_signs_in_from_a_pipe_and_out_again(
+    base: Base, run: Run, stranger: str, tmp_path: Path
+) -> None:
+    # Not the chain's own folder, where other tests' tokens are.
+    copy = tmp_path / "outputs.json"
+    copy.write_bytes((base.folder / "outputs.json").read_bytes())
+    done = run("login", "--username", stranger, "--password-stdin", stdin=f"{PASSWORD}\n", file=copy)
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    kept = json.loads((tmp_path / "tokens.json").read_text())
+
+    who = json.loads(run("whoami", "--json", file=copy).stdout)
+    assert who["user"] in (stranger, None)
+    assert who["sub"] == claims_of(kept["id"])["sub"]
+    assert run("token", file=copy).stdout.strip() == kept["id"]
+
+    out = run("logout", file=copy)
+    assert out.returncode == 0, out.stderr
+    assert not (tmp_path / "tokens.json").exists()
+    outputs = base.outputs
+    with pytest.raises(SignInError):
+        refresh(outputs, Tokens(kept["id"], kept["access"], kept["refresh"]))
+
+
+def test_a_wrong_password_on_the_command_line_is_one_sentence(run: Run, stranger: str) -> None:
+    done = run("login", "--username", stranger, "--password-stdin", stdin="Wrong-horse-7!\n")
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Wrong-horse" not in done.stderr
+
+
+def test_an_administrator_adds_lists_and_disables(run: Run) -> None:
+    added = json.loads(run("users", "add", "team@example.com", "--json").stdout)
+    assert len(added["temporaryPassword"]) == 20
+    assert "team@example.com" in run("users", "list").stdout
+    again = run("users", "add", "team@example.com")
+    assert (again.returncode, "UsernameExistsException" in again.stderr) == (1, True)
+    assert run("users", "disable", "team@example.com").returncode == 0
+    listed = [json.loads(line) for line in run("users", "list", "--json").stdout.splitlines()]
+    assert [user["enabled"] for user in listed if user["email"] == "team@example.com"] == [False]
+
+
+def test_without_a_demo_user_the_command_to_sign_in_is_named(base: Base, run: Run, tmp_path: Path) -> None:
+    given = json.loads((base.folder / "outputs.json").read_text())
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps({**given, "demoUsername": None, "demoPassword": None}))
+    done = run("ask", "Hello", file=path)
+    assert done.returncode == 1
+    assert f"client login --outputs {path}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"token_use": "access"}, "access token"),
+        ({"iss": "https://elsewhere"}, "another user pool"),
+        ({"aud": "another"}, "another app client"),
+        ({}, ""),
+    ],
+)
+def test_what_is_wrong_with_a_token_is_told(
+    changed: dict[str, str], said: str, outputs: Outputs, tokens: Tokens
+) -> None:
+    token = jwt.encode({**claims_of(tokens.id), **changed}, "a secret of thirty-two characters", algorithm="HS256")
+    fault = token_fault(token, outputs)
+    assert said in fault
+    assert bool(fault) == bool(said)
+
+
+def _code(secret: str) -> str:
+    """A time-based one-time password (RFC 6238)."""
+    key = base64.b32decode(secret + "=" * (-len(secret) % 8))
+    digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
+    offset = digest[-1] & 15
+    return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"

@@ -1,0 +1,175 @@
+"""What a person sees: words at once, never an escape sequence of the model's, and Ctrl-C that stops only the answer."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from client.stream import Arrival
+from client.text import MarkdownDisplay, PlainDisplay, harmless
+from local.evaluate import ROOT
+from tests.client.conftest import Run
+from tests.client.variants import Base, environment_of
+from tests.e2e.conftest import PATIENCE
+
+
+def word(text: str) -> Arrival:
+    return Arrival({"type": "TEXT_MESSAGE_CONTENT", "delta": text}, 0.0)
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;title\x07", "\x1b[2J", "\x9b31m", "\u202egnp.exe", "\x08\x08"])
+def test_what_a_model_writes_cannot_drive_the_terminal(text: str) -> None:
+    out = io.StringIO()
+    PlainDisplay(out).show(word(f"a{text}b"))
+    assert not set(out.getvalue()) & {"\x1b", "\x07", "\x08", "\x9b", "\u202e"}
+    assert harmless("tab\tand line\n") == "tab\tand line\n"
+
+
+def display() -> tuple[MarkdownDisplay, io.StringIO]:
+    out = io.StringIO()
+    return MarkdownDisplay(Console(file=out, force_terminal=True, width=60, height=10, legacy_windows=False)), out
+
+
+def test_the_first_word_is_on_the_terminal_when_show_returns() -> None:
+    shown, out = display()
+    shown.show(word("Hello"))
+    assert "Hello" in out.getvalue()
+    shown.end()
+
+
+def test_paragraphs_are_printed_once_and_for_good() -> None:
+    shown, out = display()
+    shown.show(word("First paragraph.\n\nSecond"))
+    shown.end()
+    assert out.getvalue().count("First paragraph.") == 1
+    assert out.getvalue().rstrip().endswith("Second")
+
+
+def test_a_blank_line_within_code_does_not_split_it() -> None:
+    shown, out = display()
+    shown.show(word("```\none\n\ntwo\n```\n\nAfter"))
+    shown.end()
+    assert "```" not in out.getvalue()
+
+
+def test_an_answer_in_a_pipe_is_plain_text(run: Run) -> None:
+    done = run("ask", "Hello [words=3 pause=0.01]")
+    assert (done.returncode, done.stdout) == (0, "You asked: “Hello”\n")
+
+
+def test_the_question_can_come_from_a_pipe(run: Run) -> None:
+    assert "Hello" in run("ask", "-", stdin="Hello [words=3 pause=0.01]").stdout
+
+
+def test_events_are_json_lines_and_so_is_the_error(run: Run) -> None:
+    done = run("ask", "Hello [words=3 pause=0.01 fail=throttled at=2]", "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert lines[0]["type"] == "RUN_STARTED"
+    assert lines[-1] == {**lines[-1], "type": "CLIENT_ERROR", "error": "AgentError", "code": "MODEL_THROTTLED"}
+
+
+def test_a_session_remembers_its_owner_and_is_kept(run: Run) -> None:
+    talk = run("chat", stdin="One [words=3 pause=0.01]\n/session\nTwo [words=3 pause=0.01]\n")
+    assert talk.returncode == 0, talk.stderr
+    assert talk.stdout == "You asked: “One”\nYou asked: “Two”\n"
+    assert len(talk.stderr.split("Session ")[1].split()[0]) == 36
+
+
+def test_a_session_id_of_the_wrong_length_is_refused(run: Run) -> None:
+    done = run("ask", "Hello", "--session", "short")
+    assert done.returncode == 1
+    assert "33 to 256" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--stack", "dev", "--local"], ["--local"]])
+def test_two_stacks_at_once_are_refused(arguments: list[str], run: Run) -> None:
+    done = run("ask", "Hello", *arguments)
+    assert done.returncode == 1
+    assert "give one of them" in done.stderr
+
+
+class Terminal:
+    """``python -m client`` on a pseudo-terminal."""
+
+    def __init__(self, base: Base, folder: Path, *arguments: str) -> None:
+        self._here, there = pty.openpty()
+        argv = [sys.executable, "-m", "client", *arguments, "--outputs", str(base.folder / "outputs.json")]
+        environment = {**environment_of(folder), "TERM": "xterm", "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen(
+            argv,
+            cwd=ROOT,
+            env=environment,
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            start_new_session=True,
+            preexec_fn=lambda: _own_terminal(there),  # noqa: PLW1509 - nothing else runs in this process
+        )
+        os.close(there)
+        self.text = ""
+
+    def type(self, text: str) -> None:
+        os.write(self._here, text.encode())
+
+    def until(self, wanted: str) -> str:
+        """Read until something is shown; what was shown up to then."""
+        deadline = time.monotonic() + PATIENCE
+        while wanted not in self.text:
+            assert time.monotonic() < deadline, f"never shown: {wanted!r}, but {self.text!r}"
+            if select.select([self._here], [], [], 0.1)[0]:
+                try:
+                    self.text += os.read(self._here, 65536).decode(errors="replace")
+                except OSError:
+                    assert wanted in self.text, self.text
+                    break
+        before, _, self.text = self.text.partition(wanted)
+        return before
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        os.close(self._here)
+
+
+def _own_terminal(there: int) -> None:
+    fcntl.ioctl(there, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def chat(base: Base, tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(base, tmp_path, "chat")
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def test_ctrl_c_stops_the_answer_and_not_the_talk(chat: Terminal, tmp_path: Path) -> None:
+    chat.until("> ")
+    chat.type("Tell me a long one [words=300 pause=0.05]\n")
+    chat.until("answer")
+    chat.type("\x03")
+    chat.until("Stopped.")
+    chat.until("> ")
+    chat.type("Again [words=3 pause=0.01]\n")
+    chat.until("“Again”")
+    chat.until("> ")
+    chat.type("\x04")
+    chat.until("--session")
+    assert chat.process.wait(PATIENCE) == 0
+    history = tmp_path / "agent-stream" / "history"
+    assert history.stat().st_mode & 0o077 == 0

@@ -1,0 +1,167 @@
+"""A running chain beside which broken variants of its parts are started, so that a fault costs no whole chain."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+from client.outputs import Outputs, read_outputs
+from local.chain import write_private
+from local.faults import Fault
+from local.graph import Graph
+from local.network import LOOPBACK, any_port, is_free
+from local.processes import bare_environment
+from local.state import read_state
+from tests.e2e.conftest import PATIENCE, RunningChain, until
+
+TIME_SCALE = 60.0
+"""The idle limit of 300 s becomes 5 s, and the heartbeats keep their distance to it."""
+
+# What a test starts is forked from a process that has imported what all of it needs: a second of work, done once.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["agent.app", "local.gateway.app", "local.runtime.app", "client.commands.doctor", "client.commands.measure"]
+)
+
+
+def fork(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], streams: Mapping[int, Path]
+) -> BaseProcess:
+    """Start what ``python -m MODULE ARGUMENTS`` does; a stream is a file descriptor and the file that it is."""
+    files = {number: str(path) for number, path in streams.items()}
+    process = _FORKS.Process(target=_run_module, args=(module, [*arguments], {**environment}, files))
+    process.start()
+    return process
+
+
+def _run_module(module: str, arguments: list[str], environment: dict[str, str], streams: dict[int, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in streams.items():
+        file = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, number)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - a forked process has none
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+class Base(RunningChain):
+    """A chain that is well, and stays up for all tests."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "--time-scale", str(TIME_SCALE))
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        state = read_state(self.folder)
+        assert state is not None
+        ports: Mapping[str, int] = state["ports"]
+        return ports
+
+
+class Variant:
+    """The same user pool, behind parts of its own: those that a fault changes, and those in front of them."""
+
+    def __init__(self, base: Base, fault: Fault, folder: Path) -> None:
+        self._base = base
+        self._fault = fault
+        self._processes: list[BaseProcess] = []
+        self.folder = folder
+        self.ports = dict(base.ports)
+        try:
+            self._start()
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def outputs(self) -> Outputs:
+        return read_outputs(self.folder / "outputs.json")
+
+    def end(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.join(PATIENCE)
+            process.close()
+
+    def _start(self) -> None:
+        fault, graph = self._fault, self._base.graph
+        own_agent = fault.agent_environment or fault.agent_module != "agent"
+        own = [*(["agent"] if own_agent else []), *(["runtime"] if own_agent or fault.runtime else []), "gateway"]
+        for name in own:
+            self.ports[name] = any_port()
+        served_by_gateway = fault.gateway(graph) if fault.gateway else graph
+        served_by_runtime = fault.runtime(graph) if fault.runtime else graph
+        self._write("graph", fault.resources(graph).to_json())
+        self._write("gateway-graph", served_by_gateway.to_json())
+        self._write("runtime-graph", served_by_runtime.to_json())
+        self._write("outputs", json.dumps(self._outputs()))
+        (self.folder / "logs").mkdir(exist_ok=True)
+        if "agent" in own:
+            self._run(fault.agent_module, [], self._agent_environment(graph))
+        if "runtime" in own:
+            agent = f"http://{LOOPBACK}:{self.ports['agent']}"
+            self._run("local.runtime", [*self._server("runtime"), "--agent", agent])
+        log = str(self.folder / "logs" / "access.log")
+        self._run("local.gateway", [*self._server("gateway"), "--time-scale", str(TIME_SCALE), "--access-log", log])
+        for name in own:
+            until(lambda name=name: not is_free(self.ports[name]), f"the {name} listens")  # type: ignore[misc]
+
+    def _write(self, name: str, text: str) -> None:
+        write_private(self.folder / f"{name}.json", text)
+
+    def _server(self, name: str) -> list[str]:
+        argv = ["--graph", str(self.folder / f"{name}-graph.json"), "--port", str(self.ports[name])]
+        region = self._base.graph.region
+        for host, part in (("cognito-idp", "emulator"), ("bedrock-agentcore", "runtime")):
+            argv += ["--address", f"{host}.{region}.amazonaws.com=http://{LOOPBACK}:{self.ports[part]}"]
+        return argv
+
+    def _agent_environment(self, graph: Graph) -> dict[str, str]:
+        runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+        declared: dict[str, str] = runtime.inputs["environmentVariables"]
+        return {
+            **declared,
+            "AGENT_HEARTBEAT_SECONDS": str(float(declared["AGENT_HEARTBEAT_SECONDS"]) / TIME_SCALE),
+            "AGENT_HOST": LOOPBACK,
+            "AGENT_PORT": str(self.ports["agent"]),
+            "AGENT_MODEL": "scripted",
+            "AWS_REGION": graph.region,
+            **self._fault.agent_environment,
+        }
+
+    def _run(self, module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        log = self.folder / "parts.log"
+        self._processes.append(fork(module, arguments, {**bare_environment(), **(environment or {})}, {1: log, 2: log}))
+
+    def _outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = json.loads((self._base.folder / "outputs.json").read_text())
+        outputs["timeScale"] = TIME_SCALE
+        before = self._base.ports
+        for key in ("apiUrl", "invokeUrl", "runtimeUrl"):
+            for name in ("gateway", "runtime"):
+                outputs[key] = outputs[key].replace(f":{before[name]}/", f":{self.ports[name]}/")
+        return dict(self._fault.outputs(outputs))
+
+
+WELL = Fault(name="none", description="nothing is wrong", check="")
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment of a command line whose stored tokens are the test's own, and which has no AWS credentials."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {name: str(folder / "none") for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")}
+    return {
+        **inherited,
+        **nowhere,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "XDG_STATE_HOME": str(folder),
+        "COLUMNS": "120",
+    }
