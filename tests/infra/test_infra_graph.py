@@ -57,7 +57,14 @@ class TestShape:
         promised = {
             *("region", "apiUrl", "invokeUrl", "userPoolId", "userPoolClientId", "issuer", "discoveryUrl", "loginUrl"),
             *("runtimeArn", "runtimeId", "runtimeUrl", "qualifier", "webAclArn", "restApiId", "stageName"),
-            *("responseTransferMode", "timeoutSeconds", "idleTimeoutSeconds", "heartbeatSeconds", "dashboardUrl"),
+            *(
+                "responseTransferMode",
+                "timeoutSeconds",
+                "idleTimeoutSeconds",
+                "heartbeatSeconds",
+                "dashboardUrl",
+                "callbackUrls",
+            ),
         }
         assert promised <= set(any_graph.outputs)
         assert set(any_graph.outputs) - promised <= {"apiKeys"}
