@@ -20,7 +20,7 @@ from local.chain import Chain
 from local.network import LOOPBACK
 
 PATIENCE = 30.0
-ONE_BYTE_SECONDS = 8
+ONE_BYTE_SECONDS = 5
 
 
 class Scene(NamedTuple):

@@ -43,6 +43,13 @@ class Row(NamedTuple):
     held: bool
 
 
+class Others(NamedTuple):
+    """The streams that run beside a fault: how many, and how many seconds long."""
+
+    streams: int
+    seconds: int
+
+
 def unthrottled(graph: Graph) -> Graph:
     """The graph with a throttle and rate rules that the soak itself does not meet."""
     for settings in graph.all("aws:apigateway/methodSettings:MethodSettings"):
@@ -150,16 +157,17 @@ async def steady(scene: Scene, streams: int, seconds: int, console: Console) -> 
 
 
 async def under_fault(
-    scene: Scene, name: str, scenario: Scenario, streams: int, console: Console, *, fatal: bool
+    scene: Scene, name: str, scenario: Scenario, others: Others, console: Console, *, fatal: bool
 ) -> Row:
     """A fault while streams run."""
     before = memory_mb(scene.chain)
-    prompt = Prompt("Meanwhile. [words=60 pause=0.1]")
+    streams = others.streams
+    prompt = Prompt(f"Meanwhile. [words={others.seconds * 10} pause=0.1]")
     with console.status(f"{name}, while {streams} streams run ..."):
-        others = asyncio.create_task(listen_to_many(scene.url, scene.token, prompt, streams))
+        listening = asyncio.create_task(listen_to_many(scene.url, scene.token, prompt, streams))
         await asyncio.sleep(1.5)  # let them begin: the fault is to hit them in mid-stream
         victim = await ignoring_cuts(scenario(scene))
-        heard = await others
+        heard = await listening
     growth = grown(before, memory_mb(scene.chain))
     ends = {"cut", "error MODEL_UNAVAILABLE"} if fatal else {"whole"}
     held = not victim.startswith("FAILED") and growth < MEMORY_LIMIT_MB
@@ -176,7 +184,7 @@ async def everything_at_once(scene: Scene) -> str:
     return f"FAILED: {'; '.join(failed)}" if failed else f"all {len(victims)} saw what they must"
 
 
-async def soak(streams: int, seconds: int, others: int, console: Console, *, together: bool) -> list[Row]:
+async def soak(streams: int, seconds: int, others: Others, console: Console, *, together: bool) -> list[Row]:
     """The whole soak; one row for each part."""
     untouched: Mapping[str, Scenario] = {"every fault at once": everything_at_once} if together else UNTOUCHED
     with tempfile.TemporaryDirectory(prefix="agent-stream-soak-") as folder:
@@ -193,11 +201,12 @@ def main(
     streams: Annotated[int, typer.Option(help="Streams at once in the first part.")] = 300,
     seconds: Annotated[int, typer.Option(help="How long each lasts.")] = 60,
     others: Annotated[int, typer.Option(help="Streams that run beside each fault.")] = 50,
+    beside: Annotated[int, typer.Option(help="Seconds that those last.")] = 6,
     together: Annotated[bool, typer.Option(help="All faults at once in place of one after another.")] = False,
 ) -> None:
     """Many streams, then every fault in turn while streams run; exit code 1 when anything did not hold."""
     console = Console(highlight=False)
-    rows = asyncio.run(soak(streams, seconds, others, console, together=together))
+    rows = asyncio.run(soak(streams, seconds, Others(others, beside), console, together=together))
     table = Table("what", "the streams", "the victim", "memory", "held")
     for row in rows:
         table.add_row(row.name, row.others, row.victim, row.memory, "yes" if row.held else "[bold red]NO[/]")

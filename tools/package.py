@@ -87,7 +87,7 @@ def licences(target: Path) -> Iterator[str]:
 def write_zip(source: Path, destination: Path) -> int:
     """Zip a folder reproducibly; returns the size of its content in bytes, unzipped."""
     total = 0
-    with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(source.rglob("*")):
             if path.is_dir() or "__pycache__" in path.parts:
                 continue

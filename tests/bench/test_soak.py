@@ -10,7 +10,20 @@ from local.evaluate import ROOT
 
 def test_every_stream_is_whole_while_everything_else_goes_wrong() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bench.soak", "--streams", "20", "--seconds", "2", "--others", "5", "--together"],
+        [
+            sys.executable,
+            "-m",
+            "bench.soak",
+            "--streams",
+            "20",
+            "--seconds",
+            "2",
+            "--others",
+            "5",
+            "--beside",
+            "3",
+            "--together",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
