@@ -242,6 +242,19 @@ def test_a_body_that_does_not_fit_the_model_is_refused_before_the_runtime(
     assert not backend.requests
 
 
+def test_a_content_type_without_a_model_is_not_checked(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    method = next(one for one in graph.all("aws:apigateway/method:Method") if one.inputs["httpMethod"] == "POST")
+    (model,) = method.inputs["requestModels"].values()
+    url = serve_gateway(graph.with_inputs(method.urn, requestModels={"application/json": model}))
+    assert (
+        post(url, pool.id_token(), body=b"{}", **{"Content-Type": "application/json; charset=utf-8"}).status_code == 400
+    )
+    assert post(url, pool.id_token(), body=b"{}", **{"Content-Type": "text/plain"}).status_code == 200
+    assert backend.bodies == [b"{}"]
+
+
 def test_a_body_over_ten_megabytes_is_refused(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
     url = serve_gateway(with_rules(graph))
     # Refused while it is still being sent, the connection may be closed under the caller.
