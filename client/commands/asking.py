@@ -157,7 +157,9 @@ async def _show(conversation: Conversation, prompt: str, display: Display) -> No
 def _display(*, as_json: bool) -> Display:
     if as_json:
         return JsonDisplay()
-    return MarkdownDisplay(Console()) if sys.stdout.isatty() else PlainDisplay()
+    console = Console()
+    # A terminal that cannot move its cursor would show nothing until the end.
+    return MarkdownDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay()
 
 
 def _lines(*, interactive: bool) -> Iterator[str]:

@@ -40,7 +40,15 @@ def test_what_a_model_writes_cannot_drive_the_terminal(text: str) -> None:
 
 def display() -> tuple[MarkdownDisplay, io.StringIO]:
     out = io.StringIO()
-    return MarkdownDisplay(Console(file=out, force_terminal=True, width=60, height=10, legacy_windows=False)), out
+    console = Console(
+        file=out,
+        force_terminal=True,
+        width=60,
+        height=10,
+        legacy_windows=False,
+        _environ={"TERM": "xterm"},  # whatever the tests themselves run in
+    )
+    return MarkdownDisplay(console), out
 
 
 def test_the_first_word_is_on_the_terminal_when_show_returns() -> None:
