@@ -24,7 +24,7 @@ from local.faults import Fault
 from local.graph import Graph, ProgramError
 from local.network import LOOPBACK, AddressBook, Ports
 from local.processes import Child, bare_environment
-from local.provision import Provisioned, provision
+from local.provision import Provisioned, Provisioner
 from local.supervisor import Supervisor
 
 USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
@@ -64,6 +64,7 @@ class Chain:
         self._supervisor = Supervisor()
         self._reserved = Ports()
         self.ports = choose_ports(options.ports, self._reserved)
+        self._standby: Provisioner | None = None
         self.graph: Graph
         self.outputs: dict[str, Any] = {}
 
@@ -80,7 +81,7 @@ class Chain:
         endpoint = self.url("emulator")
         async with _together() as group:
             group.create_task(self._start_emulator())
-            provisioning = group.create_task(provision(options.stack, endpoint))
+            provisioning = group.create_task((await Provisioner.start()).provision(options.stack, endpoint))
         await self._serve(provisioning.result())
 
     async def _serve(self, provisioned: Provisioned) -> None:
@@ -93,7 +94,7 @@ class Chain:
         served_by_gateway = fault.gateway(self.graph) if fault and fault.gateway else self.graph
         served_by_runtime = fault.runtime(self.graph) if fault and fault.runtime else self.graph
         async with _together() as group:
-            if not options.sessions:
+            if not options.sessions and "agent" not in self.processes:
                 group.create_task(self._start_agent())
             group.create_task(self._start_runtime(served_by_runtime))
             group.create_task(self.start_gateway("gateway", served_by_gateway))
@@ -119,10 +120,24 @@ class Chain:
         """
         user = (self.outputs["demoUsername"], self.outputs["demoPassword"])
         served = self._options.folder / "graph.json"
-        provisioned = await provision(self._options.stack, self.url("emulator"), served=served, user=user)
-        if provisioned.graph != self.graph:
-            await self._supervisor.end("gateway", "runtime", "agent")
-            await self._serve(provisioned)
+        provisioner, self._standby = self._standby or await Provisioner.start(), None
+        try:
+            provisioned = await provisioner.provision(
+                self._options.stack, self.url("emulator"), served=served, user=user
+            )
+            if provisioned.graph != self.graph:
+                before, self.graph = self._agent_environment(), provisioned.graph
+                same = before == self._agent_environment()  # then the agent, and what it remembers, can stay
+                await self._supervisor.end("gateway", "runtime", *(() if same else ("agent",)))
+                await self._serve(provisioned)
+        finally:
+            await self.stand_by()
+
+    async def stand_by(self) -> None:
+        """Have a process ready for the next `restart_graph`, with its imports done."""
+        types = [resource.type.split(":") for resource in self.graph.resources]
+        modules = {parts[1].partition("/")[0] for parts in types if parts[0] == "aws"}
+        self._standby = await Provisioner.start(sorted(modules))
 
     async def start_gateway(
         self,
@@ -166,6 +181,8 @@ class Chain:
     async def stop(self) -> None:
         """Stop every child."""
         await self._supervisor.end_all()
+        if self._standby is not None:
+            await self._standby.close()
         self._reserved.release()
         for name in ("outputs.json", "tokens.json"):  # of no use without the user pool
             (self.folder / name).unlink(missing_ok=True)

@@ -1,16 +1,19 @@
 """Makes the declared user pool exist in the emulator, and a demo user in it, in a process of its own.
 
-``python -m local.provision STACK ENDPOINT [GRAPH]`` prints ``{"graph": …, "user": [name, password] | null}``. Apart,
-because Pulumi keeps its state in the process and its imports are of no use to the supervisor.
+``python -m local.provision [MODULE ...]`` imports those modules of the AWS provider, reads one line of JSON (``stack``,
+``endpoint``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``. Apart, because Pulumi keeps its
+state in the process and its imports are of no use to the supervisor; and by line, so that a process may stand ready
+with its seconds of imports done.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,41 +36,59 @@ class Provisioned(NamedTuple):
     password: str
 
 
-async def provision(
-    stack: str, endpoint: str, *, served: Path | None = None, user: tuple[str, str] | None = None
-) -> Provisioned:
-    """Evaluate a stack against the emulator at ``endpoint``, which may still be starting.
+class Provisioner:
+    """A process that provisions once. Close it if it is not used."""
 
-    Args:
-        stack: the stack's name.
-        endpoint: the emulator's address.
-        served: a graph that was provisioned before; what is declared as it was there is kept.
-        user: the demo user that was made with it.
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
 
-    Raises:
-        ProgramError: with a sentence about what is at fault.
-    """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local.provision", stack, endpoint, *([str(served)] if served else [])),
-        cwd=ROOT,
-        env=bare_environment(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        output, complaint = await process.communicate()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
-    if process.returncode == REFUSED:
-        raise ProgramError(complaint.decode(errors="replace").strip())
-    if process.returncode:
-        last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ProgramError(f"The program failed ({last}): run `python -m local.evaluate {stack}` to see where.")
-    result = json.loads(output)
-    username, password = result["user"] or user or ("", "")
-    return Provisioned(Graph.from_json(result["graph"]), username, password)
+    @classmethod
+    async def start(cls, modules: Sequence[str] = ()) -> Provisioner:
+        """Start it; with the provider's modules that a program is known to use, it has imported them when asked."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "local.provision", *modules),
+            cwd=ROOT,
+            env=bare_environment(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return cls(process)
+
+    async def provision(
+        self, stack: str, endpoint: str, *, served: Path | None = None, user: tuple[str, str] | None = None
+    ) -> Provisioned:
+        """Evaluate a stack against the emulator at ``endpoint``, which may still be starting.
+
+        Args:
+            stack: the stack's name.
+            endpoint: the emulator's address.
+            served: a graph that was provisioned before; what is declared as it was there is kept.
+            user: the demo user that was made with it.
+
+        Raises:
+            ProgramError: with a sentence about what is at fault.
+        """
+        asked = json.dumps({"stack": stack, "endpoint": endpoint, "served": str(served) if served else None})
+        try:
+            output, complaint = await self._process.communicate(f"{asked}\n".encode())
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+        if self._process.returncode == REFUSED:
+            raise ProgramError(complaint.decode(errors="replace").strip())
+        if self._process.returncode:
+            last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ProgramError(f"The program failed ({last}): run `python -m local.evaluate {stack}` to see where.")
+        result = json.loads(output)
+        username, password = result["user"] or user or ("", "")
+        return Provisioned(Graph.from_json(result["graph"]), username, password)
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
 
 
 class KeepingProvider:
@@ -87,12 +108,18 @@ class KeepingProvider:
         return self._provider.create(type_, name, inputs)
 
 
-def main(arguments: list[str]) -> int:
-    """Provision, print the result; `REFUSED` and a sentence on standard error when that cannot be done."""
-    stack, endpoint, *served = arguments
+def main(modules: list[str]) -> int:
+    """Provision what the line asks for, print the result; `REFUSED` and a sentence when that cannot be done."""
+    for name in modules:
+        hasattr(importlib.import_module(f"pulumi_aws.{name}"), "__all__")  # a look inside makes a lazy module load
+    line = sys.stdin.readline()
+    if not line:
+        return 0  # nobody asks any more
+    asked = json.loads(line)
+    stack, endpoint, served = asked["stack"], asked["endpoint"], asked["served"]
     try:
         emulator = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""))
-        before = Graph.from_json(Path(served[0]).read_text(encoding="utf-8")) if served else None
+        before = Graph.from_json(Path(served).read_text(encoding="utf-8")) if served else None
         graph = evaluate(stack, KeepingProvider(emulator, before) if before else emulator)
         pool = graph.one("aws:cognito/userPool:UserPool").id
         known = before is not None and before.one("aws:cognito/userPool:UserPool").id == pool

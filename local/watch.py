@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from pathlib import Path
@@ -27,14 +28,28 @@ def affected(paths: set[Path]) -> str | None:
 
 async def watch(chain: Chain) -> None:
     """Restart what changes, until cancelled; a program that cannot be evaluated leaves the old one up."""
-    async for changes in awatch(ROOT / "infra", ROOT / "agent", *ROOT.glob("*.yaml"), ROOT / "__main__.py"):
-        what = affected({Path(path) for _, path in changes})
-        if what is None:
-            continue
-        began = time.monotonic()
-        try:
-            await (chain.restart_graph() if what == "graph" else chain.restart_agent())
-        except ProgramError as error:
-            print(f"{error} What was up stays up.", file=sys.stderr, flush=True)
-        else:
-            print(f"Restarted the {what} in {time.monotonic() - began:.1f} s.", flush=True)
+    changed: asyncio.Queue[set[Path]] = asyncio.Queue()
+
+    async def collect(*folders: Path, recursive: bool) -> None:
+        async for changes in awatch(*folders, recursive=recursive):
+            changed.put_nowait({Path(path) for _, path in changes})
+
+    await chain.stand_by()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(collect(ROOT / "infra", ROOT / "agent", recursive=True))
+        # The folder and not its files: an editor that saves puts a new file in the old one's place.
+        group.create_task(collect(ROOT, recursive=False))
+        while True:
+            await _restart(chain, affected(await changed.get()))
+
+
+async def _restart(chain: Chain, what: str | None) -> None:
+    if what is None:
+        return
+    began = time.monotonic()
+    try:
+        await (chain.restart_graph() if what == "graph" else chain.restart_agent())
+    except ProgramError as error:
+        print(f"{error} What was up stays up.", file=sys.stderr, flush=True)
+    else:
+        print(f"Restarted the {what} in {time.monotonic() - began:.1f} s.", flush=True)
