@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,26 +77,30 @@ def faults() -> None:
 async def _up(options: Options, *, watching: bool) -> None:
     with Claim.take(options.folder) as claim:
         async with running(options) as chain:
-            claim.describe(
-                {
-                    "stack": options.stack,
-                    "ports": chain.ports,
-                    "processes": chain.processes,
-                    "notEmulated": not_emulated(chain.graph),
-                }
-            )
+
+            def describe() -> None:
+                claim.describe(
+                    {
+                        "stack": options.stack,
+                        "ports": chain.ports,
+                        "processes": chain.processes,
+                        "notEmulated": not_emulated(chain.graph),
+                    }
+                )
+
+            describe()
             _print_ready(chain, options.folder)
-            reason = await _first_failure(chain, watching=watching)
+            reason = await _first_failure(chain, describe if watching else None)
     print(reason, file=sys.stderr)
     raise typer.Exit(1)
 
 
-async def _first_failure(chain: Chain, *, watching: bool) -> str:
-    if not watching:
+async def _first_failure(chain: Chain, restarted: Callable[[], None] | None) -> str:
+    if restarted is None:
         return await chain.first_failure()
     from local.watch import watch as watch_files  # noqa: PLC0415 - needed by nothing else
 
-    restarting = asyncio.create_task(watch_files(chain))
+    restarting = asyncio.create_task(watch_files(chain, restarted))
     try:
         return await chain.first_failure()
     finally:

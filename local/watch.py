@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from watchfiles import awatch
@@ -26,8 +27,13 @@ def affected(paths: set[Path]) -> str | None:
     return "agent" if any(part[0] == "agent" for part in parts) else None
 
 
-async def watch(chain: Chain) -> None:
-    """Restart what changes, until cancelled; a program that cannot be evaluated leaves the old one up."""
+async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
+    """Restart what changes, until cancelled; a program that cannot be evaluated leaves the old one up.
+
+    Args:
+        chain: what is up.
+        restarted: called after each restart: process ids have changed.
+    """
     changed: asyncio.Queue[set[Path]] = asyncio.Queue()
 
     async def collect(*folders: Path, recursive: bool) -> None:
@@ -41,6 +47,7 @@ async def watch(chain: Chain) -> None:
         group.create_task(collect(ROOT, recursive=False))
         while True:
             await _restart(chain, affected(await changed.get()))
+            restarted()
 
 
 async def _restart(chain: Chain, what: str | None) -> None:

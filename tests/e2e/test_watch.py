@@ -38,6 +38,7 @@ def test_a_changed_setting_reaches_the_gateway_and_users_stay_signed_in(stack: P
         until(lambda: _origin(chain) == "https://watched.example", "the new origin is served")
         until(lambda: _status(chain, tokens.id) == 200, "the same token is good")
         assert chain.process.poll() is None
+        until(lambda: chain.children["gateway"] != before["gateway"], "the new process is written down")
         assert chain.outputs.user_pool_id == outputs.user_pool_id
 
         stack.write_text("config: [")
