@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.agent import Comparison, compare, started_in
+from local import ROOT
 from local.chain import Options, running
 
-ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / ".build" / "bench.svg"
 BAR = 24
 

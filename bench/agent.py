@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import aiohttp
 
+from local import ROOT
 from local.network import LOOPBACK, any_port
 from local.processes import Child, bare_environment
 
-ROOT = Path(__file__).resolve().parent.parent
 WORDS = 20_000
 """In all streams of a measurement together."""
 

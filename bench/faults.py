@@ -160,7 +160,7 @@ FATAL: Mapping[str, Scenario] = {"agent killed": agent_killed}
 """Faults that cut every stream, each of which must see a defined end."""
 
 
-async def ignoring_cuts(work: Awaitable[str]) -> str:
+async def verdict_of(work: Awaitable[str]) -> str:
     """The scenario's sentence, or why it failed."""
     with suppress(asyncio.CancelledError):
         try:

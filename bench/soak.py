@@ -22,7 +22,7 @@ from rich.table import Table
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, ignoring_cuts
+from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, verdict_of
 from bench.streams import Heard, Prompt, listen_to_many
 from client.outputs import Outputs
 from client.signin import sign_in
@@ -166,7 +166,7 @@ async def under_fault(
     with console.status(f"{name}, while {streams} streams run ..."):
         listening = asyncio.create_task(listen_to_many(scene.url, scene.token, prompt, streams))
         await asyncio.sleep(1.5)  # let them begin: the fault is to hit them in mid-stream
-        victim = await ignoring_cuts(scenario(scene))
+        victim = await verdict_of(scenario(scene))
         heard = await listening
     growth = grown(before, memory_mb(scene.chain))
     ends = {"cut", "error MODEL_UNAVAILABLE"} if fatal else {"whole"}
@@ -177,7 +177,7 @@ async def under_fault(
 
 async def everything_at_once(scene: Scene) -> str:
     """All faults that need the user pool and leave the others whole, at the same time."""
-    victims = await asyncio.gather(*(ignoring_cuts(scenario(scene)) for scenario in UNTOUCHED.values()))
+    victims = await asyncio.gather(*(verdict_of(scenario(scene)) for scenario in UNTOUCHED.values()))
     failed = [
         f"{name}: {victim}" for name, victim in zip(UNTOUCHED, victims, strict=True) if victim.startswith("FAILED")
     ]

@@ -8,7 +8,6 @@ from infra.metrics import LOG_METRICS, STREAM_DURATION, TIME_TO_FIRST_CONTENT, n
 
 WIDTH, HEIGHT = 12, 6
 PERIOD = 300
-MILLISECONDS = "Milliseconds"
 
 
 def body(

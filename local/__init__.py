@@ -1,1 +1,6 @@
 """The whole chain on loopback, driven by the resource graph that the program declares. See `docs/local-vs-aws.md`."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's folder."""

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from local import ROOT
 from local.chain import USUAL_PORTS, Chain, Options, running
-from local.evaluate import ROOT
 from local.faults import FAULTS, Fault
 from local.graph import ProgramError
 from local.limits import not_emulated

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from local import ROOT
 from local.graph import Graph
 from local.network import LOOPBACK
 from local.processes import Child, bare_environment
-
-ROOT = Path(__file__).resolve().parent.parent
 
 SCALED = ("AGENT_HEARTBEAT_SECONDS", "AGENT_RUN_TIMEOUT_SECONDS")
 """Declared times that must keep their proportion to the limits that the time scale shortens."""

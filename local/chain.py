@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from local import ROOT
 from local.agent_process import agent_environment, start_agent
-from local.evaluate import ROOT, read_settings
+from local.evaluate import read_settings
 from local.faults import Fault
 from local.graph import Graph, ProgramError
 from local.network import LOOPBACK, AddressBook, Ports

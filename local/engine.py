@@ -13,7 +13,6 @@ import logging
 import os
 import runpy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -23,9 +22,8 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
+from local import ROOT
 from local.graph import Answer, Graph, ProgramError, Provider, Resource
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # How Pulumi marks a special value on the wire (pulumi/runtime/rpc.py).
 _SIGNATURE = "4dabf18193072939515e22adb298388d"

@@ -17,10 +17,9 @@ from typing import Any
 
 import yaml
 
+from local import ROOT
 from local.graph import Graph, ProgramError, Provider
 from local.provider import ImaginedProvider
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def stack_file(stack: str) -> Path:

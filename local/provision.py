@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from local.evaluate import ROOT, evaluate, read_settings
+from local import ROOT
+from local.evaluate import evaluate, read_settings
 from local.graph import Answer, Graph, ProgramError
 from local.processes import bare_environment
 from local.provider import EmulatorProvider

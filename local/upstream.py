@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 import aiohttp
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Send
 
@@ -156,3 +156,18 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             await gone
         if not working.done():
             await asyncio.wait((working,))
+
+
+async def read_body(request: Request, limit: int, too_large: Exception) -> bytes:
+    """The whole body of a request.
+
+    Raises:
+        Exception: ``too_large``, as soon as there are more than ``limit`` bytes.
+        ClientDisconnect: when the caller hangs up first.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise too_large
+    return bytes(body)

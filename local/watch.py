@@ -10,8 +10,8 @@ from pathlib import Path
 
 from watchfiles import awatch
 
+from local import ROOT
 from local.chain import Chain
-from local.evaluate import ROOT
 from local.graph import ProgramError
 
 

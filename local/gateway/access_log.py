@@ -5,6 +5,7 @@ Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gate
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,8 +58,6 @@ class AccessLog:
     def __init__(self, path: Path | None, format_: str | None) -> None:
         self._path = path
         self._format = format_
-        self.lost = 0
-        """Lines that could not be written."""
 
     def write(self, exchange: Exchange) -> None:
         """Write the line of a finished exchange."""
@@ -66,11 +65,8 @@ class AccessLog:
             return
         values = {name: _safe(value) for name, value in exchange.finish().items()}
         line = substitute(self._format, values)
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{line}\n")
-        except OSError:
-            self.lost += 1
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
 
 
 def declared_format(graph: Graph) -> str | None:

@@ -28,7 +28,7 @@ from local.gateway.proxy import BackendRequest, Proxy
 from local.gateway.responses import GatewayError, render
 from local.network import AddressBook
 from local.tokens import KeySet
-from local.upstream import client_session, unless_gone
+from local.upstream import client_session, read_body, unless_gone
 
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
 HEADER_LIMIT_BYTES = 20_480
@@ -181,12 +181,8 @@ async def _read(request: Request) -> bytes:
     """The whole request body: API Gateway streams answers, never requests."""
     if sum(len(name) + len(value) for name, value in request.headers.raw) > HEADER_LIMIT_BYTES:
         raise GatewayError("HEADERS_TOO_LARGE", headers={"connection": "close"})
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > REQUEST_LIMIT_BYTES:
-            raise GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
-    return bytes(body)
+    too_large = GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
+    return await read_body(request, REQUEST_LIMIT_BYTES, too_large)
 
 
 def _mock(integration: Integration, request: Request, context: dict[str, str]) -> Response:

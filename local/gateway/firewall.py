@@ -47,7 +47,6 @@ class Rule:
     """One rule. ``action`` is ``allow``, ``block`` or ``count``."""
 
     name: str
-    priority: int
     statement: Statement
     action: str
     answer: Answer | None
@@ -71,13 +70,12 @@ class WebAcl:
     inspection_limit: int
     not_evaluated: tuple[str, ...]
 
-    def check(self, inspected: Inspected) -> list[str]:
-        """Let a request pass, and return the names of the rules that counted it.
+    def check(self, inspected: Inspected) -> None:
+        """Let a request pass. A rule that counts stops nothing; its labels stay for the rules after it.
 
         Raises:
             BlockedError: when a rule, or the default action, blocks it.
         """
-        counted: list[str] = []
         for rule in self.rules:
             if not rule.statement.matches(inspected):
                 continue
@@ -85,11 +83,9 @@ class WebAcl:
             if rule.action == "block":
                 raise BlockedError(rule.name, rule.answer)
             if rule.action == "allow":
-                return counted
-            counted.append(rule.name)
+                return
         if self.default_action == "block":
             raise BlockedError("the default action", self.default_answer)
-        return counted
 
 
 def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | None:
@@ -131,7 +127,6 @@ def _rule(declared: Mapping[str, Any], statement: Statement, bodies: Mapping[str
     kind = next((name for name in ("allow", "block") if name in action), "count")
     return Rule(
         name=declared["name"],
-        priority=declared["priority"],
         statement=statement,
         action=kind,
         answer=_answer(action.get("block") or {}, bodies),

@@ -19,7 +19,15 @@ from local.runtime.authorizer import Discovery, check_token
 from local.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.runtime.errors import RuntimeRefusedError
 from local.runtime.sessions import Agents
-from local.upstream import Headers, PassingResponse, UpstreamError, client_session, open_upstream, unless_gone
+from local.upstream import (
+    Headers,
+    PassingResponse,
+    UpstreamError,
+    client_session,
+    open_upstream,
+    read_body,
+    unless_gone,
+)
 
 SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 SESSION_LENGTH = range(33, 257)
@@ -83,7 +91,8 @@ class RuntimePlane:
         request = Request(scope, receive)
         try:
             session_id = await self._admit(request)
-            body = await _read(request)
+            too_large = RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
+            body = await read_body(request, PAYLOAD_LIMIT_BYTES, too_large)
             async with self._agents.serving(session_id) as agent_url:
                 response = await unless_gone(request.receive, self._call(agent_url, request, session_id, body))
                 await response(scope, receive, send)
@@ -157,15 +166,6 @@ class RuntimePlane:
         if any(len(value) > HEADER_VALUE_LIMIT for _, value in headers):
             raise RuntimeRefusedError("ValidationException", "A header's value is longer than 4 KB")
         return headers
-
-
-async def _read(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > PAYLOAD_LIMIT_BYTES:
-            raise RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
-    return bytes(body)
 
 
 def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents) -> Starlette:

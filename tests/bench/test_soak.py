@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from local.evaluate import ROOT
+from local import ROOT
 
 
 def test_every_stream_is_whole_while_everything_else_goes_wrong() -> None:

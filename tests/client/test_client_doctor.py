@@ -16,8 +16,8 @@ from client.doctor.checks import CHECKS
 from client.outputs import read_outputs
 from client.signin import Tokens
 from client.store import TokenStore
+from local import ROOT
 from local.demo import buffered
-from local.evaluate import ROOT
 from local.faults import FAULTS, Fault
 from local.graph import Graph
 from tests.client.conftest import Run

@@ -20,7 +20,7 @@ from rich.console import Console
 
 from client.stream import Arrival
 from client.text import MarkdownDisplay, PlainDisplay, harmless
-from local.evaluate import ROOT
+from local import ROOT
 from tests.client.conftest import Run
 from tests.client.variants import Base, environment_of
 from tests.e2e.conftest import PATIENCE

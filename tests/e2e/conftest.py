@@ -12,7 +12,7 @@ import pytest
 
 from client.outputs import Outputs, read_outputs
 from client.signin import Tokens, sign_in
-from local.evaluate import ROOT
+from local import ROOT
 from local.graph import Graph
 from local.network import LOOPBACK, any_port, is_free
 from local.state import read_state

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from client.signin import Tokens
-from local.evaluate import ROOT
+from local import ROOT
 from tests.e2e.conftest import RunningChain
 
 HERE = Path(__file__).parent / "ag_ui"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.evaluate import ROOT
+from local import ROOT
 from local.network import is_free
 from local.state import read_state
 from tests.e2e.conftest import PATIENCE, RunningChain, until

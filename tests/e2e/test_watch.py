@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from client.signin import sign_in
-from local.evaluate import ROOT
+from local import ROOT
 from local.watch import affected
 from tests.e2e.conftest import RunningChain, until
 

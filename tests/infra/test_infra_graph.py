@@ -14,7 +14,8 @@ from rich.console import Console
 from infra.access_log import FIELDS, FORMAT_LIMIT, log_format
 from infra.settings.firewall import FirewallSettings
 from infra.waf_rules import CAPACITY_LIMIT, capacity
-from local.evaluate import ROOT, evaluate, read_settings
+from local import ROOT
+from local.evaluate import evaluate, read_settings
 from local.graph import Graph
 from local.graph_table import table
 from local.provider import ImaginedProvider, UnknownProvider

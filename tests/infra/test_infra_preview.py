@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from local.evaluate import ROOT
+from local import ROOT
 from tests.infra.graphs import ENVIRONMENTS
 
 DOCUMENT = ROOT / "docs" / "preview.md"

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from local.evaluate import ROOT
+from local import ROOT
 from local.gateway.api import api_from_graph
 from local.gateway.app import create_app as gateway_app
 from local.graph import Graph

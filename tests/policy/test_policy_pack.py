@@ -16,7 +16,8 @@ import pytest
 from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
-from local.evaluate import ROOT, evaluate, read_settings
+from local import ROOT
+from local.evaluate import evaluate, read_settings
 from local.graph import Graph
 from local.provider import UnknownProvider
 from policy.graph import INTEGRATION
