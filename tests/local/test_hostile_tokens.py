@@ -218,6 +218,17 @@ def test_without_the_pinned_client_tokens_of_the_whole_pool_pass(
     assert post(url, pool.id_token(aud="another-client")).status_code == 200
 
 
+def test_the_kind_of_token_counts_by_itself_whatever_its_audience(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    authorizer = graph.one("aws:apigateway/authorizer:Authorizer")
+    unpinned = serve_gateway(graph.with_inputs(authorizer.urn, identityValidationExpression=None))
+    assert post(unpinned, pool.sign(access_claims(pool))).status_code == 401
+    with_audience = pool.sign({**access_claims(pool), "aud": pool.client_id})
+    assert post(serve_gateway(), with_audience).status_code == 401
+    assert not backend.requests
+
+
 def test_listing_the_client_at_the_runtime_refuses_every_id_token(
     graph: Graph, pool: UserPool, serve_runtime: Serve
 ) -> None:
