@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-
-TESTS = Path(__file__).parent
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 TOGETHER = {
-    "e2e/test_chain.py": "chain",
-    "e2e/test_ag_ui_client.py": "chain",
+    "tests/e2e/test_chain.py": "chain",
+    "tests/e2e/test_ag_ui_client.py": "chain",
 }
 """Files whose tests use one chain that takes seconds to start. Every other file goes by itself, a folder in
 `WHOLE_FOLDERS` as one."""
 
-WHOLE_FOLDERS = {"client"}
+WHOLE_FOLDERS = ("tests/client/",)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        path = item.path.relative_to(TESTS)
-        group = path.parts[0] if path.parts[0] in WHOLE_FOLDERS else TOGETHER.get(path.as_posix(), path.as_posix())
-        item.add_marker(pytest.mark.xdist_group(group))
+class SharedFixtures(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist's schedulers are not typed
+    """Gives one worker all the tests that share a slow fixture.
+
+    pytest-xdist's own ``--dist loadgroup`` would do, but it groups nothing from pytest 9.2 on:
+    https://github.com/pytest-dev/pytest-xdist/issues/1386
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return TOGETHER.get(path) or next((folder for folder in WHOLE_FOLDERS if path.startswith(folder)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedFixtures:
+    return SharedFixtures(config, log)

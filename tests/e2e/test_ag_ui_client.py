@@ -6,7 +6,10 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +26,20 @@ pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="node is not in
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    """The program beside its installed dependencies, kept between runs in the build folder."""
-    folder = ROOT / ".build" / "ag_ui"
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in HERE.iterdir():
-        if source.is_file():
-            shutil.copy(source, folder)
-    installed = folder / "node_modules" / ".package-lock.json"
-    if not installed.exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+    """The program beside its installed dependencies, kept between runs in the build folder.
+
+    It is installed in a folder of its own and then renamed: an interrupted install, or one that another test process
+    does at the same time, is never taken for a whole one.
+    """
+    contents = sha256(b"".join(path.read_bytes() for path in sorted(HERE.iterdir()))).hexdigest()
+    folder = ROOT / ".build" / f"ag_ui-{contents[:12]}"
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
+            beside = Path(shutil.copytree(HERE, Path(parent) / "ag_ui"))
+            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=beside, check=True)
+            with suppress(OSError):  # it is there by now: somebody else's install is as good
+                beside.rename(folder)
     return folder / "run.mjs"
 
 
