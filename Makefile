@@ -29,7 +29,7 @@ demo: setup ## stream one answer through the whole chain on loopback, then the s
 	@$(BIN)/python -m local demo
 
 test: setup ## run every test
-	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
 
 local: setup ## keep the whole chain up on loopback until Ctrl-C
 	@$(BIN)/python -m local up
