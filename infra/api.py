@@ -141,6 +141,9 @@ class StreamingApi(pulumi.ComponentResource):
             # `aud` and fails here
             # (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html).
             identity_validation_expression=pulumi.Output.concat("^", identity.client_id, "$"),
+            # Left out, it is 300 s, and AWS does not say whether a token that expires meanwhile is still let in
+            # (https://docs.aws.amazon.com/apigateway/latest/api/API_CreateAuthorizer.html).
+            authorizer_result_ttl_in_seconds=self._settings.authorizer_cache_seconds,
             opts=self._child,
         )
         model, validator = request_model(self._name, api.id, requests, self._child)

@@ -102,6 +102,13 @@ class ApiSettings(Settings):
         "",
         description="Origin of the page that calls the API from a browser, or * for any. Empty: no browser.",
     )
+    authorizer_cache_seconds: int = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="How long the API goes on letting a token in that it has checked once. 0 checks every time, so "
+        "that a token ends when it expires; AWS's own default is 300.",
+    )
     throttle_rate: float = Field(20, gt=0, le=1_000, description="Steady requests per second for the whole stage.")
     throttle_burst: int = Field(40, ge=1, le=1_000, description="Requests the stage takes at once.")
     invocation_rate: float = Field(

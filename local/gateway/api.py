@@ -28,11 +28,13 @@ class Authorizer:
         issuers: the ``iss`` of each user pool it takes tokens of.
         header: the request header that carries the token, in lower case.
         audience: the expression that ``aud`` must match; None takes any.
+        cache_seconds: how long a caller who was let in is let in again unchecked, in AWS's time.
     """
 
     issuers: tuple[str, ...]
     header: str
     audience: re.Pattern[str] | None
+    cache_seconds: float = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -150,6 +152,7 @@ def _authorizer(resource: Resource) -> Authorizer:
         ),
         header=source.removeprefix("method.request.header.").lower(),
         audience=re.compile(expression) if expression else None,
+        cache_seconds=resource.inputs.get("authorizerResultTtlInSeconds", 300),
     )
 
 

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from local.gateway.access_log import AccessLog, Exchange
 from local.gateway.api import Api, Integration, Method
-from local.gateway.authorizer import authorize
+from local.gateway.authorizer import KnownCallers
 from local.gateway.firewall import BlockedError
 from local.gateway.firewall_statements import Inspected
 from local.gateway.mapping import backend_request, resolve
@@ -52,6 +52,7 @@ class Gateway:
         self._log = log
         self._time_scale = time_scale
         self._keys: dict[str, KeySet] = {}
+        self._callers = KnownCallers(self._keys_of, time_scale=time_scale)
         self._session: aiohttp.ClientSession
         self._proxy: Proxy
 
@@ -144,8 +145,8 @@ class Gateway:
             return
         context, sent = exchange.context, request.headers.getlist(method.authorizer.header)
         try:
-            claims = await authorize(
-                method.authorizer, method.scopes, sent[0] if len(sent) == 1 else None, self._keys_of
+            claims = await self._callers.authorize(
+                method.authorizer, method.scopes, sent[0] if len(sent) == 1 else None
             )
         except GatewayError as error:
             context |= {"authorizer.status": str(error.status), "authorizer.error": error.reason}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jwt
+from cachetools import TTLCache
 
 from local.gateway.api import Authorizer
 from local.gateway.responses import GatewayError
@@ -13,29 +14,59 @@ from local.tokens import ExpiredTokenError, KeySet, KeysUnavailableError, TokenE
 
 Claims = Mapping[str, Any]
 
+CALLERS_LIMIT = 10_000
+"""Callers that are remembered; beyond it the one who came longest ago is checked again."""
 
-async def authorize(
-    authorizer: Authorizer, scopes: tuple[str, ...], header: str | None, keys_of: Callable[[str], KeySet]
+
+class KnownCallers:
+    """Judges callers, and lets one in again unchecked for as long as the authorizer declares.
+
+    AWS documents the time and not what it does to a token that expires meanwhile; here that token is still let in,
+    which is the worse case. A refusal is never kept.
+
+    Args:
+        keys_of: the keys of an issuer.
+        time_scale: AWS's times are divided by this.
+    """
+
+    def __init__(self, keys_of: Callable[[str], KeySet], *, time_scale: float = 1.0) -> None:
+        self._keys_of = keys_of
+        self._time_scale = time_scale
+        self._known: dict[Authorizer, TTLCache[tuple[str, tuple[str, ...]], Claims]] = {}
+
+    async def authorize(self, authorizer: Authorizer, scopes: tuple[str, ...], header: str | None) -> Claims:
+        """The claims of the caller's token.
+
+        Args:
+            authorizer: the method's authorizer.
+            scopes: the method's authorization scopes.
+            header: the value of the authorizer's header; None when the caller sent none, or more than one.
+
+        Raises:
+            GatewayError: when the caller is refused, or cannot be judged.
+        """
+        if not header:
+            raise GatewayError("UNAUTHORIZED", reason="no token")
+        # The gateway takes a token with and without the word; the runtime behind it takes it only with.
+        token = header.removeprefix("Bearer ").strip()
+        known = self._known.setdefault(
+            authorizer, TTLCache(CALLERS_LIMIT, ttl=authorizer.cache_seconds / self._time_scale)
+        )
+        claims = known.get((token, scopes))
+        if claims is None:
+            claims = known[token, scopes] = await _judge(authorizer, scopes, token, self._keys_of)
+        return claims
+
+
+async def _judge(
+    authorizer: Authorizer, scopes: tuple[str, ...], token: str, keys_of: Callable[[str], KeySet]
 ) -> Claims:
-    """The claims of the caller's token.
+    """The claims of a token that the authorizer accepts.
 
     Without scopes on the method the token must be an ID token whose audience matches; with scopes, an access token
     that carries one of them
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html).
-
-    Args:
-        authorizer: the method's authorizer.
-        scopes: the method's authorization scopes.
-        header: the value of the authorizer's header; None when the caller sent none, or more than one.
-        keys_of: the keys of an issuer.
-
-    Raises:
-        GatewayError: when the caller is refused, or cannot be judged.
     """
-    if not header:
-        raise GatewayError("UNAUTHORIZED", reason="no token")
-    # The gateway takes a token with and without the word; the runtime behind it takes it only with.
-    token = header.removeprefix("Bearer ").strip()
     try:
         issuer = _issuer(token, authorizer)
         claims = await verify(token, keys=keys_of(issuer), issuer=issuer)

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.graph import Graph
-from tests.local.conftest import Backend, Serve, UserPool, post
+from tests.local.conftest import Backend, Serve, UserPool, post, wait_for
 
 HOUR = 3600
 
@@ -251,6 +251,30 @@ def test_an_unknown_key_id_refreshes_the_keys_at_a_bounded_rate(
     for number in range(20):
         post(url, pool.sign(pool.id_claims(), headers={"kid": f"unknown-{number}"}))
     assert 1 <= pool.fetches - before <= 2
+
+
+@pytest.mark.parametrize(("cache_seconds", "status"), [(0, 401), (3600, 200)])
+def test_a_caller_is_let_in_again_unchecked_for_as_long_as_declared(
+    cache_seconds: int, status: int, graph: Graph, pool: UserPool, serve_gateway: Serve
+) -> None:
+    authorizer = graph.one("aws:apigateway/authorizer:Authorizer")
+    url = serve_gateway(graph.with_inputs(authorizer.urn, authorizerResultTtlInSeconds=cache_seconds))
+    expires = int(time.time()) + 2
+    token, late = pool.id_token(exp=expires), pool.id_token(exp=expires, sub="somebody else")
+    assert post(url, token).status_code == 200
+    wait_for(lambda: time.time() > expires, "the token expires")
+    assert post(url, token).status_code == status
+    assert post(url, late).status_code == 401
+
+
+def test_a_caller_is_forgotten_after_the_declared_time(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
+    authorizer = graph.one("aws:apigateway/authorizer:Authorizer")
+    url = serve_gateway(graph.with_inputs(authorizer.urn, authorizerResultTtlInSeconds=300), time_scale=300)
+    expires = int(time.time()) + 2
+    token = pool.id_token(exp=expires)
+    assert post(url, token).status_code == 200
+    wait_for(lambda: time.time() > expires, "the token expires, later than the second that the cache lasts")
+    assert post(url, token).status_code == 401
 
 
 def test_a_pool_that_cannot_be_reached_is_an_authorizer_failure_and_recovers(
