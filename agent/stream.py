@@ -94,6 +94,9 @@ class RunStream:
         try:
             while self._chunks or not self._ended:
                 await self._ready.wait()
+                # One turn of the loop: on a busy server, what is ready by then leaves in the same send, and a send is
+                # the dearest step of an event's way.
+                await asyncio.sleep(0)
                 self._ready.clear()
                 chunk = b"".join(self._chunks)
                 self._chunks.clear()
