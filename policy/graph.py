@@ -1,18 +1,18 @@
-"""What the rules read: declared resources, whoever declared them.
+"""What the rules read: the resources of a stack, whoever declared them.
 
-The rules see inputs as Pulumi writes them (camelCase keys). A value that is not known yet is `UNKNOWN`; a rule that
-meets one cannot judge it and lets it pass, for the same rule runs again when the value is known.
+Pulumi asks about a stack with each resource's *outputs*: what the program declared, what the provider filled in, and
+what only AWS can tell. In a preview much of that is unknown, and not only ids: whatever the program may leave to the
+provider is unknown when it does. pulumi_policy wraps the outputs so that reading an unknown value raises
+`UnknownValueError`, however deep it stands; `policy.rules` catches it, so no rule has to ask what is known.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""Pulumi's own mark of an unknown string; the adapter turns the other marks into it."""
+from pulumi_policy.proxy import UnknownValueError
 
 INTEGRATION = "aws:apigateway/integration:Integration"
 METHOD = "aws:apigateway/method:Method"
@@ -29,68 +29,72 @@ WEB_ACL = "aws:wafv2/webAcl:WebAcl"
 ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
 WEB_ACL_LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 ROLE = "aws:iam/role:Role"
-ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+POLICY = "aws:iam/policy:Policy"
+BUCKET = "aws:s3/bucket:Bucket"
+EVERYTHING_OF_IAM = "aws:iam/"
+
+AGENTCORE = "bedrock-agentcore"
+"""What every host name of AgentCore begins with."""
+
+ORIGIN_VARIABLE = "AGENT_ORIGIN_SECRET"
+ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One declared resource: its type token, its name, its address in the stack, its inputs."""
+    """One resource: its type token, its name, its address in the stack, its outputs by their camelCase keys."""
 
     type: str
     name: str
     urn: str
-    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
 
     def get(self, *path: str) -> Any:
-        """A nested input; None where nothing is, `UNKNOWN` where it or something above it is not known."""
-        value: Any = self.inputs
-        for key in path:
-            if value == UNKNOWN:
-                return UNKNOWN
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value
+        """A nested output; None where nothing is.
+
+        Raises:
+            UnknownValueError: when it, or something above it, is not known yet.
+        """
+        return nested(self.outputs, *path)
+
+    def peek(self, *path: str, unknown: Any) -> Any:
+        """As `get`, with a value to take for one that is not known yet."""
+        try:
+            return self.get(*path)
+        except UnknownValueError:
+            return unknown
+
+    @property
+    def faces_agentcore(self) -> bool:
+        """Whether an integration's address is AgentCore's; one that is not known yet is made of a runtime's id."""
+        return AGENTCORE in (self.peek("uri", unknown=AGENTCORE) or "")
 
 
 class Stack:
-    """All declared resources of a stack."""
+    """All resources of a stack."""
 
     def __init__(self, resources: Iterable[Declared]) -> None:
         self._resources = tuple(resources)
 
-    def all(self, *types: str) -> Iterator[Declared]:
-        """The resources of some types."""
-        return (each for each in self._resources if each.type in types)
+    def all(self, type_: str) -> Iterator[Declared]:
+        """The resources whose type token is this, or begins with it."""
+        return (each for each in self._resources if each.type.startswith(type_))
 
-    def integrations_facing_agentcore(self) -> Iterator[Declared]:
-        """The integrations whose address is AgentCore's, or not known yet."""
-        for each in self.all(INTEGRATION):
-            uri = each.get("uri")
-            if uri == UNKNOWN or (isinstance(uri, str) and "bedrock-agentcore" in uri):
-                yield each
+    def facing_agentcore(self) -> Iterator[Declared]:
+        """The integrations that face AgentCore."""
+        return (each for each in self.all(INTEGRATION) if each.faces_agentcore)
 
     @property
     def is_production(self) -> bool:
-        """Whether any resource carries production's tag."""
-        return any(each.get("tags", "environment") == "prod" for each in self._resources)
+        """Whether the stack's name says so, as it begins every URN, or the tag of any resource does."""
+        return any(
+            each.urn.startswith("urn:pulumi:prod") or each.peek("tags", "environment", unknown=None) == "prod"
+            for each in self._resources
+        )
 
 
-def known(value: Any) -> bool:
-    """Whether a value is there and is known as a whole."""
-    if isinstance(value, Mapping):
-        return all(known(item) for item in value.values())
-    if isinstance(value, list):
-        return all(known(item) for item in value)
-    return value is not None and value != UNKNOWN
-
-
-def policy_statements(text: Any) -> list[dict[str, Any]]:
-    """The statements of a policy document; none while it is not known."""
-    if not isinstance(text, str) or text == UNKNOWN:
-        return []
-    found = json.loads(text).get("Statement", [])
-    return found if isinstance(found, list) else [found]
-
-
-def as_list(value: Any) -> list[Any]:
-    """A policy's member that may be one value or several."""
-    return value if isinstance(value, list) else [value]
+def nested(value: Any, *path: str) -> Any:
+    """What stands at the end of a path of keys; None where the path leads nowhere."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -5,152 +5,143 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policy.graph import AUTHORIZER, CLIENT, METHOD, RUNTIME, UNKNOWN, Declared, Stack, known
+from policy.graph import AUTHORIZER, ORIGIN_HEADER, ORIGIN_VARIABLE, Declared, Stack
 
-PINNED = re.compile(r"\^[A-Za-z0-9]+\$")
+PINNED = re.compile(r"\^([A-Za-z0-9]+)\$")
+TOKEN = "method.request.header.Authorization"  # noqa: S105 - where the token is, not one
 SENDS_PASSWORD = {
     "ALLOW_USER_PASSWORD_AUTH",
     "ALLOW_ADMIN_USER_PASSWORD_AUTH",
     "USER_PASSWORD_AUTH",
     "ADMIN_NO_SRP_AUTH",
 }
+JWT = ("authorizerConfiguration", "customJwtAuthorizer")
 
 
-def methods(stack: Stack) -> Iterator[tuple[Declared, str]]:
+def methods(method: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1, first check."""
-    for each in stack.all(METHOD):
-        if each.get("httpMethod") in ("OPTIONS", UNKNOWN):
-            continue
-        if each.get("authorization") not in ("COGNITO_USER_POOLS", UNKNOWN) or each.get("authorizerId") is None:
-            yield (
-                each,
-                (
-                    f"{each.get('httpMethod')} asks for no token, so anybody who finds the address talks to the "
-                    "agent at your cost. Declare authorization COGNITO_USER_POOLS and the authorizer's id."
-                ),
-            )
-        elif each.get("authorizationScopes"):
-            yield (
-                each,
-                (
-                    "The method names scopes, so the gateway takes access tokens and refuses ID tokens, while the "
-                    "runtime does the opposite: every request fails. Remove authorizationScopes."
-                ),
-            )
-
-
-def client_pinned(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    """The gateway's authorizer takes every client's tokens unless it is told which."""
-    for each in stack.all(AUTHORIZER):
-        pattern = each.get("identityValidationExpression")
-        if pattern != UNKNOWN and not (isinstance(pattern, str) and PINNED.fullmatch(pattern)):
-            yield (
-                each,
-                (
-                    "The authorizer takes tokens that were made for any app client of the pool, so another "
-                    "application's users get in. Declare identityValidationExpression as ^<client id>$."
-                ),
-            )
-
-
-def runtime_agrees(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    """Mechanism 1, second check: same pool, same client, by the audience that an ID token has."""
-    authorizers = list(stack.all(AUTHORIZER))
-    for each in stack.all(RUNTIME):
-        check = each.get("authorizerConfiguration", "customJwtAuthorizer")
-        if check == UNKNOWN:
-            continue
-        if not check:
-            yield (
-                each,
-                (
-                    "The runtime asks for AWS credentials instead of a token, which the gateway cannot pass on: every "
-                    "request fails with 403. Declare customJwtAuthorizer with the pool's discovery URL."
-                ),
-            )
-            continue
-        if check.get("allowedClients") or check.get("allowedScopes"):
-            yield (
-                each,
-                (
-                    "The runtime compares client_id or scopes, which an ID token does not have: every request fails "
-                    "with 401. Use allowedAudiences alone."
-                ),
-            )
-        yield from _same_pool(each, authorizers)
-
-
-def _same_pool(runtime: Declared, authorizers: list[Declared]) -> Iterator[tuple[Declared, str]]:
-    check = ("authorizerConfiguration", "customJwtAuthorizer")
-    discovery, audiences = runtime.get(*check, "discoveryUrl"), runtime.get(*check, "allowedAudiences")
-    if not (known(discovery) and known(audiences)):
-        if audiences is None:
-            yield (
-                runtime,
-                (
-                    "The runtime compares no audience, so tokens of the pool's other app clients open it. Declare "
-                    "allowedAudiences with the app client's id."
-                ),
-            )
+    verb = method.get("httpMethod")
+    if verb == "OPTIONS":
         return
-    for each in authorizers:
-        pools, pattern = each.get("providerArns"), each.get("identityValidationExpression")
-        if known(pools) and [str(arn).rpartition("/")[2] for arn in pools] != [_pool_of(str(discovery))]:
+    if method.get("authorization") == "COGNITO_USER_POOLS" and method.get("authorizationScopes"):
+        yield (
+            "The method names scopes, so the gateway takes access tokens and refuses ID tokens, while the runtime "
+            "does the opposite: every request fails. Remove authorizationScopes."
+        )
+    elif method.get("authorization") != "COGNITO_USER_POOLS" or method.get("authorizerId") is None:
+        yield (
+            f"{verb} asks for no token, so anybody who finds the address talks to the agent at your cost. Declare "
+            "authorization COGNITO_USER_POOLS and the authorizer's id."
+        )
+
+
+def preflight(integration: Declared, _stack: Stack) -> Iterator[str]:
+    """Mechanism 1: what asks for no token answers by itself."""
+    if integration.get("httpMethod") == "OPTIONS" and integration.get("type") != "MOCK":
+        yield (
+            "OPTIONS asks for no token, since a browser sends none with it, and here it is passed on: anybody reaches "
+            "what is behind the API. Use an integration of type MOCK."
+        )
+
+
+def authorizer_kind(authorizer: Declared, _stack: Stack) -> Iterator[str]:
+    """Mechanism 1: Cognito's own check, of the header that is passed on."""
+    kind, source = authorizer.get("type"), authorizer.get("identitySource")
+    if kind != "COGNITO_USER_POOLS":
+        yield (
+            f"The authorizer's type is {kind or 'TOKEN'}: a function decides who gets in, and nothing here guards it. "
+            "Declare type COGNITO_USER_POOLS."
+        )
+    if source not in (None, "", TOKEN):
+        yield (
+            f"The authorizer checks {source}, while the runtime is sent the Authorization header: what the gateway let "
+            f"in the runtime refuses. Use {TOKEN}."
+        )
+
+
+def client_pinned(authorizer: Declared, _stack: Stack) -> Iterator[str]:
+    """The gateway's authorizer takes every client's tokens unless it is told which."""
+    if not PINNED.fullmatch(authorizer.get("identityValidationExpression") or ""):
+        yield (
+            "The authorizer takes tokens that were made for any app client of the pool, so another application's "
+            "users get in. Declare identityValidationExpression as ^<client id>$."
+        )
+
+
+def runtime_checks(runtime: Declared, _stack: Stack) -> Iterator[str]:
+    """Mechanism 1, second check: a token, by the audience that an ID token has."""
+    if not runtime.get(*JWT):
+        yield (
+            "The runtime asks for AWS credentials instead of a token, which the gateway cannot pass on: every request "
+            "fails with 403. Declare customJwtAuthorizer with the pool's discovery URL."
+        )
+        return
+    if runtime.get(*JWT, "allowedClients") or runtime.get(*JWT, "allowedScopes"):
+        yield (
+            "The runtime compares client_id or scopes, which an ID token does not have: every request fails with 401. "
+            "Use allowedAudiences alone."
+        )
+    if not runtime.get(*JWT, "allowedAudiences"):
+        yield (
+            "The runtime compares no audience, so tokens of the pool's other app clients open it. Declare "
+            "allowedAudiences with the app client's id."
+        )
+
+
+def runtime_agrees(runtime: Declared, stack: Stack) -> Iterator[str]:
+    """Mechanism 1, second check: same pool, same client."""
+    if not runtime.get(*JWT, "allowedAudiences"):
+        return
+    pool = runtime.get(*JWT, "discoveryUrl").removesuffix("/.well-known/openid-configuration").rpartition("/")[2]
+    for authorizer in stack.all(AUTHORIZER):
+        if [arn.rpartition("/")[2] for arn in authorizer.get("providerArns") or ()] != [pool]:
             yield (
-                runtime,
-                (
-                    "Gateway and runtime read the keys of different user pools: a token that one takes the other "
-                    "refuses. Use one pool's ARN and discovery URL."
-                ),
+                "Gateway and runtime read the keys of different user pools: a token that one takes the other refuses. "
+                "Use one pool's ARN and discovery URL."
             )
         # A pattern that pins no client is another rule's affair.
-        if PINNED.fullmatch(str(pattern)) and [str(pattern).strip("^$")] != list(audiences):
+        pinned = PINNED.fullmatch(authorizer.get("identityValidationExpression") or "")
+        if pinned and [pinned[1]] != list(runtime.get(*JWT, "allowedAudiences")):
             yield (
-                runtime,
-                (
-                    "Gateway and runtime expect tokens of different app clients: every request fails with 401. Use "
-                    "the same client id in identityValidationExpression and allowedAudiences."
-                ),
+                "Gateway and runtime expect tokens of different app clients: every request fails with 401. Use the "
+                "same client id in identityValidationExpression and allowedAudiences."
             )
 
 
-def _pool_of(discovery_url: str) -> str:
-    return discovery_url.removesuffix("/.well-known/openid-configuration").rpartition("/")[2]
+def token_mapped(integration: Declared, _stack: Stack) -> Iterator[str]:
+    """The gateway sends the token that it checked."""
+    mapped = integration.peek("requestParameters", "integration.request.header.Authorization", unknown=TOKEN)
+    if integration.faces_agentcore and mapped != TOKEN:
+        yield (
+            "The integration does not send the token that the gateway checked, so the runtime refuses every request "
+            f"with 401 or sees another's. Map integration.request.header.Authorization to {TOKEN}."
+        )
 
 
-def token_forwarded(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    """AgentCore strips the token after checking it, unless it is listed."""
-    for each in stack.all(RUNTIME):
-        listed = each.get("requestHeaderConfiguration", "requestHeaderAllowlists")
-        if listed == UNKNOWN:
-            continue
-        if "authorization" not in {str(header).lower() for header in listed or ()}:
-            yield (
-                each,
-                (
-                    "The agent is not told who is asking, so it can keep no two users' sessions apart and refuses "
-                    "every request. Put Authorization on requestHeaderAllowlists."
-                ),
-            )
+def headers_forwarded(runtime: Declared, _stack: Stack) -> Iterator[str]:
+    """AgentCore strips the token after checking it, and every header of one's own, unless it is listed."""
+    listed = {header.lower() for header in runtime.get("requestHeaderConfiguration", "requestHeaderAllowlists") or ()}
+    if "authorization" not in listed:
+        yield (
+            "The agent is not told who is asking, so it can keep no two users' sessions apart and refuses every "
+            "request. Put Authorization on requestHeaderAllowlists."
+        )
+    if runtime.peek("environmentVariables", ORIGIN_VARIABLE, unknown=None) and ORIGIN_HEADER.lower() not in listed:
+        yield (
+            "The agent asks for the origin secret and AgentCore strips its header, so it refuses every request. Put "
+            f"{ORIGIN_HEADER} on requestHeaderAllowlists."
+        )
 
 
-def public_client(stack: Stack) -> Iterator[tuple[Declared, str]]:
+def public_client(client: Declared, _stack: Stack) -> Iterator[str]:
     """A secret in a browser is none, and a password belongs in no request."""
-    for each in stack.all(CLIENT):
-        if each.get("generateSecret") is True:
-            yield (
-                each,
-                (
-                    "The app client has a secret, which every browser and command line would have to carry: sign-in "
-                    "fails for all of them. Set generateSecret to false."
-                ),
-            )
-        flows = each.get("explicitAuthFlows")
-        if isinstance(flows, list) and SENDS_PASSWORD & set(flows):
-            yield (
-                each,
-                (
-                    "The app client lets passwords travel in requests, where logs and proxies can read them. Use "
-                    "ALLOW_USER_SRP_AUTH."
-                ),
-            )
+    if client.get("generateSecret"):
+        yield (
+            "The app client has a secret, which every browser and command line would have to carry: sign-in fails for "
+            "all of them. Set generateSecret to false."
+        )
+    if SENDS_PASSWORD & set(client.get("explicitAuthFlows") or ()):
+        yield (
+            "The app client lets passwords travel in requests, where logs and proxies can read them. Use "
+            "ALLOW_USER_SRP_AUTH."
+        )

@@ -1,7 +1,8 @@
 """The guard rails. Each reads the whole stack and says what is wrong, what breaks for the user, and how to mend it.
 
 They know nothing of settings: whoever edits the program, by whatever way, the declared resources must still stream,
-and still be protected. `policy.streaming`, `policy.identity` and `policy.protection` hold the rules by what they guard.
+and still be protected. A rule is made of checks, each about the resources of one type; the modules hold them by what
+they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.protection`, `policy.permissions`.
 """
 
 from __future__ import annotations
@@ -9,39 +10,154 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from policy import identity, protection, streaming
-from policy.graph import Declared, Stack
+from pulumi_policy.proxy import UnknownValueError
+
+from policy import firewall, identity, permissions, protection, streaming
+from policy.graph import (
+    AUTHORIZER,
+    CLIENT,
+    EVERYTHING_OF_IAM,
+    INTEGRATION,
+    INTEGRATION_RESPONSE,
+    METHOD,
+    METHOD_SETTINGS,
+    REST_API,
+    ROLE,
+    RUNTIME,
+    RUNTIME_ENDPOINT,
+    STAGE,
+    WEB_ACL,
+    WEB_ACL_LOGGING,
+    Declared,
+    Stack,
+)
 
 Finding = tuple[Declared, str]
+Check = Callable[[Declared, Stack], Iterator[str]]
+"""Yields a sentence for each thing that is wrong with a resource."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One guard rail: its name, the invariant it keeps, and the check that yields what breaks it."""
+    """One guard rail: its name, the invariant it keeps, and its checks, each with the type that it is about."""
 
     name: str
     description: str
-    check: Callable[[Stack], Iterator[Finding]]
+    checks: Sequence[tuple[str, Check]]
+
+    def findings(self, stack: Stack) -> Iterator[Finding]:
+        """What breaks the rule, and where.
+
+        A check that meets an unknown value cannot judge the resource and lets it pass: it runs again when the value is
+        known. One that fails in any other way has judged nothing, which must not look like a pass.
+        """
+        for type_, check in self.checks:
+            for resource in stack.all(type_):
+                try:
+                    yield from ((resource, message) for message in check(resource, stack))
+                except UnknownValueError:
+                    continue
+                except Exception as error:  # noqa: BLE001 - whatever it is, the rule did not hold
+                    yield (
+                        resource,
+                        (
+                            f"The rule {self.name} stopped with {type(error).__name__} ({error}), so nobody knows "
+                            f"whether it holds. Set the property as AWS documents it, or mend {check.__module__}."
+                        ),
+                    )
 
 
 RULES: Sequence[Rule] = (
-    Rule("stream-to-agentcore", "Every integration that faces AgentCore streams.", streaming.transfer_mode),
-    Rule("timeout-is-raised", "A streaming integration is given more than the default 29 s.", streaming.timeout),
-    Rule("invocations-address", "Requests go to /invocations of the runtime's endpoint.", streaming.address),
-    Rule("nothing-holds-the-stream", "Nothing is declared that STREAM forbids.", streaming.nothing_buffers),
     Rule(
-        "endpoint-follows-the-runtime", "A named endpoint is given the runtime's version.", streaming.endpoint_version
+        "stream-to-agentcore",
+        "Every integration that faces AgentCore streams.",
+        [(INTEGRATION, streaming.transfer_mode)],
     ),
-    Rule("id-token-required", "Every method but OPTIONS takes an ID token of the user pool.", identity.methods),
-    Rule("app-client-pinned", "The gateway takes tokens of one app client only.", identity.client_pinned),
-    Rule("runtime-agrees", "The runtime checks the same pool and client as the gateway.", identity.runtime_agrees),
-    Rule("token-reaches-agent", "The agent is told who is asking.", identity.token_forwarded),
-    Rule("public-client", "The app client has no secret, and no flow that sends a password.", identity.public_client),
-    Rule("web-acl-on-stage", "A web ACL stands in front of every stage.", protection.web_acl),
-    Rule("bodies-are-inspected", "No body reaches the agent past WAF's sight.", protection.body_size),
-    Rule("logs-on", "Every stage and every web ACL writes a log.", protection.logs),
-    Rule("no-secret-in-logs", "No log shows a token or the origin secret.", protection.secrets_in_logs),
-    Rule("throttled", "Every stage bounds the pace of all its methods.", protection.throttle),
-    Rule("least-privilege", "No role may do or touch everything, but for a listed few.", protection.privileges),
-    Rule("no-way-round", "In production a token alone does not open the runtime.", protection.bypass),
+    Rule(
+        "timeout-is-raised",
+        "A streaming integration is given more than the default 29 s.",
+        [(INTEGRATION, streaming.timeout)],
+    ),
+    Rule(
+        "invocations-address",
+        "Requests go to /invocations of the runtime's endpoint.",
+        [(RUNTIME, streaming.reached), (INTEGRATION, streaming.address), (INTEGRATION, streaming.query)],
+    ),
+    Rule(
+        "nothing-holds-the-stream",
+        "Nothing is declared that STREAM forbids.",
+        [
+            (INTEGRATION, streaming.converts),
+            (INTEGRATION_RESPONSE, streaming.rewrites),
+            (REST_API, streaming.compresses),
+            (STAGE, streaming.stage_caches),
+            (METHOD_SETTINGS, streaming.method_caches),
+        ],
+    ),
+    Rule(
+        "endpoint-follows-the-runtime",
+        "A named endpoint is given the runtime's version.",
+        [(RUNTIME_ENDPOINT, streaming.endpoint_version)],
+    ),
+    Rule(
+        "id-token-required",
+        "Every method but OPTIONS takes an ID token of the user pool, and OPTIONS reaches nothing.",
+        [(METHOD, identity.methods), (INTEGRATION, identity.preflight), (AUTHORIZER, identity.authorizer_kind)],
+    ),
+    Rule(
+        "app-client-pinned", "The gateway takes tokens of one app client only.", [(AUTHORIZER, identity.client_pinned)]
+    ),
+    Rule(
+        "runtime-agrees",
+        "The runtime checks the same pool and client as the gateway.",
+        [(RUNTIME, identity.runtime_checks), (RUNTIME, identity.runtime_agrees)],
+    ),
+    Rule(
+        "token-reaches-agent",
+        "The agent is told who is asking.",
+        [(INTEGRATION, identity.token_mapped), (RUNTIME, identity.headers_forwarded)],
+    ),
+    Rule(
+        "public-client",
+        "The app client has no secret, and no flow that sends a password.",
+        [(CLIENT, identity.public_client)],
+    ),
+    Rule("web-acl-on-stage", "A web ACL stands in front of every stage.", [(STAGE, firewall.stands_in_front)]),
+    Rule(
+        "web-acl-refuses",
+        "Every web ACL blocks known attacks and floods, and lets nothing skip a rule.",
+        [(WEB_ACL, firewall.known_attacks), (WEB_ACL, firewall.floods), (WEB_ACL, firewall.no_short_cut)],
+    ),
+    Rule("bodies-are-inspected", "No body reaches the agent past WAF's sight.", [(WEB_ACL, firewall.whole_bodies)]),
+    Rule(
+        "logs-on",
+        "Every stage and every web ACL writes a log.",
+        [(STAGE, protection.stage_logged), (WEB_ACL, firewall.logged)],
+    ),
+    Rule(
+        "no-secret-in-logs",
+        "No log and no sample shows a token or the origin secret.",
+        [
+            (STAGE, protection.access_log_hides_secrets),
+            (METHOD_SETTINGS, protection.execution_log_hides_secrets),
+            (WEB_ACL_LOGGING, firewall.log_hides_secrets),
+            (WEB_ACL, firewall.samples_hide_secrets),
+        ],
+    ),
+    Rule(
+        "throttled",
+        "Every stage bounds the pace of all its methods.",
+        [(STAGE, protection.every_method_throttled), (METHOD_SETTINGS, protection.throttle_bounds)],
+    ),
+    Rule(
+        "least-privilege",
+        "No role may do or touch everything, but for a listed few, or be assumed by anybody but an AWS service.",
+        [
+            (EVERYTHING_OF_IAM, permissions.document),
+            (EVERYTHING_OF_IAM, permissions.attachments),
+            (ROLE, permissions.inline_documents),
+            (ROLE, permissions.trust),
+        ],
+    ),
+    Rule("no-way-round", "In production a token alone does not open the runtime.", [(RUNTIME, protection.bypass)]),
 )

@@ -3,131 +3,143 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from policy.graph import (
-    INTEGRATION_RESPONSE,
-    METHOD_SETTINGS,
-    REST_API,
-    RUNTIME_ENDPOINT,
-    STAGE,
-    UNKNOWN,
-    Declared,
-    Stack,
-    known,
-)
+from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack
 
 DEFAULT_TIMEOUT = 29_000
 """Milliseconds; what an integration has when none is given, STREAM or not."""
 
-ADDRESS = re.compile(r"https://bedrock-agentcore\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/runtimes/[^/?]+/invocations(\?.*)?")
+# A runtime's id only: an ARN would have to be escaped, and API Gateway escapes its `%` once more
+# (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
+ADDRESS = re.compile(
+    r"https://bedrock-agentcore\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/runtimes/(?P<id>[A-Za-z0-9_-]+)/invocations"
+)
 
 
-def transfer_mode(stack: Stack) -> Iterator[tuple[Declared, str]]:
+def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: STREAM, on a raw proxy."""
-    for each in stack.integrations_facing_agentcore():
-        if each.get("type") not in ("HTTP_PROXY", UNKNOWN):
-            yield (
-                each,
-                (
-                    f"The integration's type is {each.get('type')}, which cannot stream: users wait for the whole "
-                    "answer. Declare type HTTP_PROXY."
-                ),
-            )
-        elif each.get("responseTransferMode") not in ("STREAM", UNKNOWN):
-            yield (
-                each,
-                (
-                    "The integration does not stream, so users see nothing until the last word is there, and "
-                    "answers of more than 10 MB fail. Declare responseTransferMode STREAM."
-                ),
-            )
+    if not integration.faces_agentcore:
+        return
+    if integration.get("type") != "HTTP_PROXY":
+        yield (
+            f"The integration's type is {integration.get('type')}, which cannot stream: users wait for the whole "
+            "answer. Declare type HTTP_PROXY."
+        )
+    elif integration.get("responseTransferMode") != "STREAM":
+        yield (
+            "The integration does not stream, so users see nothing until the last word is there, and answers of more "
+            "than 10 MB fail. Declare responseTransferMode STREAM."
+        )
 
 
-def timeout(stack: Stack) -> Iterator[tuple[Declared, str]]:
+def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: the timeout bounds the whole stream."""
-    for each in stack.integrations_facing_agentcore():
-        given = each.get("timeoutMilliseconds")
-        if given != UNKNOWN and (given is None or int(given) <= DEFAULT_TIMEOUT):
-            yield (
-                each,
-                (
-                    "The integration ends every answer after 29 s, in the middle of a word. Declare "
-                    "timeoutMilliseconds, up to 900000."
-                ),
-            )
+    if not integration.faces_agentcore:
+        return
+    given = integration.get("timeoutMilliseconds")
+    if given is None or given <= DEFAULT_TIMEOUT:
+        yield (
+            "The integration ends every answer after 29 s, in the middle of a word. Declare timeoutMilliseconds, up "
+            "to 900000."
+        )
 
 
-def address(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    """Mechanism 2: the path, the qualifier and the account."""
-    for each in stack.integrations_facing_agentcore():
-        uri = str(each.get("uri"))
-        if uri == UNKNOWN:
-            continue
-        if not ADDRESS.fullmatch(uri):
-            yield (
-                each,
-                (
-                    f"The address {uri} does not end in /runtimes/<id>/invocations; AgentCore answers other paths "
-                    "with 401 Missing Authentication Token, and an escaped ARN is escaped again on the way. Use the "
-                    "runtime's id."
-                ),
-            )
-        mapping = each.get("requestParameters") or {}
-        for name in ("qualifier", "accountId"):
-            mapped = mapping == UNKNOWN or f"integration.request.querystring.{name}" in mapping
-            if not (mapped or f"{name}=" in uri):
-                yield (
-                    each,
-                    (
-                        f"The address carries no {name}, without which AgentCore cannot find the runtime by its id: "
-                        f"every request fails with 400 or 404. Map integration.request.querystring.{name}."
-                    ),
-                )
+def reached(_runtime: Declared, stack: Stack) -> Iterator[str]:
+    """Mechanism 2: the API leads to AgentCore and nowhere else; the other checks look at what leads there."""
+    if not any(stack.facing_agentcore()):
+        yield (
+            "No integration faces AgentCore, so requests reach the agent by a way that nothing here guards, or not at "
+            "all. Use the runtime's /invocations address as the integration's uri."
+        )
 
 
-def nothing_buffers(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    """What STREAM forbids: cache, compression, response templates, content handling.
+def address(integration: Declared, stack: Stack) -> Iterator[str]:
+    """Mechanism 2: the path, and whose it is."""
+    if not integration.faces_agentcore:
+        return
+    uri = integration.get("uri")
+    found = ADDRESS.fullmatch(uri)
+    if found is None:
+        yield (
+            f"The address {uri} does not end in /runtimes/<id>/invocations; AgentCore answers other paths with 401 "
+            "Missing Authentication Token, and an escaped ARN is escaped again on the way. Use the runtime's id."
+        )
+    elif found["id"] not in [runtime.get("agentRuntimeId") for runtime in stack.all(RUNTIME)]:
+        yield (
+            f"The address names the runtime {found['id']}, which this stack does not declare, so nothing here guards "
+            "what answers. Use the id of the stack's own runtime."
+        )
 
-    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
+
+def query(integration: Declared, stack: Stack) -> Iterator[str]:
+    """Mechanism 2: the qualifier and the account, which an address by id needs."""
+    if not integration.faces_agentcore:
+        return
+    endpoints = [each.get("name") for each in stack.all(RUNTIME_ENDPOINT)] or ["DEFAULT"]
+    yield from _literal(integration, "qualifier", endpoints, "the runtime endpoint's name, or DEFAULT without one")
+    accounts = (runtime.get("agentRuntimeArn").split(":")[4] for runtime in stack.all(RUNTIME))
+    yield from _literal(integration, "accountId", accounts, "the runtime's account")
+
+
+def _literal(integration: Declared, name: str, right: Iterable[str], what: str) -> Iterator[str]:
+    key = f"integration.request.querystring.{name}"
+    given = integration.get("requestParameters", key)
+    if given is None or given not in (f"'{value}'" for value in right):
+        yield (
+            f"The request carries {given or 'nothing'} as its {name}, so AgentCore does not find the runtime that this "
+            f"stack serves, or another version of it answers. Map {key} to {what}, in single quotes."
+        )
+
+
+def converts(integration: Declared, _stack: Stack) -> Iterator[str]:
+    """STREAM forbids content handling.
+
+    Source of this and the following: https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
     """
-    for each, what in (*_conversions(stack), *_whole_answers(stack)):
-        yield each, f"{what} Streaming ends, or the deployment is refused. Remove it."
+    if integration.faces_agentcore and integration.get("contentHandling"):
+        yield _held("contentHandling converts the answer as a whole.")
 
 
-def _conversions(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    streaming = {(each.get("resourceId"), each.get("httpMethod")) for each in stack.integrations_facing_agentcore()}
-    for each in stack.integrations_facing_agentcore():
-        if each.get("contentHandling"):
-            yield each, "contentHandling converts the answer as a whole."
-    for each in stack.all(INTEGRATION_RESPONSE):
-        # While ids are unknown every resource looks alike; the method then tells.
-        here = (each.get("resourceId"), each.get("httpMethod"))
-        if here in streaming and (each.get("responseTemplates") or each.get("contentHandling")):
-            yield each, "The response template needs the whole answer."
+def rewrites(response: Declared, stack: Stack) -> Iterator[str]:
+    """STREAM forbids response templates."""
+    if not (response.get("responseTemplates") or response.get("contentHandling")):
+        return
+    # While ids are unknown every resource looks alike; the method then tells.
+    streaming = [(each.peek("resourceId", unknown=""), each.get("httpMethod")) for each in stack.facing_agentcore()]
+    if (response.peek("resourceId", unknown=""), response.get("httpMethod")) in streaming:
+        yield _held("The response template needs the whole answer.")
 
 
-def _whole_answers(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    for each in stack.all(REST_API):
-        if each.get("minimumCompressionSize") not in (None, "", "-1"):
-            yield each, "minimumCompressionSize has the gateway compress answers as a whole."
-    for each in stack.all(STAGE):
-        if each.get("cacheClusterEnabled"):
-            yield each, "cacheClusterEnabled stores whole answers."
-    for each in stack.all(METHOD_SETTINGS):
-        if each.get("settings", "cachingEnabled") is True:
-            yield each, f"cachingEnabled stores whole answers of {each.get('methodPath')}."
+def compresses(api: Declared, _stack: Stack) -> Iterator[str]:
+    """STREAM forbids compression by the gateway."""
+    if api.get("minimumCompressionSize") not in (None, "", "-1"):
+        yield _held("minimumCompressionSize has the gateway compress answers as a whole.")
 
 
-def endpoint_version(stack: Stack) -> Iterator[tuple[Declared, str]]:
-    """A named endpoint without a version stays on the one it was made with."""
-    for each in stack.all(RUNTIME_ENDPOINT):
-        version = each.get("agentRuntimeVersion")
-        if version is None or (known(version) and not str(version).isdigit()):
-            yield (
-                each,
-                (
-                    "The endpoint is given no version, so it goes on serving the code it was made with, whatever is "
-                    "deployed. Pass the runtime's agent_runtime_version."
-                ),
-            )
+def stage_caches(stage: Declared, _stack: Stack) -> Iterator[str]:
+    """STREAM forbids a cache."""
+    if stage.get("cacheClusterEnabled"):
+        yield _held("cacheClusterEnabled stores whole answers.")
+
+
+def method_caches(settings: Declared, _stack: Stack) -> Iterator[str]:
+    """STREAM forbids a cache."""
+    if settings.get("settings", "cachingEnabled"):
+        yield _held(f"cachingEnabled stores whole answers of {settings.get('methodPath')}.")
+
+
+def _held(what: str) -> str:
+    return f"{what} Streaming ends, or the deployment is refused. Remove it."
+
+
+def endpoint_version(endpoint: Declared, stack: Stack) -> Iterator[str]:
+    """A named endpoint serves the version that it is given, and goes on doing so."""
+    version = endpoint.get("agentRuntimeVersion")
+    # A version that is known although the runtime's is not was written down, or left over from the last deployment.
+    current = [runtime.peek("agentRuntimeVersion", unknown=None) for runtime in stack.all(RUNTIME)]
+    if version is None or version not in current:
+        yield (
+            f"The endpoint stays at version {version or 'of its creation'} whatever is deployed, so users go on "
+            "talking to old code. Pass the runtime's agent_runtime_version."
+        )

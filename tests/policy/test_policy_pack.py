@@ -1,15 +1,14 @@
 """The policy pack as Pulumi runs it: its own process, asked over gRPC about a whole stack.
 
-Only the Pulumi CLI is missing here; the question is the one that it asks.
+Only the Pulumi CLI is missing here. The question is made like the engine's, which sends the outputs of every resource:
+in a first preview the inputs, and everything that the provider may still fill in as unknown.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.util
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import grpc  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -17,15 +16,11 @@ from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from local import ROOT
-from local.evaluate import evaluate, read_settings
-from local.graph import Graph
-from local.provider import UnknownProvider
-from policy.graph import INTEGRATION
+from policy.graph import INTEGRATION, Declared
 from tests.infra.graphs import environment_graph
-
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("pulumi_policy") is None, reason="pulumi-policy is not installed"
-)
+from tests.policy.edits import changed, put
+from tests.policy.mutations import ROLE_POLICY, facing_agentcore
+from tests.policy.stacks import declared, first_preview
 
 
 @pytest.fixture(scope="module")
@@ -40,28 +35,39 @@ def pack() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
         process.kill()
 
 
-def findings(pack: analyzer_pb2_grpc.AnalyzerStub, graph: Graph) -> list[tuple[str, str]]:
-    """The names of the violated policies, each with the resource's address."""
+def findings(
+    pack: analyzer_pb2_grpc.AnalyzerStub, resources: Iterable[Declared]
+) -> list[analyzer_pb2.AnalyzeDiagnostic]:
     request = analyzer_pb2.AnalyzeStackRequest()
-    for each in graph.resources:
+    for each in resources:
         resource = request.resources.add(type=each.type, urn=each.urn, name=each.name)
-        json_format.ParseDict(dict(each.inputs), resource.properties)
-    return [(found.policyName, found.urn) for found in pack.AnalyzeStack(request).diagnostics]
+        json_format.ParseDict(dict(each.outputs), resource.properties)
+    return list(pack.AnalyzeStack(request).diagnostics)
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_nothing_is_found_and_no_rule_gives_up_in_a_first_preview(
+    pack: analyzer_pb2_grpc.AnalyzerStub, stack: str
+) -> None:
+    assert findings(pack, declared(first_preview(stack))) == []
 
 
 def test_nothing_is_found_in_production(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    assert findings(pack, environment_graph("prod")) == []
+    assert findings(pack, declared(environment_graph("prod"))) == []
 
 
-def test_nothing_is_found_and_no_rule_gives_up_in_a_first_preview(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    graph = evaluate("prod", UnknownProvider(), settings=read_settings("prod"), preview=True)
-    assert findings(pack, graph) == []
+def test_a_violation_is_reported_at_its_resource_and_stops_the_deployment(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    resources = declared(environment_graph("prod"))
+    stream = next(each for each in resources if each.type == INTEGRATION and facing_agentcore(dict(each.outputs)))
+    buffered = changed(INTEGRATION, put("BUFFERED", "responseTransferMode"), where=facing_agentcore)
+    (found,) = findings(pack, buffered(resources))
+    assert (found.policyName, found.urn) == ("stream-to-agentcore", stream.urn)
+    assert found.enforcementLevel == analyzer_pb2.MANDATORY
 
 
-def test_a_violation_is_reported_at_its_resource(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    graph = environment_graph("prod")
-    stream = next(each for each in graph.all(INTEGRATION) if each.inputs["type"] == "HTTP_PROXY")
-    changed = dataclasses.replace(stream, inputs={**stream.inputs, "responseTransferMode": "BUFFERED"})
-    resources = tuple(changed if each is stream else each for each in graph.resources)
-    found = findings(pack, dataclasses.replace(graph, resources=resources))
-    assert found == [("stream-to-agentcore", stream.urn)]
+def test_a_rule_that_fails_is_a_violation_too(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    (found,) = findings(pack, changed(ROLE_POLICY, put("{", "policy"))(declared(environment_graph("prod"))))
+    assert (found.policyName, found.enforcementLevel) == ("least-privilege", analyzer_pb2.MANDATORY)
+    assert "JSONDecodeError" in found.message

@@ -1,0 +1,146 @@
+"""Rules that keep the web ACL in front, refusing, and discreet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policy.graph import ASSOCIATION, WEB_ACL_LOGGING, Declared, Stack, nested
+
+KB = 1024
+INSPECTED = {"KB_16": 16 * KB, "KB_32": 32 * KB, "KB_48": 48 * KB, "KB_64": 64 * KB}
+
+GROUPS = (
+    "AWSManagedRulesAmazonIpReputationList",
+    "AWSManagedRulesCommonRuleSet",
+    "AWSManagedRulesKnownBadInputsRuleSet",
+    "AWSManagedRulesSQLiRuleSet",
+)
+"""AWS's rule groups that no web ACL of this API goes without."""
+
+SECRET_HEADERS = frozenset({"authorization", "x-api-key"})
+
+
+def stands_in_front(stage: Declared, stack: Stack) -> Iterator[str]:
+    """A stage without a web ACL is open to floods, known attackers and bodies of any size."""
+    if not any(each.get("resourceArn") == stage.get("arn") for each in stack.all(ASSOCIATION)):
+        yield (
+            "No web ACL stands in front of the stage, so floods and known attackers reach the agent and its bill. "
+            "Declare a WebAclAssociation with the stage's ARN."
+        )
+
+
+def known_attacks(acl: Declared, _stack: Stack) -> Iterator[str]:
+    """What a group only counts it lets through; a prompt may look like an attack, a header may not."""
+    rules = acl.get("rules") or ()
+    blocking = [
+        nested(rule, "statement", "managedRuleGroupStatement", "name")
+        for rule in rules
+        if nested(rule, "overrideAction", "count") is None
+    ]
+    missing = [group for group in GROUPS if group not in blocking]
+    if missing:
+        yield (
+            f"The web ACL does not act on {', '.join(missing)}, so known attacks reach the agent. Declare the groups, "
+            "with overrideAction none."
+        )
+    counted = [name for rule in rules for name in _counted(rule) if not name.endswith("_BODY")]
+    if counted:
+        yield (
+            f"{', '.join(counted)} only counts: of AWS's rules a prompt trips those that read the body and no others. "
+            "Remove the override."
+        )
+
+
+def _counted(rule: Mapping[str, Any]) -> list[str]:
+    overrides = nested(rule, "statement", "managedRuleGroupStatement", "ruleActionOverrides") or ()
+    return [each.get("name") for each in overrides if nested(each, "actionToUse", "count") is not None]
+
+
+def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
+    """The throttle is everybody's: without a limit for each address one caller takes it all."""
+    if not any(
+        nested(rule, "statement", "rateBasedStatement", "aggregateKeyType") in ("IP", "FORWARDED_IP") and _blocks(rule)
+        for rule in acl.get("rules") or ()
+    ):
+        yield (
+            "No rule blocks an address that sends too much, so one caller uses up everybody's share. Declare a rule "
+            "with a rateBasedStatement by IP that blocks."
+        )
+
+
+def no_short_cut(acl: Declared, _stack: Stack) -> Iterator[str]:
+    """Allow ends the evaluation (…/waf/latest/developerguide/web-acl-rule-actions.html)."""
+    for rule in acl.get("rules") or ():
+        if nested(rule, "action", "allow") is not None:
+            yield (
+                f"What the rule {rule.get('name')} allows no later rule sees, whatever it holds. Remove the rule; to "
+                "let in some addresses only, block the others."
+            )
+
+
+def whole_bodies(acl: Declared, _stack: Stack) -> Iterator[str]:
+    """WAF passes on what it did not read."""
+    inspected = _inspected(acl)
+    limits = [_blocked_size(rule) for rule in acl.get("rules") or ()]
+    if not any(limit is not None and limit <= inspected for limit in limits):
+        yield (
+            f"WAF reads {inspected // KB} KB of a body and no rule blocks longer ones, so an attack behind "
+            f"{inspected // KB} KB of padding reaches the agent unseen. Declare a size rule that blocks above it, with "
+            "oversizeHandling MATCH."
+        )
+
+
+def _inspected(acl: Declared) -> int:
+    for entry in acl.get("associationConfig", "requestBodies") or ():
+        limit = nested(entry, "apiGateway", "defaultSizeInspectionLimit")
+        if limit in INSPECTED:
+            return INSPECTED[limit]
+    return INSPECTED["KB_16"]
+
+
+def _blocked_size(rule: Mapping[str, Any]) -> float | None:
+    """Bytes above which the rule blocks a body, also one that WAF could not read whole."""
+    constraint = nested(rule, "statement", "sizeConstraintStatement")
+    handling = nested(constraint, "fieldToMatch", "body", "oversizeHandling")
+    if handling != "MATCH" or constraint.get("comparisonOperator") != "GT" or not _blocks(rule):
+        return None
+    return float(constraint["size"])
+
+
+def _blocks(rule: Mapping[str, Any]) -> bool:
+    return nested(rule, "action", "block") is not None
+
+
+def logged(acl: Declared, stack: Stack) -> Iterator[str]:
+    """Without a log nobody can tell what was refused, and why."""
+    if not any(each.get("resourceArn") == acl.get("arn") for each in stack.all(WEB_ACL_LOGGING)):
+        yield (
+            "The web ACL writes no log, so nobody can tell an attack from a prompt that was blocked by mistake. "
+            "Declare a WebAclLoggingConfiguration."
+        )
+
+
+def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
+    """Whoever reads a log must not be able to use what is in it."""
+    redacted = {nested(field, "singleHeader", "name") for field in logging.get("redactedFields") or ()}
+    shown = SECRET_HEADERS - {str(name).lower() for name in redacted}
+    if shown:
+        yield (
+            f"WAF writes {' and '.join(sorted(shown))} of every request to its log, good for as long as the token or "
+            "key is. Redact the headers."
+        )
+
+
+def samples_hide_secrets(acl: Declared, _stack: Stack) -> Iterator[str]:
+    """The console shows sampled requests, whatever the log leaves out."""
+    shown = SECRET_HEADERS
+    for entry in acl.get("dataProtectionConfig", "dataProtections") or ():
+        if nested(entry, "field", "fieldType") == "SINGLE_HEADER":
+            # No keys: every header (…/waf/latest/APIReference/API_FieldToProtect.html).
+            shown = shown - {key.lower() for key in nested(entry, "field", "fieldKeys") or SECRET_HEADERS}
+    if shown:
+        yield (
+            f"WAF shows {' and '.join(sorted(shown))} of sampled requests in the console. Declare "
+            "dataProtectionConfig for the headers."
+        )

@@ -1,0 +1,128 @@
+"""Rules that keep each role to what it needs: what runs in the microVM can use all of its role."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policy.graph import AGENTCORE, BUCKET, POLICY, Declared, Stack
+
+_GROUP = r"arn:[a-z-]+:logs:[a-z0-9-]+:\d+:log-group:"
+# AgentCore names a runtime's log group after its id, which the role has to do without: it is there first.
+_RUNTIME_GROUPS = _GROUP + r"/aws/bedrock-agentcore/runtimes/\w+-\*"
+
+WIDE: Mapping[str, re.Pattern[str]] = {
+    action: re.compile(resource)
+    for resource, actions in {
+        # Actions for which IAM knows no resources
+        # (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
+        r"\*": (
+            "cloudwatch:PutMetricData",
+            "ecr:GetAuthorizationToken",
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ),
+        _GROUP + r"\*": ("logs:DescribeLogGroups",),
+        _RUNTIME_GROUPS: ("logs:CreateLogGroup", "logs:DescribeLogStreams", "logs:PutResourcePolicy"),
+        _RUNTIME_GROUPS + r":log-stream:\*": ("logs:CreateLogStream", "logs:PutLogEvents"),
+    }.items()
+    for action in actions
+}
+"""The actions that may be allowed on a resource with a wildcard, each with the form that it may have."""
+
+MANAGED = frozenset({"service-role/AmazonAPIGatewayPushToCloudWatchLogs"})
+"""AWS's own policies that a role may have: nothing here can read what such a policy allows, now or next year."""
+
+
+def statements(document: str | None) -> list[dict[str, Any]]:
+    """The statements of a policy document; none where there is no document."""
+    return _as_list(json.loads(document).get("Statement", [])) if document else []
+
+
+def document(resource: Declared, stack: Stack) -> Iterator[str]:
+    """A policy that is declared by itself or with a role."""
+    yield from _excess(resource.get("policy"), stack)
+
+
+def inline_documents(role: Declared, stack: Stack) -> Iterator[str]:
+    """Policies that are declared within a role."""
+    for inline in role.get("inlinePolicies") or ():
+        yield from _excess(inline.get("policy"), stack)
+
+
+def attachments(resource: Declared, stack: Stack) -> Iterator[str]:
+    """Policies that are named by their ARN: on a role, or by a resource that attaches them."""
+    named = [resource.get("policyArn"), *(resource.get("policyArns") or ()), *(resource.get("managedPolicyArns") or ())]
+    for arn in named:
+        if arn and not _may_attach(arn, stack):
+            yield (
+                f"The policy {arn} is written elsewhere, so nothing here bounds what it allows. Declare a RolePolicy "
+                "with the actions and resources that are needed."
+            )
+
+
+def _may_attach(arn: str, stack: Stack) -> bool:
+    """Whether a policy is a listed one of AWS, or is declared in this stack and so judged by itself."""
+    before, _, name = arn.partition(":policy/")
+    if before.endswith(":iam::aws"):
+        return name in MANAGED
+    return arn in [each.get("arn") for each in stack.all(POLICY)]
+
+
+def trust(role: Declared, _stack: Stack) -> Iterator[str]:
+    """Who may become the role."""
+    for statement in statements(role.get("assumeRolePolicy")):
+        principal = statement.get("Principal")
+        if statement.get("Effect") != "Allow":
+            continue
+        if not isinstance(principal, dict) or set(principal) != {"Service"}:
+            yield f"{principal} may assume the role, and do all that it may. Name the AWS service that needs it."
+        elif AGENTCORE in str(principal) and "aws:SourceAccount" not in str(statement.get("Condition")):
+            yield (
+                "AgentCore may assume the role on behalf of any account that names it. Declare a condition on "
+                "aws:SourceAccount."
+            )
+
+
+def _excess(text: str | None, stack: Stack) -> Iterator[str]:
+    """What a policy document allows beyond named actions on named resources."""
+    for statement in statements(text):
+        if statement.get("Effect") != "Allow":
+            continue
+        # NotAction and NotResource allow all but a few, which is as good as all.
+        actions = _as_list(statement.get("Action", "*"))
+        wide = [action for action in actions if "*" in action or "?" in action]
+        if wide:
+            yield (
+                f"The role may do {', '.join(wide)}: code that a prompt talks into misbehaving can too. Name the "
+                "actions."
+            )
+            continue
+        for resource in _as_list(statement.get("Resource", "*")):
+            boundless = [action for action in actions if _is_boundless(action, resource, stack)]
+            if boundless:
+                yield f"The role may use {', '.join(boundless)} on {resource}. Name the resources."
+
+
+def _is_boundless(action: str, resource: str, stack: Stack) -> bool:
+    """Whether a resource holds a wildcard that is neither listed nor within a bucket of the stack's own."""
+    if "*" not in resource and "?" not in resource:
+        return False
+    if action in WIDE and WIDE[action].fullmatch(resource):
+        return False
+    return not (":s3:::" in resource and any(_is_within(bucket, resource) for bucket in stack.all(BUCKET)))
+
+
+def _is_within(bucket: Declared, resource: str) -> bool:
+    """Whether a resource is the objects of a bucket whose keys begin in a certain way."""
+    before, _, key = resource.partition("/")
+    return before == bucket.get("arn") and key[:1] not in ("*", "?", "")
+
+
+def _as_list(value: Any) -> list[Any]:
+    """A policy's member that may be one value or several."""
+    return value if isinstance(value, list) else [value]

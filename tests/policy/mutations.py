@@ -1,0 +1,288 @@
+"""The ways to undo a mechanism that the guard rails must notice: edits of a stack, by the rule that they wake."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from policy import graph as kinds
+from policy.graph import ORIGIN_HEADER, Declared
+from tests.policy.edits import Edit, Outputs, added, changed, copied, drop, put, removed, statement, text, together
+from tests.policy.stacks import UNKNOWN
+
+
+def web_acl_rules(change: Callable[[list[Outputs]], list[Outputs]]) -> Edit:
+    return changed(kinds.WEB_ACL, lambda outputs: outputs.update(rules=change(outputs["rules"])))
+
+
+def without_rules(*names: str) -> Edit:
+    return web_acl_rules(lambda rules: [rule for rule in rules if rule["name"] not in names])
+
+
+def every_group_counts(rules: list[Outputs]) -> list[Outputs]:
+    return [{**rule, "overrideAction": {"count": {}}} if "overrideAction" in rule else rule for rule in rules]
+
+
+def every_rate_counts(rules: list[Outputs]) -> list[Outputs]:
+    return [{**rule, "action": {"count": {}}} if "rateBasedStatement" in rule["statement"] else rule for rule in rules]
+
+
+def one_more_counts(rules: list[Outputs]) -> list[Outputs]:
+    rules = copy.deepcopy(rules)
+    group = next(rule["statement"] for rule in rules if rule["name"] == "AWSManagedRulesSQLiRuleSet")
+    override = {"name": "SQLi_COOKIE", "actionToUse": {"count": {}}}
+    group["managedRuleGroupStatement"]["ruleActionOverrides"].append(override)
+    return rules
+
+
+def everybody_allowed(rules: list[Outputs]) -> list[Outputs]:
+    all_countries = {"notStatement": {"statement": {"geoMatchStatement": {"countryCodes": ["AQ"]}}}}
+    return [{"name": "friends", "priority": -1, "action": {"allow": {}}, "statement": all_countries}, *rules]
+
+
+def facing_agentcore(outputs: Outputs) -> bool:
+    return "bedrock-agentcore" in outputs.get("uri", "") or outputs.get("uri") == UNKNOWN
+
+
+def retagged(environment: str) -> Edit:
+    """Every resource says that the stack is of another kind."""
+    return changed("", put(environment, "tags", "environment"), where=lambda outputs: bool(outputs.get("tags")))
+
+
+def trusted(principal: Any, **condition: Any) -> Edit:
+    document = {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **condition}]}
+    return changed(kinds.ROLE, put(json.dumps(document), "assumeRolePolicy"))
+
+
+def allowed(action: Any, resource: Any) -> Edit:
+    return changed(ROLE_POLICY, statement("policy", Action=action, Resource=resource))
+
+
+def own_bucket_allowed(resources: list[Declared]) -> list[Declared]:
+    (bucket,) = (each for each in resources if each.type == kinds.BUCKET)
+    return allowed("s3:GetObject", f"{bucket.outputs['arn']}/*")(resources)
+
+
+stream = partial(changed, kinds.INTEGRATION, where=facing_agentcore)
+post = partial(changed, kinds.METHOD, where=lambda outputs: outputs["httpMethod"] == "POST")
+runtime = partial(changed, kinds.RUNTIME)
+authorizer = partial(changed, kinds.AUTHORIZER)
+paces_all = partial(changed, kinds.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] == "*/*")
+paces_post = partial(changed, kinds.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] != "*/*")
+second_stage = copied(kinds.STAGE, put("second", "stageName"), put("arn:second", "arn"))
+
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+PARAMETERS = "requestParameters"
+QUERY = "integration.request.querystring"
+HEADER = "integration.request.header"
+JWT = ("authorizerConfiguration", "customJwtAuthorizer")
+ALLOWLIST = ("requestHeaderConfiguration", "requestHeaderAllowlists")
+RATE, BURST = ("settings", "throttlingRateLimit"), ("settings", "throttlingBurstLimit")
+ACCOUNT = "us-east-1:000000000000"
+OTHER_POOL = "us-east-1_other"
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+AGENTCORE = "https://bedrock-agentcore.us-east-1.amazonaws.com/runtimes"
+
+MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
+    "stream-to-agentcore": {
+        "BUFFERED": stream(put("BUFFERED", "responseTransferMode")),
+        "no transfer mode": stream(drop("responseTransferMode")),
+        "not a raw proxy": stream(put("HTTP", "type")),
+    },
+    "timeout-is-raised": {
+        "no timeout": stream(drop("timeoutMilliseconds")),
+        "29 s": stream(put(29_000, "timeoutMilliseconds")),
+    },
+    "invocations-address": {
+        "another path": stream(text("uri", "/invocations", f"{AGENTCORE}/agent-0123456789/invoke")),
+        "an escaped ARN": stream(put(f"{AGENTCORE}/arn%3Aaws%3Abedrock-agentcore%3Aruntime%2Fx/invocations", "uri")),
+        "another runtime": stream(put(f"{AGENTCORE}/agent-0123456789/invocations", "uri")),
+        "a host of one's own": stream(
+            put("https://agent.internal.example/runtimes/x/invocations", "uri"),
+            put("BUFFERED", "responseTransferMode"),
+            put(29_000, "timeoutMilliseconds"),
+        ),
+        "no qualifier": stream(drop(PARAMETERS, f"{QUERY}.qualifier")),
+        "an endpoint that nobody declares": stream(put("'nosuch'", PARAMETERS, f"{QUERY}.qualifier")),
+        "DEFAULT beside an endpoint": stream(put("'DEFAULT'", PARAMETERS, f"{QUERY}.qualifier")),
+        "a qualifier of the caller's": stream(
+            put("method.request.querystring.qualifier", PARAMETERS, f"{QUERY}.qualifier")
+        ),
+        "a qualifier without its quotes": stream(put("live", PARAMETERS, f"{QUERY}.qualifier")),
+        "no account": stream(drop(PARAMETERS, f"{QUERY}.accountId")),
+        "another account": stream(put("'999999999999'", PARAMETERS, f"{QUERY}.accountId")),
+    },
+    "nothing-holds-the-stream": {
+        "content handling": stream(put("CONVERT_TO_TEXT", "contentHandling")),
+        "response template": changed(
+            kinds.INTEGRATION_RESPONSE,
+            put("POST", "httpMethod"),
+            put({"application/json": "$input.body"}, "responseTemplates"),
+        ),
+        "compression": changed(kinds.REST_API, put("1024", "minimumCompressionSize")),
+        "stage cache": changed(kinds.STAGE, put(True, "cacheClusterEnabled")),
+        "method cache": changed(kinds.METHOD_SETTINGS, put(True, "settings", "cachingEnabled")),
+    },
+    "endpoint-follows-the-runtime": {
+        "no version": changed(kinds.RUNTIME_ENDPOINT, drop("agentRuntimeVersion")),
+        "a version written down": together(
+            changed(kinds.RUNTIME_ENDPOINT, put("1", "agentRuntimeVersion")),
+            runtime(put(UNKNOWN, "agentRuntimeVersion")),
+        ),
+        "an old version": together(
+            changed(kinds.RUNTIME_ENDPOINT, put("1", "agentRuntimeVersion")), runtime(put("2", "agentRuntimeVersion"))
+        ),
+    },
+    "id-token-required": {
+        "open method": post(put("NONE", "authorization")),
+        "IAM method": post(put("AWS_IAM", "authorization")),
+        "no authorizer": post(drop("authorizerId")),
+        "scopes": post(put(["openid"], "authorizationScopes")),
+        "OPTIONS passed on": copied(kinds.INTEGRATION, put("OPTIONS", "httpMethod"), where=facing_agentcore),
+        "a function decides": authorizer(put("TOKEN", "type")),
+        "no kind of authorizer": authorizer(drop("type")),
+        "another header": authorizer(put("method.request.header.X-Other", "identitySource")),
+    },
+    "app-client-pinned": {
+        "any client": authorizer(drop("identityValidationExpression")),
+        "client not anchored": authorizer(put(".*", "identityValidationExpression")),
+    },
+    "runtime-agrees": {
+        "SigV4 runtime": runtime(drop("authorizerConfiguration")),
+        "allowed clients": runtime(put(["x"], *JWT, "allowedClients")),
+        "allowed scopes": runtime(put(["openid"], *JWT, "allowedScopes")),
+        "no audience": runtime(drop(*JWT, "allowedAudiences")),
+        "another audience": runtime(put(["x"], *JWT, "allowedAudiences")),
+        "another pool": runtime(
+            put(
+                f"https://cognito-idp.us-east-1.amazonaws.com/{OTHER_POOL}/.well-known/openid-configuration",
+                *JWT,
+                "discoveryUrl",
+            )
+        ),
+        "gateway on another pool": authorizer(
+            put([f"arn:aws:cognito-idp:{ACCOUNT}:userpool/{OTHER_POOL}"], "providerArns")
+        ),
+    },
+    "token-reaches-agent": {
+        "token stripped": runtime(put([ORIGIN_HEADER], *ALLOWLIST)),
+        "nothing forwarded": runtime(drop("requestHeaderConfiguration")),
+        "origin secret stripped": runtime(put(["Authorization"], *ALLOWLIST)),
+        "token not sent": stream(drop(PARAMETERS, f"{HEADER}.Authorization")),
+        "another token sent": stream(
+            put("method.request.header.X-Other", PARAMETERS, f"{HEADER}.Authorization"),
+        ),
+    },
+    "public-client": {
+        "client secret": changed(kinds.CLIENT, put(True, "generateSecret")),
+        "password flow": changed(kinds.CLIENT, put(["ALLOW_USER_PASSWORD_AUTH"], "explicitAuthFlows")),
+    },
+    "web-acl-on-stage": {
+        "no web ACL": removed(kinds.ASSOCIATION),
+        "web ACL on another stage": changed(kinds.ASSOCIATION, text("resourceArn", "/stages/", "/stages/old-")),
+        "a second stage": together(
+            second_stage, copied(kinds.METHOD_SETTINGS, put("second", "stageName"), put("*/*", "methodPath"))
+        ),
+    },
+    "web-acl-refuses": {
+        "no managed group": without_rules(
+            "AWSManagedRulesAmazonIpReputationList",
+            "AWSManagedRulesCommonRuleSet",
+            "AWSManagedRulesKnownBadInputsRuleSet",
+            "AWSManagedRulesSQLiRuleSet",
+        ),
+        "one group less": without_rules("AWSManagedRulesSQLiRuleSet"),
+        "groups only count": web_acl_rules(every_group_counts),
+        "a rule about cookies only counts": web_acl_rules(one_more_counts),
+        "no rate rule": without_rules("rate-per-address", "rate-per-token"),
+        "rate rules only count": web_acl_rules(every_rate_counts),
+        "everybody is let in": web_acl_rules(everybody_allowed),
+    },
+    "bodies-are-inspected": {
+        "no size rule": without_rules("body-size"),
+        "default inspection": changed(kinds.WEB_ACL, drop("associationConfig")),
+    },
+    "logs-on": {
+        "no access log": changed(kinds.STAGE, drop("accessLogSettings")),
+        "no WAF log": removed(kinds.WEB_ACL_LOGGING),
+        "a second web ACL without a log": copied(kinds.WEB_ACL, put("arn:second", "arn")),
+    },
+    "no-secret-in-logs": {
+        "data trace": changed(kinds.METHOD_SETTINGS, put(True, "settings", "dataTraceEnabled")),
+        "execution log": changed(kinds.METHOD_SETTINGS, put("INFO", "settings", "loggingLevel")),
+        "token in access log": changed(
+            kinds.STAGE, put("$context.requestOverride.header.Authorization", "accessLogSettings", "format")
+        ),
+        "token in WAF log": changed(kinds.WEB_ACL_LOGGING, drop("redactedFields")),
+        "API key in WAF log": changed(
+            kinds.WEB_ACL_LOGGING, put([{"singleHeader": {"name": "Authorization"}}], "redactedFields")
+        ),
+        "token in samples": changed(kinds.WEB_ACL, drop("dataProtectionConfig")),
+    },
+    "throttled": {
+        "no throttle": removed(kinds.METHOD_SETTINGS, lambda outputs: outputs["methodPath"] == "*/*"),
+        "throttle of 10,000": paces_all(put(10_000, *RATE)),
+        "unlimited burst": paces_all(put(-1, *BURST)),
+        "the agent's method unlimited": paces_post(put(-1, *RATE), put(-1, *BURST)),
+        "the agent's method at 10,000": paces_post(put(10_000, *RATE), put(5_000, *BURST)),
+        "the agent's method not bounded": paces_post(drop(*RATE), drop(*BURST)),
+        "a second stage": together(second_stage, copied(kinds.ASSOCIATION, put("arn:second", "resourceArn"))),
+    },
+    "least-privilege": {
+        "wildcard action": allowed("s3:*", "arn:aws:s3:::one"),
+        "all actions but one": changed(
+            ROLE_POLICY, statement("policy", NotAction="iam:*", Resource="arn:aws:s3:::one")
+        ),
+        "wildcard resource": allowed(["s3:GetObject"], "*"),
+        "all resources but one": changed(
+            ROLE_POLICY, statement("policy", Action="s3:GetObject", NotResource="arn:aws:s3:::one")
+        ),
+        "every model": allowed("bedrock:InvokeModel", "arn:aws:bedrock:us-east-1::foundation-model/*"),
+        "every secret": allowed("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{ACCOUNT}:secret:*"),
+        "every table": allowed(["dynamodb:GetItem"], [f"arn:aws:dynamodb:{ACCOUNT}:table/*"]),
+        "every role": allowed("iam:PassRole", "arn:aws:iam::000000000000:role/*"),
+        "a role of any account": allowed("sts:AssumeRole", "arn:aws:iam::*:role/x"),
+        "every memory": allowed("bedrock-agentcore:GetEvent", f"arn:aws:bedrock-agentcore:{ACCOUNT}:memory/*"),
+        "every bucket": allowed("s3:GetObject", "arn:aws:s3:::*/*"),
+        "the packages of another bucket": allowed("s3:GetObject", "arn:aws:s3:::another/agent-*.zip"),
+        "whatever is put into the stack's bucket": own_bucket_allowed,
+        "every log group": allowed("logs:GetLogEvents", f"arn:aws:logs:{ACCOUNT}:log-group:*"),
+        "a role's own document": changed(
+            kinds.ROLE,
+            put(
+                [
+                    {
+                        "name": "all",
+                        "policy": json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}),
+                    }
+                ],
+                "inlinePolicies",
+            ),
+        ),
+        "a policy by itself": added(
+            kinds.POLICY,
+            arn="arn:own",
+            policy=json.dumps({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}),
+        ),
+        "not a policy at all": changed(ROLE_POLICY, put("{", "policy")),
+        "administrator, attached": added(
+            "aws:iam/rolePolicyAttachment:RolePolicyAttachment", role="x", policyArn=ADMINISTRATOR
+        ),
+        "administrator, on the role": changed(kinds.ROLE, put([ADMINISTRATOR], "managedPolicyArns")),
+        "somebody's policy": changed(kinds.ROLE, put(["arn:aws:iam::000000000000:policy/own"], "managedPolicyArns")),
+        "anybody becomes the agent": trusted("*"),
+        "any account becomes the agent": trusted({"AWS": "*"}),
+        "another account becomes the agent": trusted({"AWS": "arn:aws:iam::999999999999:root"}),
+        "AgentCore for any account": trusted({"Service": "bedrock-agentcore.amazonaws.com"}),
+    },
+    "no-way-round": {
+        "secret not asked for": runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")),
+        "secret not sent": stream(drop(PARAMETERS, f"{HEADER}.{ORIGIN_HEADER}")),
+        "production that says it is none": together(
+            retagged("dev"), runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET"))
+        ),
+    },
+}

@@ -1,0 +1,74 @@
+"""Stacks as Pulumi shows them to a policy pack: every resource with its outputs, known or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import typing
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
+
+from local.evaluate import evaluate, read_settings
+from local.graph import Graph
+from local.provider import UnknownProvider
+from policy.graph import Declared, Stack
+from policy.rules import RULES
+
+UNKNOWN = UNKNOWN_STRING_VALUE
+"""How the engine, and an evaluated preview, mark a value that is not known yet."""
+
+
+def declared(graph: Graph) -> list[Declared]:
+    """Every resource with its outputs as they came over the wire, for a test to change."""
+    return [Declared(each.type, each.name, each.urn, dict(each.outputs)) for each in graph.resources]
+
+
+@cache
+def first_preview(stack: str) -> Graph:
+    """An environment before it is deployed: what the provider may decide is unknown, whether anybody asks or not."""
+    graph = evaluate(stack, UnknownProvider(), settings=read_settings(stack), preview=True)
+    resources = (
+        dataclasses.replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
+        for each in graph.resources
+    )
+    return dataclasses.replace(graph, resources=tuple(resources))
+
+
+@cache
+def filled_in(type_: str) -> tuple[str, ...]:
+    """The outputs that a resource has whether it was given them or not: pulumi_aws does not call these optional."""
+    package, module, name = type_.split(":")
+    if package != "aws":
+        return ()
+    class_ = getattr(importlib.import_module(f"pulumi_aws.{module.partition('/')[0]}"), name)
+    getters = (member.fget for _, member in inspect.getmembers(class_, lambda member: isinstance(member, property)))
+    # `pulumi.getter` notes the camelCase name on the function.
+    named = {getter._pulumi_name: getter for getter in getters if hasattr(getter, "_pulumi_name")}
+    return tuple(key for key, getter in named.items() if not _is_optional(getter))
+
+
+def _is_optional(getter: Any) -> bool:
+    """Whether a property is an ``Output[Optional[...]]``."""
+    (held,) = typing.get_args(inspect.signature(getter).return_annotation)
+    return type(None) in typing.get_args(held)
+
+
+def guarded(resource: Declared) -> Declared:
+    """The resource as pulumi_policy hands it out: reading what is unknown raises."""
+    return dataclasses.replace(resource, outputs=unknown_checking_proxy(dict(resource.outputs)))
+
+
+def broken(resources: Iterable[Declared]) -> dict[str, list[str]]:
+    """The rules that find something, each with its messages."""
+    return judged(map(guarded, resources))
+
+
+def judged(resources: Iterable[Declared]) -> dict[str, list[str]]:
+    """As `broken`, for resources that are guarded already."""
+    stack = Stack(resources)
+    found = {rule.name: [message for _, message in rule.findings(stack)] for rule in RULES}
+    return {name: messages for name, messages in found.items() if messages}
