@@ -8,6 +8,7 @@ from infra.config import StackConfig
 from infra.firewall import Firewall
 from infra.identity import Identity
 from infra.observability import Observability, Watched
+from infra.resource_policy import ResourcePolicy
 from infra.runtime import Runtime
 
 config = StackConfig.load()
@@ -17,9 +18,9 @@ artifact: Artifact
 if config.runtime.artifact == "container":
     from infra.image import ContainerImage  # loads awsx, as PrivateEdge does; a stack with neither is spared it
 
-    artifact = ContainerImage(config.name, tags=config.tags)
+    artifact = ContainerImage(config.name, telemetry=config.runtime.telemetry, tags=config.tags)
 else:
-    artifact = CodePackage(config.name, tags=config.tags)
+    artifact = CodePackage(config.name, telemetry=config.runtime.telemetry, tags=config.tags)
 runtime = Runtime(
     config.name,
     config.runtime,
@@ -28,6 +29,7 @@ runtime = Runtime(
     region=config.region,
     environment=config.agent_environment,
     log_retention_days=config.observability.log_retention_days,
+    protect=config.identity.protect,
     tags=config.tags,
 )
 private_edge = None
@@ -44,14 +46,18 @@ api = StreamingApi(
     observability=config.observability,
     private_edge=private_edge,
     stage_name=config.stage_name,
+    protect=config.identity.protect,
     tags=config.tags,
 )
+if private_edge is not None:
+    ResourcePolicy(config.name, runtime_arn=runtime.arn, endpoint_id=private_edge.endpoint_id, after=[api])
 firewall = Firewall(
     config.name,
     config.firewall,
     stage_arn=api.stage_arn,
     allowed_origin=config.api.allowed_origin,
     log_retention_days=config.observability.log_retention_days,
+    protect=config.identity.protect,
     tags=config.tags,
 )
 observability = Observability(
@@ -88,6 +94,9 @@ pulumi.export("responseTransferMode", config.api.response_transfer_mode)
 pulumi.export("timeoutSeconds", config.api.timeout_seconds)
 pulumi.export("idleTimeoutSeconds", config.api.idle_limit_seconds)
 pulumi.export("heartbeatSeconds", config.api.heartbeat_seconds)
+pulumi.export("stackName", config.name)
+pulumi.export("bypassProtection", config.runtime.bypass_protection)
+pulumi.export("alarms", config.observability.alarms)
 if observability.dashboard_url is not None:
     pulumi.export("dashboardUrl", observability.dashboard_url)
 if api.api_keys:

@@ -20,6 +20,8 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from infra import arn
+
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
 FIELDS: Mapping[str, str] = {
     "requestId": "$context.requestId",
@@ -63,7 +65,7 @@ def log_format() -> str:
 
 
 def log_group(
-    name: str, retention_days: int, tags: dict[str, str], opts: pulumi.ResourceOptions
+    name: str, retention_days: int, protect: bool, tags: dict[str, str], opts: pulumi.ResourceOptions
 ) -> aws.cloudwatch.LogGroup:
     """The group that the stage writes to."""
     return aws.cloudwatch.LogGroup(
@@ -71,7 +73,7 @@ def log_group(
         name=f"/agent-stream/{name}/access",
         retention_in_days=retention_days,
         tags=tags,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=protect)),
     )
 
 
@@ -103,7 +105,9 @@ def account_role(name: str, tags: dict[str, str], opts: pulumi.ResourceOptions) 
     attached = aws.iam.RolePolicyAttachment(
         f"{name}-gateway-logs",
         role=role.name,
-        policy_arn="arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs",
+        policy_arn=pulumi.Output.concat(
+            "arn:", arn.partition(role.arn), ":iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+        ),
         opts=kept,
     )
     return aws.apigateway.Account(

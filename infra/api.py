@@ -65,15 +65,18 @@ class StreamingApi(pulumi.ComponentResource):
         observability: ObservabilitySettings,
         private_edge: PrivateEdge | None,
         stage_name: str,
+        protect: bool,
         tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Declare it; with ``protect`` Pulumi refuses to delete the API, whose address would change, and its log."""
         self._parts: list[pulumi.Resource] = []
         self._inputs: list[object] = []
         remembering = pulumi.ResourceOptions(transformations=[self._remember])
         super().__init__("agentstream:infra:StreamingApi", name, None, pulumi.ResourceOptions.merge(opts, remembering))
         self._name = name
         self._settings = settings
+        self._kept = protect
         self._tags = tags
         self._child = pulumi.ResourceOptions(parent=self)
 
@@ -83,8 +86,7 @@ class StreamingApi(pulumi.ComponentResource):
         )
         post = self._post(api, invocations, identity, requests)
         self._stream(post, runtime, private_edge)
-        if settings.allowed_origin:
-            preflight(name, invocations, settings.allowed_origin, with_key=bool(settings.teams), opts=self._child)
+        preflight(name, invocations, settings.allowed_origin, with_key=bool(settings.teams), opts=self._child)
         gateway_responses(name, api.id, settings.allowed_origin, self._child)
 
         stage = self._stage(api, stage_name, observability)
@@ -121,7 +123,7 @@ class StreamingApi(pulumi.ComponentResource):
             endpoint_access_mode=settings.access_mode,
             disable_execute_api_endpoint=settings.domain is not None and settings.domain.only_this_name,
             tags=self._tags,
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, protect=self._kept),
         )
 
     def _post(
@@ -184,6 +186,8 @@ class StreamingApi(pulumi.ComponentResource):
             request_parameters=integration_parameters(runtime),
             opts=pulumi.ResourceOptions(
                 parent=self,
+                # A link alone leads nowhere: the load balancer must listen and have its targets.
+                depends_on=None if private_edge is None else [private_edge],
                 additional_secret_outputs=["requestParameters"] if runtime.origin_secret is not None else None,
             ),
             **by_link,
@@ -200,7 +204,7 @@ class StreamingApi(pulumi.ComponentResource):
             triggers={"inputs": pulumi.Output.json_dumps(list(self._inputs), sort_keys=True).apply(_digest)},
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._parts)),
         )
-        log = access_log.log_group(self._name, observability.log_retention_days, self._tags, self._child)
+        log = access_log.log_group(self._name, observability.log_retention_days, self._kept, self._tags, self._child)
         self.log_group = log.name
         needed: list[pulumi.Resource] = []
         if self._settings.account_log_role:

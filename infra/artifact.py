@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
@@ -20,23 +20,31 @@ import pulumi_aws as aws
 from infra.permissions import Statement, allow
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILDER = ROOT / "tools" / "package.py"
+
+NOT_SHIPPED = ("__pycache__", ".*", "*.md", "Dockerfile", "requirements.in")
+"""Names below ``agent/`` that neither the package nor the image takes along; ``agent/.dockerignore`` has the same."""
 
 
-def package_inputs() -> Iterator[Path]:
-    """Every file that decides what is in the package: the agent's sources, its pinned requirements, the builder."""
-    agent = ROOT / "agent"
-    yield from sorted(path for path in agent.rglob("*.py") if "__pycache__" not in path.parts)
-    yield agent / "requirements.txt"
-    yield BUILDER
+def shipped_files(root: Path = ROOT) -> list[Path]:
+    """Every file below ``agent/`` that the package and the image hold, whatever its kind, sorted by name."""
+    agent = root / "agent"
+    return sorted(
+        path
+        for path in agent.rglob("*")
+        if path.is_file()
+        and not any(fnmatch(part, name) for part in path.relative_to(agent).parts for name in NOT_SHIPPED)
+    )
 
 
-def package_digest() -> str:
-    """SHA-256 over the names and contents of `package_inputs`, in hexadecimal, cut to 16 characters."""
+def package_digest(root: Path = ROOT) -> str:
+    """SHA-256 over the names and contents of what decides what is in the package, cut to 16 hexadecimal characters.
+
+    That is what is shipped, the pinned requirements among it, and the builder.
+    """
     digest = hashlib.sha256()
-    for path in package_inputs():
+    for path in (*shipped_files(root), root / "tools" / "package.py"):
         content = path.read_bytes()
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\0{len(content)}\0".encode())
+        digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()[:16]
 
@@ -51,10 +59,8 @@ class Artifact(Protocol):
 
     grants: list[Statement]
     """What the agent's role needs so that AgentCore can fetch it."""
-
-    def runtime_artifact(self, *, telemetry: bool) -> aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict:
-        """The runtime's argument; with ``telemetry`` the agent is started under OpenTelemetry."""
-        ...
+    runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
+    """The runtime's argument."""
 
 
 class CodePackage(pulumi.ComponentResource):
@@ -63,32 +69,60 @@ class CodePackage(pulumi.ComponentResource):
     Pulumi type: ``agentstream:infra:CodePackage``. Produces ``s3.Bucket`` with its ``BucketVersioning``,
     ``BucketServerSideEncryptionConfiguration``, ``BucketPublicAccessBlock``, ``BucketPolicy``, and the
     ``s3.BucketObjectv2``. Leaves the grant to read it to the runtime's role.
+
+    Packages of earlier deployments stay, so that a deployment that fails half-way leaves the running agent a package
+    that it can read. Nothing but the runtime knows which one is live, least of all a lifecycle rule that goes by age:
+    they end with the bucket.
     """
 
-    bucket: pulumi.Output[str]
-    key: pulumi.Output[str]
     grants: list[Statement]
+    runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
 
-    def __init__(self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, telemetry: bool, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the bucket and the package; with ``telemetry`` the agent is started under OpenTelemetry."""
         super().__init__("agentstream:infra:CodePackage", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-
+        self._child = pulumi.ResourceOptions(parent=self)
+        bucket = self._bucket(name, tags)
         path = package_path()
-        if not path.exists():
-            pulumi.log.warn(f"{path.relative_to(ROOT)} is not built yet: run `make package` before a deployment.", self)
+        package = aws.s3.BucketObjectv2(
+            f"{name}-code-package",
+            bucket=bucket.id,
+            key=path.name,
+            source=_asset(path),
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+        )
+        # The page on permissions does not list it, the one on code deployment does
+        # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html).
+        # Any of the bucket's packages: a grant that followed the key would have to reach all of IAM before AgentCore
+        # first uses it, at each deployment, and would take the package of the running agent away.
+        self.grants = [allow("Package", ["s3:GetObject"], [pulumi.Output.concat(bucket.arn, "/agent-*.zip")])]
+        self.runtime_artifact = {
+            "code_configuration": {
+                "code": {"s3": {"bucket": bucket.bucket, "prefix": package.key}},
+                "runtime": "PYTHON_3_13",
+                "entry_points": ["opentelemetry-instrument", "main.py"] if telemetry else ["main.py"],
+            }
+        }
+        self.register_outputs({"bucket": bucket.bucket, "key": package.key})
 
-        bucket = aws.s3.Bucket(f"{name}-code", tags=tags, opts=child)
+    def _bucket(self, name: str, tags: dict[str, str]) -> aws.s3.Bucket:
+        # Emptied when the stack is destroyed, for the packages that stayed would otherwise keep it. All that it holds
+        # can be built again.
+        bucket = aws.s3.Bucket(f"{name}-code", force_destroy=True, tags=tags, opts=self._child)
         aws.s3.BucketVersioning(
             f"{name}-code-versions",
             bucket=bucket.id,
             versioning_configuration={"status": "Enabled"},
-            opts=child,
+            opts=self._child,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-code-encryption",
             bucket=bucket.id,
             rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
-            opts=child,
+            opts=self._child,
         )
         private = aws.s3.BucketPublicAccessBlock(
             f"{name}-code-private",
@@ -97,7 +131,7 @@ class CodePackage(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=child,
+            opts=self._child,
         )
         aws.s3.BucketPolicy(
             f"{name}-code-tls-only",
@@ -105,31 +139,23 @@ class CodePackage(pulumi.ComponentResource):
             policy=bucket.arn.apply(_tls_only),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[private]),
         )
-        package = aws.s3.BucketObjectv2(
-            f"{name}-code-package",
-            bucket=bucket.id,
-            key=path.name,
-            source=pulumi.FileAsset(str(path)),
-            tags=tags,
-            opts=child,
-        )
+        return bucket
 
-        self.bucket = bucket.bucket
-        self.key = package.key
-        # The page on permissions does not list it, the one on code deployment does
-        # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html).
-        self.grants = [allow("Package", ["s3:GetObject"], [pulumi.Output.concat(bucket.arn, "/", package.key)])]
-        self.register_outputs({"bucket": self.bucket, "key": self.key})
 
-    def runtime_artifact(self, *, telemetry: bool) -> aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict:
-        """See `Artifact.runtime_artifact`."""
-        return {
-            "code_configuration": {
-                "code": {"s3": {"bucket": self.bucket, "prefix": self.key}},
-                "runtime": "PYTHON_3_13",
-                "entry_points": ["opentelemetry-instrument", "main.py"] if telemetry else ["main.py"],
-            }
-        }
+def _asset(path: Path) -> pulumi.Asset:
+    """The package; in a preview something in its place when it is not built.
+
+    Raises:
+        pulumi.RunError: when it is not built and this is a deployment.
+    """
+    if path.exists():
+        return pulumi.FileAsset(str(path))
+    missing = f"The agent's package {path.relative_to(ROOT)} is not built"
+    if not pulumi.runtime.is_dry_run():
+        raise pulumi.RunError(f"{missing}, so there is nothing to deploy: run `make package` first.")
+    # The engine reads a file as soon as it is declared, in a preview too, and would stop at one that is not there.
+    pulumi.log.warn(f"{missing} yet; a preview does without it, a deployment needs `make package` first.")
+    return pulumi.StringAsset("not built")
 
 
 def _tls_only(bucket_arn: str) -> str:

@@ -1,29 +1,32 @@
 """The settings of a stack: read once, checked once, before anything is declared.
 
-Owns how the sections of `infra.settings` make up a ``Pulumi.<stack>.yaml``, and the rules between sections. Reading
-is pure: no AWS call, no look-up, so a preview needs no credentials. All problems are reported together.
+Owns how the sections of `infra.settings` make up a ``Pulumi.<stack>.yaml``, and what follows from them. Reading is
+pure: no AWS call, no look-up, so a preview needs no credentials. All problems are reported together.
 
-*Environment* is the kind of stack: ``prod`` carries rules that the others do not. It follows from the stack's name
-unless the file says it, so that a second production stack (``prod-eu``) is not mistaken for something lesser.
+*Environment* is the kind of stack: ``prod`` carries rules that the others do not. It follows from the stack's name, and
+the file may only raise it: so a second production stack (``prod-eu``) is not mistaken for something lesser, and no line
+of a file switches production's rules off.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pulumi
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError
 
 from infra.settings.api import ApiSettings
-from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.base import Contradiction, Settings
 from infra.settings.firewall import FirewallSettings
+from infra.settings.forms import Form
 from infra.settings.identity import IdentitySettings
 from infra.settings.network import NetworkSettings
 from infra.settings.observability import ObservabilitySettings
 from infra.settings.problems import SettingsError, contradiction_sentence, sentence
+from infra.settings.regions import REGION
+from infra.settings.rules import between_sections, for_production
 from infra.settings.runtime import RuntimeSettings
 
 __all__ = [
@@ -38,11 +41,34 @@ __all__ = [
 ]
 
 Environment = Literal["dev", "staging", "prod"]
+"""The kinds of stack, each with the rules of the ones before it and its own."""
+
+# AgentCore allows a runtime's name 48 characters (project, a hyphen, stack), and the name of an image's repository no
+# two hyphens in a row
+# (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_ContainerConfiguration.html).
+PROJECT = Form(
+    "at most 31 lower-case letters, digits and single hyphens between them, the first a letter",
+    r"(?=.{1,31}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    why="every name begins with it, and AWS bounds names",
+)
+STACK = Form(
+    "at most 16 lower-case letters, digits and single hyphens between them, the first a letter",
+    r"(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    why="it becomes part of every name, and AWS bounds names",
+)
+# The characters that every service takes in a tag's value; AgentCore's are the fewest
+# (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_CreateAgentRuntime.html).
+OWNER = Form(
+    "at most 256 letters without accents, digits, blanks and . _ : / = + @ -, the first a letter or digit",
+    r"(?!(?i:aws:))[A-Za-z0-9][A-Za-z0-9 ._:/=+@-]{0,255}",
+    why="every resource is tagged with it, and AWS refuses it as a tag",
+)
 
 # What stands in for a required value that is missing or wrong while the other values are still being checked.
 _STAND_INS: Mapping[tuple[str, ...], Any] = {
     ("region",): "us-east-1",
     ("owner",): "nobody",
+    ("project",): "agent-stream",
     ("stack",): "dev",
     ("runtime",): {"modelArns": ["arn:aws:bedrock:us-east-1::foundation-model/none"]},
     ("runtime", "modelArns"): ["arn:aws:bedrock:us-east-1::foundation-model/none"],
@@ -56,47 +82,27 @@ def _parse_json(value: object) -> object:
     try:
         return json.loads(value)
     except json.JSONDecodeError:
-        raise impossible("a section holds keys of its own", "write them indented below it") from None
+        return value  # which is no section, and is refused as none
 
 
 class StackConfig(Settings):
     """Everything a stack file may say, section by section."""
 
-    project: str
-    stack: str
-    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Where everything is declared.")
-    owner: str = Field(
-        min_length=1, max_length=256, description="The team that answers for this stack; every resource is tagged."
-    )
+    project: Annotated[str, PROJECT]
+    stack: Annotated[str, STACK]
+    region: Annotated[str, REGION] = Field(description="Where everything is declared.")
+    owner: Annotated[str, OWNER] = Field(description="The team that answers for this stack; every resource is tagged.")
     environment: Environment | None = Field(
         None,
         description="prod carries rules that the others do not. Left out: prod for a stack named prod…, staging for "
-        "one named stag…, dev otherwise.",
+        "one named stag…, dev otherwise. It may raise what the name says, never lower it.",
     )
-    identity: Annotated[IdentitySettings, BeforeValidator(_parse_json)] = Field(
-        IdentitySettings(), description="The user pool."
-    )
-    firewall: Annotated[FirewallSettings, BeforeValidator(_parse_json)] = Field(
-        FirewallSettings(), description="The web ACL."
-    )
-    api: Annotated[ApiSettings, BeforeValidator(_parse_json)] = Field(ApiSettings(), description="The REST API.")
-    runtime: Annotated[RuntimeSettings, BeforeValidator(_parse_json)] = Field(description="The agent in AgentCore.")
-    observability: Annotated[ObservabilitySettings, BeforeValidator(_parse_json)] = Field(
-        ObservabilitySettings(), description="Logs, alarms, dashboard."
-    )
-    network: Annotated[NetworkSettings | None, BeforeValidator(_parse_json)] = Field(
-        None, description="The private way to the runtime; only with bypassProtection: private."
-    )
-
-    @field_validator("stack")
-    @classmethod
-    def _fits_every_name(cls, value: str) -> str:
-        if re.fullmatch(r"[a-z][a-z0-9-]{0,15}", value):
-            return value
-        raise impossible(
-            "the stack's name becomes part of names that AWS bounds",
-            "use at most 16 lower-case letters, digits and hyphens, the first a letter",
-        )
+    identity: Annotated[IdentitySettings, BeforeValidator(_parse_json)] = IdentitySettings()
+    firewall: Annotated[FirewallSettings, BeforeValidator(_parse_json)] = FirewallSettings()
+    api: Annotated[ApiSettings, BeforeValidator(_parse_json)] = ApiSettings()
+    runtime: Annotated[RuntimeSettings, BeforeValidator(_parse_json)]
+    observability: Annotated[ObservabilitySettings, BeforeValidator(_parse_json)] = ObservabilitySettings()
+    network: Annotated[NetworkSettings | None, BeforeValidator(_parse_json)] = None
 
     @property
     def name(self) -> str:
@@ -104,11 +110,14 @@ class StackConfig(Settings):
         return f"{self.project}-{self.stack}"
 
     @property
-    def kind(self) -> Environment:
-        """The environment, from the file or from the stack's name."""
-        if self.environment is not None:
-            return self.environment
+    def named_kind(self) -> Environment:
+        """The environment that the stack's name says."""
         return "prod" if self.stack.startswith("prod") else "staging" if self.stack.startswith("stag") else "dev"
+
+    @property
+    def kind(self) -> Environment:
+        """The environment: the file's, or the name's where that is higher."""
+        return max(self.environment or "dev", self.named_kind, key=get_args(Environment).index)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -117,7 +126,7 @@ class StackConfig(Settings):
 
     @property
     def stage_name(self) -> str:
-        """The API's stage; API Gateway allows letters, digits and underscores."""
+        """The API's stage: the stack's name, in characters that an address takes for sure."""
         return self.api.stage_name or self.stack.replace("-", "_")
 
     @property
@@ -142,75 +151,15 @@ class StackConfig(Settings):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Everything that is wrong between sections; see `Settings.contradictions`."""
-        if (self.runtime.bypass_protection == "private") != (self.network is not None):
+        if self.environment not in (None, self.kind):
             yield Contradiction(
-                ("network", "runtime.bypassProtection"),
-                f"bypassProtection is {self.runtime.bypass_protection}: the private way needs a network, and the "
-                "others have no use for one",
-                "write network with bypassProtection: private, and leave both out otherwise",
+                ("environment", "stack"),
+                f"the stack is named {self.stack}, and this key may only add to the rules that go with the name",
+                f"write {self.kind}, or remove it",
             )
-        # A character of a prompt is four bytes of UTF-8 at most, but prose is mostly one; twice the limit is a slip.
-        if self.runtime.max_prompt_chars > self.firewall.body_limit_kb * 1024:
-            yield Contradiction(
-                ("runtime.maxPromptChars", "firewall.bodyLimitKb"),
-                f"a prompt of {self.runtime.max_prompt_chars} characters does not fit into a body of "
-                f"{self.firewall.body_limit_kb} KB",
-                "lower maxPromptChars or raise bodyLimitKb",
-            )
-        domain = self.api.domain
-        if domain and self.api.endpoint_type == "EDGE" and not domain.certificate_arn and self.region != "us-east-1":
-            yield Contradiction(
-                ("api.domain.certificateArn", "api.endpointType", "region"),
-                "an EDGE host name needs its certificate in us-east-1, and this stack declares in " + self.region,
-                "write the certificateArn of one in us-east-1",
-            )
+        yield from between_sections(self)
         if self.kind == "prod":
-            yield from self._production_contradictions()
-
-    def _production_contradictions(self) -> Iterator[Contradiction]:
-        """What a production stack may not do."""
-        refused = (
-            ("api.allowedOrigin", self.api.allowed_origin == "*", "any page could call the API", "write one origin"),
-            (
-                "runtime.bypassProtection",
-                self.runtime.bypass_protection == "none",
-                "a caller with a token could go round WAF, throttle and log to the runtime",
-                "write origin-secret or private",
-            ),
-            (
-                "runtime.logPrompts",
-                self.runtime.log_prompts,
-                "prompts are personal data and would stand in the log",
-                "write false",
-            ),
-            (
-                "identity.idTokenMinutes",
-                self.identity.id_token_minutes > 60,
-                "an ID token cannot be taken back, so it must end soon",
-                "write 60 or less",
-            ),
-            (
-                "identity.deletionProtection",
-                not self.identity.deletion_protection,
-                "a slip would delete every user's account",
-                "write true",
-            ),
-            (
-                "identity.protect",
-                not self.identity.protect,
-                "a replaced user pool loses every user's account",
-                "write true",
-            ),
-            (
-                "identity.callbackUrls",
-                any(url.startswith("http://") for url in self.identity.callback_urls),
-                "a page on a developer's machine could receive the users' authorization codes",
-                "write https:// addresses only",
-            ),
-        )
-        for key, wrong, why, instead in refused:
-            if wrong:
-                yield Contradiction((key,), f"this is a production stack, where {why}", instead)
+            yield from for_production(self)
 
     @classmethod
     def load(cls) -> StackConfig:

@@ -35,9 +35,11 @@ class Firewall(pulumi.ComponentResource):
         stage_arn: pulumi.Output[str],
         allowed_origin: str,
         log_retention_days: int,
+        protect: bool,
         tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Declare it; with ``protect`` Pulumi refuses to delete its log."""
         super().__init__("agentstream:infra:Firewall", name, None, opts)
         self._name = name
         self._tags = tags
@@ -82,10 +84,15 @@ class Firewall(pulumi.ComponentResource):
             tags=tags,
             opts=self._child,
         )
+        # A stage has one association, and deleting it takes whichever web ACL is there away. Made first, a replacement
+        # would be undone by the deletion of the old one (https://github.com/pulumi/pulumi-aws/issues/4782).
         aws.wafv2.WebAclAssociation(
-            f"{name}-firewall-stage", resource_arn=stage_arn, web_acl_arn=web_acl.arn, opts=self._child
+            f"{name}-firewall-stage",
+            resource_arn=stage_arn,
+            web_acl_arn=web_acl.arn,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        self._log(web_acl, settings, log_retention_days)
+        self._log(web_acl, settings, log_retention_days, protect)
 
         self.web_acl_arn = web_acl.arn
         self.register_outputs({"webAclArn": web_acl.arn})
@@ -108,7 +115,7 @@ class Firewall(pulumi.ComponentResource):
                 found.append(ip_set.arn)
         return found
 
-    def _log(self, web_acl: aws.wafv2.WebAcl, settings: FirewallSettings, retention_days: int) -> None:
+    def _log(self, web_acl: aws.wafv2.WebAcl, settings: FirewallSettings, retention_days: int, protect: bool) -> None:
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-firewall-log",
             # WAF writes to no group of another name
@@ -116,7 +123,7 @@ class Firewall(pulumi.ComponentResource):
             name=f"aws-waf-logs-{self._name}",
             retention_in_days=retention_days,
             tags=self._tags,
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
         keep: aws.wafv2.WebAclLoggingConfigurationLoggingFilterArgsDict = {
             "default_behavior": "DROP",
@@ -134,7 +141,8 @@ class Firewall(pulumi.ComponentResource):
             log_destination_configs=[group.arn],
             redacted_fields=[{"single_header": {"name": header}} for header in SECRET_HEADERS],
             logging_filter=None if settings.log_passed_requests else keep,
-            opts=self._child,
+            # A web ACL has one: deleting the old one would take the new one away.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
 

@@ -22,7 +22,7 @@ def integration_parameters(runtime: Runtime) -> dict[str, pulumi.Input[str]]:
     parameters: dict[str, pulumi.Input[str]] = {
         "integration.request.header.Authorization": "method.request.header.Authorization",
         f"integration.request.header.{SESSION_HEADER}": f"method.request.header.{SESSION_HEADER}",
-        "integration.request.querystring.qualifier": f"'{runtime.qualifier}'",
+        "integration.request.querystring.qualifier": pulumi.Output.concat("'", runtime.qualifier, "'"),
         "integration.request.querystring.accountId": pulumi.Output.concat("'", runtime.account_id, "'"),
     }
     if runtime.origin_secret is not None:

@@ -79,7 +79,8 @@ class Identity(pulumi.ComponentResource):
             user_pool_id=pool.id,
             domain=settings.domain_prefix or pool.arn.apply(lambda arn: f"{name}-{arn.split(':')[4]}"),
             managed_login_version=MANAGED_LOGIN,
-            opts=child,
+            # A pool has one domain of this kind, and refuses a second while the first is there.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         # Pages of version 2 answer "Login pages unavailable" until the app client has a branding style
         # (https://docs.aws.amazon.com/cognito/latest/developerguide/managed-login-brandingeditor.html).

@@ -15,6 +15,7 @@ import pulumi_awsx as awsx
 
 from infra.artifact import ROOT, package_digest
 from infra.permissions import Statement, allow
+from infra.settings.regions import partition_of
 
 CONTEXT = ROOT / "agent"
 DOCKERFILE = CONTEXT / "Dockerfile"
@@ -23,10 +24,10 @@ KEPT_IMAGES = 10
 """Older images are deleted; a rollback rarely goes further back."""
 
 
-def image_tag() -> str:
+def image_tag(target: str) -> str:
     """A digest of everything that the image is made of: tags are immutable, so other content needs another tag."""
     recipe = DOCKERFILE.read_bytes() if DOCKERFILE.exists() else b""
-    return hashlib.sha256(package_digest().encode() + recipe).hexdigest()[:16]
+    return hashlib.sha256(f"{package_digest()} {target} ".encode() + recipe).hexdigest()[:16]
 
 
 class ContainerImage(pulumi.ComponentResource):
@@ -37,10 +38,13 @@ class ContainerImage(pulumi.ComponentResource):
     a changed address, which AgentCore deploys. Leaves the grant to pull it to the runtime's role.
     """
 
-    uri: pulumi.Output[str]
     grants: list[Statement]
+    runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
 
-    def __init__(self, name: str, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, *, telemetry: bool, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare repository and image; with ``telemetry`` the agent is started under OpenTelemetry."""
         super().__init__("agentstream:infra:ContainerImage", name, None, opts)
         if not DOCKERFILE.exists():
             pulumi.log.warn(f"{DOCKERFILE.relative_to(ROOT)} is missing: write it before a deployment.", self)
@@ -61,16 +65,17 @@ class ContainerImage(pulumi.ComponentResource):
             tags=tags,
             opts=child,
         )
+        target = "traced" if telemetry else "plain"  # the Dockerfile's stages differ in how the agent is started
         image = awsx.ecr.Image(
             f"{name}-agent",
             repository_url=repository.url,
             context=str(CONTEXT),
             dockerfile=str(DOCKERFILE),
+            target=target,
             platform="linux/arm64",
-            image_tag=image_tag(),
+            image_tag=image_tag(target),
             opts=child,
         )
-        self.uri = image.image_uri
         self.grants = [
             allow(
                 "Image", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository.url.apply(_repository_arn)]
@@ -78,17 +83,12 @@ class ContainerImage(pulumi.ComponentResource):
             # The login to the registry knows no resources.
             allow("Registry", ["ecr:GetAuthorizationToken"], ["*"]),
         ]
-        self.register_outputs({"uri": self.uri})
-
-    def runtime_artifact(self, *, telemetry: bool) -> aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict:
-        """See `infra.artifact.Artifact`. How an image starts is its own affair; telemetry is the Dockerfile's."""
-        del telemetry
-        return {"container_configuration": {"container_uri": self.uri}}
+        self.runtime_artifact = {"container_configuration": {"container_uri": image.image_uri}}
+        self.register_outputs({"uri": image.image_uri})
 
 
 def _repository_arn(url: str) -> str:
     """The ARN behind ``<account>.dkr.ecr.<region>.<suffix>/<name>``."""
     host, _, name = url.partition("/")
     account, _, _, region, *_ = host.split(".")
-    partition = "aws-cn" if host.endswith(".cn") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-    return f"arn:{partition}:ecr:{region}:{account}:repository/{name}"
+    return f"arn:{partition_of(region)}:ecr:{region}:{account}:repository/{name}"

@@ -20,8 +20,9 @@ class Memory(pulumi.ComponentResource):
     """What the agent's role needs, on this memory and no other."""
 
     def __init__(
-        self, name: str, days: int, *, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+        self, name: str, days: int, *, protect: bool, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        """Declare it; with ``protect`` Pulumi refuses to delete it, and the conversations in it."""
         super().__init__("agentstream:infra:Memory", name, None, opts)
         memory = aws.bedrock.AgentcoreMemory(
             f"{name}-memory",
@@ -30,7 +31,7 @@ class Memory(pulumi.ComponentResource):
             description="Conversations of the agent's users.",
             event_expiry_duration=days,
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
         self.id = memory.id
         self.grant = allow(

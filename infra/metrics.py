@@ -1,4 +1,4 @@
-"""Metrics that the access log holds and API Gateway does not publish, as metric filters.
+"""Where each metric is: what AWS publishes, what the agent does, and metric filters for what only the access log holds.
 
 The time to the first content is what a person waits for; API Gateway's own ``Latency`` of a stream is its whole length.
 The log's values are strings, which metric filters read as numbers where they are ones; a request that never reached
@@ -7,7 +7,7 @@ the agent has ``-`` there and is filtered out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pulumi
@@ -17,6 +17,44 @@ TIME_TO_FIRST_CONTENT = "TimeToFirstContent"
 STREAM_DURATION = "StreamDuration"
 UNAUTHORIZED = "Unauthorized"
 RUNTIME_THROTTLES = "RuntimeThrottles"
+AGENT_FAILED = "AgentFailed"
+
+AGENT_NAMESPACE = "agent-stream"
+"""Where the agent's log lines, which are metrics too, put them (agent/telemetry.py)."""
+
+
+class Metric(NamedTuple):
+    """A metric as CloudWatch knows it: another dimension would be another metric, and most likely an empty one."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, pulumi.Input[str]] = {}
+
+
+def stage_metric(name: str, api_name: pulumi.Output[str], stage: str) -> Metric:
+    """One of API Gateway's, of a stage.
+
+    Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
+    """
+    return Metric("AWS/ApiGateway", name, {"ApiName": api_name, "Stage": stage})
+
+
+def web_acl_metric(name: str, web_acl: str, region: str) -> Metric:
+    """One of WAF's, over all rules of a web ACL.
+
+    Source: https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html
+    """
+    return Metric("AWS/WAFV2", name, {"WebACL": web_acl, "Region": region, "Rule": "ALL"})
+
+
+def run_metric(agent: str) -> Metric:
+    """The runs of a stack's agent, however they ended."""
+    return Metric(AGENT_NAMESPACE, "Runs", {"Agent": agent})
+
+
+def failed(runs: Metric) -> Metric:
+    """Those runs that ended in an error; a refused one is the caller's fault, a disconnected one their wish."""
+    return runs._replace(dimensions={**runs.dimensions, "Outcome": "error"})
 
 
 class LogMetric(NamedTuple):
@@ -45,7 +83,13 @@ LOG_METRICS: Sequence[LogMetric] = (
     LogMetric("Forbidden", '{ $.status = "403" }'),
     LogMetric("Throttled", '{ $.status = "429" && $.integrationStatus = "-" }'),
     LogMetric(RUNTIME_THROTTLES, '{ $.integrationStatus = "429" }'),
-    LogMetric("AgentFailed", '{ $.integrationStatus = "424" }'),
+    # What AgentCore says when the agent does not start or not answer, and when it refuses a request that the gateway
+    # has let in: then the two disagree, and every user has the same answer. One page has 424 for an agent that does not
+    # start, another 403 (…/devguide/runtime-http-protocol-contract.html, …/devguide/runtime-troubleshooting.html).
+    LogMetric(
+        AGENT_FAILED,
+        "{ " + " || ".join(f'$.integrationStatus = "{status}"' for status in (401, 402, 403, 404, 424)) + " }",
+    ),
 )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
 from typing import Any, NamedTuple
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import dashboard, metrics
+from infra.metrics import Metric
 from infra.settings.observability import ObservabilitySettings
 
 PERIOD_SECONDS = 300
+
+FEWEST_FAILURES = 3
+"""Failures in a period below which no share of them is an alarm: one failed request at night is all of them."""
 
 
 class Watched(NamedTuple):
@@ -30,7 +34,7 @@ class Observability(pulumi.ComponentResource):
 
     Pulumi type: ``agentstream:infra:Observability``. Produces ``cloudwatch.LogMetricFilter``\\ s, ``MetricAlarm``\\ s,
     ``cloudwatch.Dashboard``, ``sns.Topic`` and ``TopicSubscription``\\ s. Leaves each log group to the component that
-    writes to it.
+    writes to it, and the metrics of runs to the agent.
     """
 
     dashboard_url: pulumi.Output[str] | None
@@ -50,88 +54,126 @@ class Observability(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         metrics.log_metrics(name, watched.access_log, self._child)
         if settings.alarms:
-            self._alarms(settings, watched)
+            self._topic = self._declare_topic(settings.subscribers)
+            self._failures(settings.error_percent, watched)
+            self._limits(settings, watched)
         self.dashboard_url = self._dashboard(watched) if settings.dashboard else None
         self.register_outputs({"dashboardUrl": self.dashboard_url})
 
-    def _alarms(self, settings: ObservabilitySettings, watched: Watched) -> None:
+    def _declare_topic(self, subscribers: list[str]) -> aws.sns.Topic:
         topic = aws.sns.Topic(f"{self._name}-alarms", tags=self._tags, opts=self._child)
-        for index, subscriber in enumerate(settings.subscribers):
+        for subscriber in subscribers:
+            # Named by the address and not by its place in the list: SNS answers a second subscription of an address
+            # with the first one's ARN, so deleting what stood in another place would end a subscription that is wanted
+            # (https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html).
             aws.sns.TopicSubscription(
-                f"{self._name}-alarms-{index}",
+                f"{self._name}-alarms-{hashlib.sha256(subscriber.encode()).hexdigest()[:8]}",
                 topic=topic.arn,
                 protocol="https" if subscriber.startswith("https://") else "email",
                 endpoint=subscriber,
                 opts=self._child,
             )
+        return topic
+
+    def _failures(self, percent: float, watched: Watched) -> None:
+        """Alarms on the share of what failed, one for each place where an answer can fail."""
+        requests = metrics.stage_metric("Count", watched.api_name, watched.stage)
+        # 5xx come from the gateway, or through it from AgentCore itself.
+        self._share("server-errors", "answers are 5xx", percent, requests._replace(name="5XXError"), requests)
+        # An agent that does not start, or a runtime that refuses what the gateway has let in, is a 4xx.
+        own = Metric(metrics.namespace(self._name), metrics.AGENT_FAILED)
+        self._share("agent-failures", "requests got no answer from the agent", percent, own, requests)
+        # A run that fails has begun with a 200, so only the agent can tell.
+        runs = metrics.run_metric(self._name)
+        self._share("failed-runs", "runs of the agent ended in an error", percent, metrics.failed(runs), runs)
+
+    def _share(self, name: str, what: str, percent: float, failed: Metric, every: Metric) -> None:
+        def query(id_: str, metric: Metric) -> aws.cloudwatch.MetricAlarmMetricQueryArgsDict:
+            return {
+                "id": id_,
+                "metric": {
+                    "namespace": metric.namespace,
+                    "metric_name": metric.name,
+                    "dimensions": metric.dimensions,
+                    "period": PERIOD_SECONDS,
+                    "stat": "Sum",
+                },
+            }
+
+        share: aws.cloudwatch.MetricAlarmMetricQueryArgsDict = {
+            "id": "share",
+            "label": f"% of {what}",
+            "expression": f"IF(failed >= {FEWEST_FAILURES}, 100 * failed / every, 0)",
+            "return_data": True,
+        }
+        self._alarm(
+            name,
+            f"{percent:g} % or more, and {FEWEST_FAILURES} at least: {what}, in five minutes.",
+            percent,
+            metric_queries=[query("failed", failed), query("every", every), share],
+        )
+
+    def _limits(self, settings: ObservabilitySettings, watched: Watched) -> None:
+        """Alarms on metrics that have a limit of their own."""
         own = metrics.namespace(self._name)
         self._alarm(
-            topic,
-            "server-errors",
-            f"More than {settings.error_percent:g} % of answers are 5xx.",
-            settings.error_percent / 100,
-            namespace="AWS/ApiGateway",
-            metric_name="5XXError",
-            # The average of this metric is the share of requests that failed
-            # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html).
-            statistic="Average",
-            dimensions={"ApiName": watched.api_name, "Stage": watched.stage},
-        )
-        self._alarm(
-            topic,
             "slow-first-content",
             f"One answer in twenty begins after {settings.first_content_milliseconds} ms or later.",
             settings.first_content_milliseconds,
+            period=PERIOD_SECONDS,
             namespace=own,
             metric_name=metrics.TIME_TO_FIRST_CONTENT,
             extended_statistic="p95",
             # A percentile of three requests says nothing.
             evaluate_low_sample_count_percentiles="ignore",
         )
-        self._alarm(
-            topic,
-            "firewall-blocks",
-            f"The web ACL blocked more than {settings.blocked_requests} requests in five minutes.",
-            settings.blocked_requests,
-            namespace="AWS/WAFV2",
-            metric_name="BlockedRequests",
-            statistic="Sum",
-            dimensions={"WebACL": watched.web_acl, "Region": watched.region, "Rule": "ALL"},
-        )
         counters = (
-            ("authorizer-failures", metrics.UNAUTHORIZED, settings.authorizer_failures, "had no valid token"),
-            ("runtime-throttles", metrics.RUNTIME_THROTTLES, settings.runtime_throttles, "were throttled by AgentCore"),
+            (
+                "firewall-blocks",
+                metrics.web_acl_metric("BlockedRequests", watched.web_acl, watched.region),
+                settings.blocked_requests,
+                "were blocked by the web ACL",
+            ),
+            (
+                "authorizer-failures",
+                Metric(own, metrics.UNAUTHORIZED),
+                settings.authorizer_failures,
+                "had no valid token",
+            ),
+            (
+                "runtime-throttles",
+                Metric(own, metrics.RUNTIME_THROTTLES),
+                settings.runtime_throttles,
+                "were throttled by AgentCore",
+            ),
         )
         for alarm, metric, limit, what in counters:
-            text = f"{limit} or more requests in five minutes {what}."
-            self._alarm(topic, alarm, text, limit, namespace=own, metric_name=metric, statistic="Sum")
+            self._alarm(
+                alarm,
+                f"{limit} or more requests in five minutes {what}.",
+                limit,
+                period=PERIOD_SECONDS,
+                namespace=metric.namespace,
+                metric_name=metric.name,
+                dimensions=metric.dimensions,
+                statistic="Sum",
+            )
 
-    def _alarm(
-        self,
-        topic: aws.sns.Topic,
-        name: str,
-        description: str,
-        threshold: float,
-        *,
-        dimensions: Mapping[str, pulumi.Input[str]] | None = None,
-        **metric: Any,
-    ) -> None:
-        """An alarm that goes off when a metric reaches its threshold, and says so again when it is over."""
+    def _alarm(self, name: str, description: str, threshold: float, **watched: Any) -> None:
+        """An alarm that goes off when what it watches reaches its threshold, and says so again when it is over."""
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-{name}",
             name=f"{self._name}-{name}",
             alarm_description=description,
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
-            period=PERIOD_SECONDS,
             evaluation_periods=1,
             treat_missing_data="notBreaching",  # at night there are no requests, and that is no fault
-            dimensions=dimensions,
-            alarm_actions=[topic.arn],
-            ok_actions=[topic.arn],
+            alarm_actions=[self._topic.arn],
+            ok_actions=[self._topic.arn],
             tags=self._tags,
             opts=self._child,
-            **metric,
+            **watched,
         )
 
     def _dashboard(self, watched: Watched) -> pulumi.Output[str]:

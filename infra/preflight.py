@@ -19,7 +19,12 @@ API_KEY_HEADER = "X-API-Key"
 def preflight(
     name: str, resource: aws.apigateway.Resource, origin: str, *, with_key: bool, opts: pulumi.ResourceOptions
 ) -> None:
-    """Declare the OPTIONS method of a resource for the pages of one origin."""
+    """Declare the OPTIONS method of a resource for the pages of one origin.
+
+    With an empty origin it answers too, without a header that would let any page in. It is not left out, because a
+    snapshot of the API is taken before what is no longer declared is deleted, and would go on answering
+    (https://github.com/pulumi/pulumi-aws/issues/3289).
+    """
     allowed = ["Authorization", "Content-Type", SESSION_HEADER] + ([API_KEY_HEADER] if with_key else [])
     headers = {
         "Access-Control-Allow-Origin": f"'{origin}'",
@@ -59,6 +64,8 @@ def preflight(
         resource_id=resource.id,
         http_method=options.http_method,
         status_code=promised.status_code,
-        response_parameters={f"method.response.header.{header}": value for header, value in headers.items()},
+        response_parameters={f"method.response.header.{header}": value for header, value in headers.items()}
+        if origin
+        else None,
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[answer])),
     )

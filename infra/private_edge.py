@@ -1,4 +1,4 @@
-"""The private way from the API to the runtime, and the closing of the public one.
+"""The private way from the API to the runtime; `infra.resource_policy` closes the public one.
 
     API Gateway → VPC link → network load balancer → interface endpoint → AgentCore
 
@@ -30,15 +30,17 @@ ENDPOINT_HOST = 10
 
 
 class PrivateEdge(pulumi.ComponentResource):
-    """A VPC without internet, through which the API reaches the runtime, and the policy that refuses every other way.
+    """A VPC without internet, through which the API reaches the runtime.
 
     Pulumi type: ``agentstream:infra:PrivateEdge``. Produces ``awsx.ec2.Vpc``, three ``ec2.SecurityGroup`` with their
-    rules, ``ec2.VpcEndpoint``, ``lb.LoadBalancer``, ``TargetGroup``, ``TargetGroupAttachment``, ``Listener``,
-    ``apigatewayv2.VpcLink`` and ``bedrock.AgentcoreResourcePolicy``. Leaves the integration to `StreamingApi`.
+    rules, ``ec2.VpcEndpoint``, ``lb.LoadBalancer``, ``TargetGroup``, ``TargetGroupAttachment``, ``Listener`` and
+    ``apigatewayv2.VpcLink``. Leaves the integration to `StreamingApi`, and the refusal of every other way to
+    `ResourcePolicy`.
     """
 
     vpc_link_id: pulumi.Output[str]
     load_balancer_arn: pulumi.Output[str]
+    endpoint_id: pulumi.Output[str]
 
     def __init__(
         self,
@@ -82,12 +84,7 @@ class PrivateEdge(pulumi.ComponentResource):
         self.vpc_link_id = aws.apigatewayv2.VpcLink(
             f"{name}-link", subnet_ids=subnets, security_group_ids=[link.id], tags=tags, opts=self._child
         ).id
-        aws.bedrock.AgentcoreResourcePolicy(
-            f"{name}-only-privately",
-            resource_arn=runtime.arn,
-            policy=pulumi.Output.json_dumps(_resource_policy(runtime.arn, way_in.id)),
-            opts=self._child,
-        )
+        self.endpoint_id = way_in.id
         self.register_outputs({"vpcLinkId": self.vpc_link_id, "loadBalancerArn": self.load_balancer_arn})
 
     def _vpc(self, settings: NetworkSettings, region: str, networks: list[ipaddress.IPv4Network]) -> awsx.ec2.Vpc:
@@ -207,33 +204,5 @@ def _endpoint_policy(runtime_arn: pulumi.Output[str]) -> dict[str, object]:
                 "Action": "bedrock-agentcore:InvokeAgentRuntime",
                 "Resource": [runtime_arn, pulumi.Output.concat(runtime_arn, "/*")],
             }
-        ],
-    }
-
-
-def _resource_policy(runtime_arn: pulumi.Output[str], endpoint_id: pulumi.Output[str]) -> dict[str, object]:
-    """The runtime takes requests from this endpoint only, whatever token they carry.
-
-    Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/resource-based-policies.html
-    """
-    invoke = {"Principal": "*", "Action": "bedrock-agentcore:InvokeAgentRuntime", "Resource": runtime_arn}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "OnlyThroughTheEndpoint",
-                "Effect": "Allow",
-                **invoke,
-                "Condition": {"StringEquals": {"aws:SourceVpce": endpoint_id}},
-            },
-            {
-                "Sid": "NoOtherWay",
-                "Effect": "Deny",
-                **invoke,
-                "Condition": {
-                    "StringNotEquals": {"aws:SourceVpce": endpoint_id},
-                    "Bool": {"aws:ViaAWSService": "false"},
-                },
-            },
         ],
     }

@@ -19,6 +19,11 @@ from infra.memory import Memory
 from infra.origin import ORIGIN_HEADER, OriginSecret
 from infra.settings.runtime import RuntimeSettings
 
+DEFAULT_ENDPOINT = "DEFAULT"
+"""The endpoint that every runtime has."""
+
+NAME_LIMIT = 48
+
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 
@@ -26,22 +31,23 @@ class Runtime(pulumi.ComponentResource):
     """An AgentCore runtime that takes the user pool's ID tokens and streams over HTTP.
 
     Pulumi type: ``agentstream:infra:Runtime``. Produces ``iam.Role``, ``iam.RolePolicy``,
-    ``bedrock.AgentcoreAgentRuntime``, ``cloudwatch.LogGroup``, the `OriginSecret` and the `Memory` that the settings
-    ask for, and a ``bedrock.AgentcoreAgentRuntimeEndpoint`` when the qualifier is not DEFAULT. Leaves the artifact to
-    `CodePackage` or `ContainerImage`, the front door to `StreamingApi`, and the private way to `PrivateEdge`.
+    ``bedrock.AgentcoreAgentRuntime``, and what the settings ask for: the `OriginSecret`, the `Memory`, a
+    ``cloudwatch.LogGroup`` for each endpoint, and a ``bedrock.AgentcoreAgentRuntimeEndpoint`` when the qualifier is not
+    DEFAULT. Leaves the artifact to `CodePackage` or `ContainerImage`, the front door to `StreamingApi`, and the private
+    way to `PrivateEdge`.
     """
 
     arn: pulumi.Output[str]
     id: pulumi.Output[str]
     account_id: pulumi.Output[str]
-    qualifier: str
+    qualifier: pulumi.Output[str]
+    """Known once the endpoint of that name is there: what calls it waits for it."""
     origin_secret: pulumi.Output[str] | None
     """What the API must send in `ORIGIN_HEADER`; None when the stack does not ask for it."""
     url: pulumi.Output[str]
     """The `/invocations` address without its query: nothing else streams."""
     address: pulumi.Output[str]
     """`url` with qualifier and account: the whole address of an invocation."""
-    log_group: pulumi.Output[str]
 
     def __init__(
         self,
@@ -53,12 +59,13 @@ class Runtime(pulumi.ComponentResource):
         region: str,
         environment: Mapping[str, str],
         log_retention_days: int,
+        protect: bool,
         tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Declare it; with ``protect`` Pulumi refuses to delete the memory, and leaves the agent's logs behind."""
         super().__init__("agentstream:infra:Runtime", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        self.qualifier = settings.qualifier
 
         variables: dict[str, pulumi.Input[str]] = {
             **environment,
@@ -74,7 +81,7 @@ class Runtime(pulumi.ComponentResource):
             variables |= secret.variables()
             forwarded.append(ORIGIN_HEADER)
         if settings.memory_days:
-            memory = Memory(name, settings.memory_days, tags=tags, opts=self._child)
+            memory = Memory(name, settings.memory_days, protect=protect, tags=tags, opts=self._child)
             variables["AGENT_MEMORY_ID"] = memory.id
             grants.append(memory.grant)
 
@@ -97,9 +104,10 @@ class Runtime(pulumi.ComponentResource):
         self.url = pulumi.Output.concat(
             "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, "/invocations"
         )
-        self.address = pulumi.Output.concat(self.url, "?qualifier=", self.qualifier, "&accountId=", self.account_id)
+        groups = self._logs(name, settings, log_retention_days, protect, tags)
+        self.qualifier = pulumi.Output.from_input(DEFAULT_ENDPOINT)
         if settings.endpoint_name:
-            aws.bedrock.AgentcoreAgentRuntimeEndpoint(
+            self.qualifier = aws.bedrock.AgentcoreAgentRuntimeEndpoint(
                 f"{name}-endpoint",
                 name=settings.endpoint_name,
                 agent_runtime_id=self.id,
@@ -107,9 +115,9 @@ class Runtime(pulumi.ComponentResource):
                 # (https://github.com/aws-ia/terraform-aws-agentcore/pull/31).
                 agent_runtime_version=runtime.agent_runtime_version,
                 tags=tags,
-                opts=self._child,
-            )
-        self.log_group = self._logs(name, log_retention_days, tags)
+                opts=pulumi.ResourceOptions(parent=self, depends_on=groups),
+            ).name
+        self.address = pulumi.Output.concat(self.url, "?qualifier=", self.qualifier, "&accountId=", self.account_id)
         self.register_outputs({"arn": self.arn, "id": self.id, "url": self.url})
 
     def _declare(
@@ -125,8 +133,7 @@ class Runtime(pulumi.ComponentResource):
         variables: dict[str, pulumi.Input[str]],
         tags: dict[str, str],
     ) -> aws.bedrock.AgentcoreAgentRuntime:
-        # AgentCore allows letters, digits and underscores, and 48 characters at most.
-        runtime_name = name.replace("-", "_")
+        runtime_name = _runtime_name(name, settings)
         role = aws.iam.Role(
             f"{name}-agent",
             description="What the agent may do in AWS.",
@@ -145,7 +152,7 @@ class Runtime(pulumi.ComponentResource):
             agent_runtime_name=runtime_name,
             description="Streams the agent's answers.",
             role_arn=role.arn,
-            agent_runtime_artifact=artifact.runtime_artifact(telemetry=settings.telemetry),
+            agent_runtime_artifact=artifact.runtime_artifact,
             network_configuration=_network(settings),
             protocol_configuration={"server_protocol": "HTTP"},
             platform_version=settings.platform_version,
@@ -175,21 +182,39 @@ class Runtime(pulumi.ComponentResource):
             ),
         )
 
-    def _logs(self, name: str, retention_days: int, tags: dict[str, str]) -> pulumi.Output[str]:
-        """Claim the group that AgentCore writes to, so that its lines do not stay for ever.
+    def _logs(
+        self, name: str, settings: RuntimeSettings, retention_days: int, protect: bool, tags: dict[str, str]
+    ) -> list[aws.cloudwatch.LogGroup]:
+        """Claim the groups that AgentCore writes to, so that their lines do not stay for ever.
 
-        AgentCore makes the group itself at the first line, without a retention; declared right after the runtime it is
-        there before any session can write
-        (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html).
+        There is one for each endpoint, and DEFAULT is always there
+        (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html). That a group is
+        not there yet when the runtime is, and can be declared, is not documented; some find it made with the runtime
+        (https://github.com/hashicorp/terraform-provider-aws/issues/47629). `declareLogGroups` leaves them to AgentCore.
         """
-        group = aws.cloudwatch.LogGroup(
-            f"{name}-agent-log",
-            name=pulumi.Output.concat("/aws/bedrock-agentcore/runtimes/", self.id, "-", self.qualifier),
-            retention_in_days=retention_days,
-            tags=tags,
-            opts=self._child,
-        )
-        return group.name
+        if not settings.declare_log_groups:
+            return []
+        return [
+            aws.cloudwatch.LogGroup(
+                f"{name}-agent-log-{endpoint}",
+                name=pulumi.Output.concat("/aws/bedrock-agentcore/runtimes/", self.id, "-", endpoint),
+                retention_in_days=retention_days,
+                tags=tags,
+                # Its name has the runtime's id: a runtime that is replaced leaves its lines behind until they end.
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=protect),
+            )
+            for endpoint in sorted({DEFAULT_ENDPOINT, settings.qualifier})
+        ]
+
+
+def _runtime_name(name: str, settings: RuntimeSettings) -> str:
+    """The name in AgentCore: letters, digits and underscores, 48 at most.
+
+    A runtime for the other kind of artifact is a replacement, made before the old one is deleted; so it needs another
+    name.
+    """
+    suffix = "_image" if settings.artifact == "container" else ""
+    return name.replace("-", "_")[: NAME_LIMIT - len(suffix)] + suffix
 
 
 def _network(settings: RuntimeSettings) -> aws.bedrock.AgentcoreAgentRuntimeNetworkConfigurationArgsDict:

@@ -35,7 +35,8 @@ def _plan(
         tags=tags,
         opts=opts,
     )
-    secret = pulumi.ResourceOptions(additional_secret_outputs=["value"])
-    key = aws.apigateway.ApiKey(name, tags=tags, opts=pulumi.ResourceOptions.merge(opts, secret))
-    aws.apigateway.UsagePlanKey(name, usage_plan_id=plan.id, key_id=key.id, key_type="API_KEY", opts=opts)
+    # Both have the key itself among their outputs, and the provider takes only the first for a secret.
+    secret = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["value"]))
+    key = aws.apigateway.ApiKey(name, tags=tags, opts=secret)
+    aws.apigateway.UsagePlanKey(name, usage_plan_id=plan.id, key_id=key.id, key_type="API_KEY", opts=secret)
     return pulumi.Output.secret(key.value)

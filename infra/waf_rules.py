@@ -67,6 +67,7 @@ KNOWN_BAD_INPUTS = ManagedGroup(
     {
         "Log4JRCE_BODY": "a question about the Log4j weakness that quotes it",
         "JavaDeserializationRCE_BODY": "a stack trace of a Java program",
+        "ReactJSRCE_BODY": "a question about the weakness of React's server components that quotes it",
     },
 )
 SQL_INJECTION = ManagedGroup(

@@ -141,6 +141,10 @@ def _role(_region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
     return role, {"name": role, "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
 
 
+def _api_key(key_id: str) -> str:
+    return token(f"{key_id}-key", 40)
+
+
 def _random_password(_region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
     characters = hashlib.sha512(name.encode()).hexdigest() * 2
     return "none", {"result": characters[: int(inputs["length"])]}
@@ -163,9 +167,15 @@ ANSWERS: Mapping[str, Callable[[str, str, Mapping[str, Any]], Answer]] = {
         inputs["certificateArn"],
         {},
     ),
-    "aws:apigateway/apiKey:ApiKey": lambda _region, name, _inputs: (token(name), {"value": token(name + "-key", 40)}),
+    "aws:apigateway/apiKey:ApiKey": lambda _region, name, _inputs: (token(name), {"value": _api_key(token(name))}),
+    # The usage plan's view of a key has the key itself among its outputs.
+    "aws:apigateway/usagePlanKey:UsagePlanKey": lambda _region, name, inputs: (
+        inputs["keyId"],
+        {"name": name, "value": _api_key(inputs["keyId"])},
+    ),
     "aws:bedrock/agentcoreMemory:AgentcoreMemory": _memory,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
+    "aws:route53/record:Record": lambda _region, name, inputs: (name, {"fqdn": inputs["name"]}),
     "aws:sns/topic:Topic": _topic,
     "aws:ec2/securityGroup:SecurityGroup": _identified("sg"),
     "aws:ec2/vpcEndpoint:VpcEndpoint": _identified("vpce"),

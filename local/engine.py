@@ -19,6 +19,7 @@ import pulumi
 from google.protobuf import json_format, struct_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
@@ -31,20 +32,22 @@ _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type tag, not a s
 
 
 def run_program(project: str, stack: str, settings: Mapping[str, str], provider: Provider, *, preview: bool) -> Graph:
-    """Evaluate ``__main__.py`` once; see `local.graph.evaluate`.
+    """Evaluate ``__main__.py`` once; see `local.evaluate.evaluate`.
+
+    The program is always told that this is a dry run, for nothing is deployed: so it does not ask for what only a
+    deployment needs, such as the built package. Without ``preview``, whatever the provider leaves out counts as None
+    instead of as unknown.
 
     Raises:
         ProgramError: with the program's own sentence when it refuses its settings.
     """
     os.environ["PULUMI_CONFIG"] = json.dumps(dict(settings))
     reset_options()
-    monitor = _Recorder(provider)
+    monitor = _Recorder(provider, unanswered=UNKNOWN if preview else None)
 
     async def run() -> dict[str, Any]:
         # Inside the loop: the root resource that this makes belongs to the loop it is made in.
-        mocks.set_mocks(
-            _NoMocks(), project=project, stack=stack, preview=preview, monitor=monitor, logger=_quiet_logger()
-        )
+        mocks.set_mocks(_NoMocks(), project=project, stack=stack, preview=True, monitor=monitor, logger=_quiet_logger())
         await run_pulumi_func(_program)
         return await _exports()
 
@@ -71,19 +74,17 @@ async def _exports() -> dict[str, Any]:
     root = get_root_resource()
     if not isinstance(root, Stack):
         raise TypeError("Pulumi has no root stack after a program ran")
-    exports = pulumi.Output.all(**root.outputs)
-    if not await exports.is_known():
-        return {}  # a preview in which something is still unknown exports nothing that could be read
-    values = await exports.future()
-    return {name: _as_number(value) for name, value in (values or {}).items()}
+    values = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
+    return {name: _as_number(value) for name, value in values.items()}  # None where something is still unknown
 
 
 class _Recorder(mocks.MockMonitor):
     """A resource monitor that keeps each registration whole and asks the provider for the answer."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, unanswered: str | None) -> None:
         super().__init__(_NoMocks())
         self._provider = provider
+        self._unanswered = unanswered
         self.recorded: list[Resource] = []
         self.calls: list[str] = []
 
@@ -96,7 +97,7 @@ class _Recorder(mocks.MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
         wire = json_format.MessageToDict(request.object)
-        inputs: dict[str, Any] = {key: _plain(value) for key, value in wire.items()}
+        inputs: dict[str, Any] = {key: _plain(value, self._unanswered) for key, value in wire.items()}
         # A remote component (awsx) is declared here and made by its provider: it answers like a resource.
         answering = request.custom or request.remote
         nothing: Answer = ("", {})
@@ -115,6 +116,8 @@ class _Recorder(mocks.MockMonitor):
                 custom=request.custom,
                 protect=request.protect,
                 retain_on_delete=request.retainOnDelete,
+                delete_before_replace=request.deleteBeforeReplace,
+                secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
             )
         )
         answered = struct_pb2.Struct()
@@ -133,15 +136,15 @@ class _NoMocks(mocks.Mocks):
         return f"{args.name}-id", dict(args.inputs)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, unanswered: str | None) -> Any:
     """A wire value without its signatures: a secret in clear, an asset as its path or text, 3.0 as 3."""
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET:
-            return _plain(value["value"])
-        return {key: _plain(item) for key, item in value.items() if key != _SIGNATURE}
+            return _plain(value["value"], unanswered)
+        return {key: _plain(item, unanswered) for key, item in value.items() if key != _SIGNATURE}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return _as_number(value)
+        return [_plain(item, unanswered) for item in value]
+    return unanswered if value == UNKNOWN else _as_number(value)
 
 
 def _as_number(value: Any) -> Any:

@@ -34,6 +34,8 @@ class Resource:
         custom: False for a component.
         protect: whether Pulumi refuses to delete it.
         retain_on_delete: whether Pulumi leaves it in AWS on deletion.
+        delete_before_replace: whether Pulumi deletes it before it makes its replacement, and not after.
+        secret_outputs: the outputs that are to be encrypted in the state, whatever the provider says of them.
     """
 
     type: str
@@ -48,6 +50,8 @@ class Resource:
     custom: bool
     protect: bool
     retain_on_delete: bool
+    delete_before_replace: bool
+    secret_outputs: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -96,15 +100,9 @@ class Graph:
     def from_json(cls, text: str) -> Graph:
         """The graph that `to_json` wrote."""
         data = json.loads(text)
+        lists = ("secret_inputs", "depends_on", "secret_outputs")
         resources = tuple(
-            Resource(
-                **{
-                    **item,
-                    "secret_inputs": tuple(item["secret_inputs"]),
-                    "depends_on": tuple(item["depends_on"]),
-                }
-            )
-            for item in data.pop("resources")
+            Resource(**{**item, **{name: tuple(item[name]) for name in lists}}) for item in data.pop("resources")
         )
         return cls(**{**data, "calls": tuple(data["calls"]), "resources": resources})
 

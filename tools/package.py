@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from email import message_from_string
 from pathlib import Path
 
-from infra.artifact import ROOT, package_path
+from infra.artifact import ROOT, package_path, shipped_files
 
 PYTHON_VERSION = "3.13"
 PLATFORM = "aarch64-manylinux2014"
@@ -67,11 +67,13 @@ def make_portable(target: Path) -> None:
         record.unlink()
 
 
-def copy_agent(target: Path) -> None:
-    """Put the agent's sources beside its requirements, and its entry point where AgentCore looks for it."""
-    ignore = shutil.ignore_patterns("__pycache__", "requirements.*", "Dockerfile", "*.md")
-    shutil.copytree(ROOT / "agent", target / "agent", ignore=ignore)
-    shutil.copyfile(ROOT / "agent" / "__main__.py", target / "main.py")
+def copy_agent(target: Path, root: Path = ROOT) -> None:
+    """Put the agent's files beside its requirements, and its entry point where AgentCore looks for it."""
+    for path in shipped_files(root):
+        destination = target / path.relative_to(root)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
+    shutil.copyfile(root / "agent" / "__main__.py", target / "main.py")
 
 
 def licences(target: Path) -> Iterator[str]:

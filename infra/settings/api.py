@@ -6,13 +6,13 @@ endpoint type (https://docs.aws.amazon.com/apigateway/latest/developerguide/resp
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.forms import Form, origin_of, web_address
 
 EndpointType = Literal["REGIONAL", "EDGE", "PRIVATE"]
 TransferMode = Literal["STREAM", "BUFFERED"]
@@ -39,6 +39,43 @@ BUFFERED_LIMIT_SECONDS = 29
 """A buffered integration may not exceed 29 s without a quota increase for the account and Region."""
 
 
+def _is_an_origin(text: str) -> None:
+    if text in ("", "*"):
+        return
+    origin = origin_of(web_address(text))
+    if text != origin:
+        raise impossible(
+            "a browser sends scheme, host and port alone, and compares letter by letter", f"write {origin}"
+        )
+
+
+ORIGIN = Form(
+    "an origin like https://chat.example.com, *, or nothing",
+    r"|\*|https?://[a-z0-9.-]+(:\d+)?",
+    why="no browser sends it as an origin",
+    check=_is_an_origin,
+)
+STAGE_NAME = Form(
+    "at most 128 letters, digits and underscores",
+    r"[A-Za-z0-9_]{0,128}",
+    why="it is part of the API's address, and no other characters are sure to be taken",
+)
+TEAM = Form(
+    "at most 32 lower-case letters, digits and hyphens, the first a letter",
+    r"[a-z][a-z0-9-]{0,31}",
+    why="a team's name becomes part of resource names",
+)
+VPC_ENDPOINT = Form("the id of a VPC endpoint, like vpce-0123456789abcdef0", r"vpce-([0-9a-f]{8}|[0-9a-f]{17})")
+HOST_NAME = Form(
+    "a host name in lower case, like agent.example.com", r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
+)
+HOSTED_ZONE = Form("the id of a Route 53 zone, like Z0123456789, or nothing", r"(Z[A-Z0-9]{1,31})?")
+CERTIFICATE = Form(
+    "the ARN of a certificate, arn:aws:acm:REGION:NUMBER:certificate/ID, or nothing",
+    r"(arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+)?",
+)
+
+
 class TeamSettings(Settings):
     """A team's share of the API: its own key, its own pace."""
 
@@ -50,18 +87,14 @@ class TeamSettings(Settings):
 class DomainSettings(Settings):
     """A host name of one's own for the API."""
 
-    name: str = Field(
-        pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", description="Such as agent.example.com."
+    name: Annotated[str, HOST_NAME] = Field(description="Where the API answers.")
+    hosted_zone_id: Annotated[str, HOSTED_ZONE] = Field(
+        "", description="The Route 53 zone that gets the DNS record. Empty: the record is made elsewhere."
     )
-    hosted_zone_id: str = Field(
+    certificate_arn: Annotated[str, CERTIFICATE] = Field(
         "",
-        pattern=r"^(Z[A-Z0-9]{1,31})?$",
-        description="The Route 53 zone that gets the DNS record. Empty: the record is made elsewhere.",
-    )
-    certificate_arn: str = Field(
-        "",
-        pattern=r"^(arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+)?$",
-        description="A certificate in ACM. Empty: one is declared, and validated by a record in the zone.",
+        description="A certificate in ACM: in us-east-1 for EDGE, otherwise in the stack's Region. Empty: one is "
+        "declared, and validated by a record in the zone.",
     )
     only_this_name: bool = Field(True, description="Switch the execute-api address off, so that only this one answers.")
 
@@ -79,7 +112,7 @@ class ApiSettings(Settings):
     """The REST API that streams."""
 
     endpoint_type: EndpointType = Field("REGIONAL", description="Where the API answers. EDGE cuts silence after 30 s.")
-    vpc_endpoint_ids: list[str] = Field(
+    vpc_endpoint_ids: list[Annotated[str, VPC_ENDPOINT]] = Field(
         [], max_length=20, description="With PRIVATE: the execute-api interface endpoints that may call the API."
     )
     security_policy: SecurityPolicy = Field(
@@ -90,7 +123,7 @@ class ApiSettings(Settings):
         description="The API answers only when SNI and Host agree (endpoint access mode STRICT). A change takes "
         "about 15 minutes, and the endpoint type is fixed while it is on.",
     )
-    stage_name: str = Field("", pattern=r"^[A-Za-z0-9_]{0,128}$", description="Empty: the stack's name.")
+    stage_name: Annotated[str, STAGE_NAME] = Field("", description="Empty: the stack's name.")
     response_transfer_mode: TransferMode = Field("STREAM", description="BUFFERED holds every word until the last.")
     timeout_seconds: int = Field(900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte.")
     heartbeat_seconds: float = Field(
@@ -98,7 +131,7 @@ class ApiSettings(Settings):
         gt=0,
         description="Silence after which the agent sends an SSE comment, so that no limit cuts the stream.",
     )
-    allowed_origin: str = Field(
+    allowed_origin: Annotated[str, ORIGIN] = Field(
         "",
         description="Origin of the page that calls the API from a browser, or * for any. Empty: no browser.",
     )
@@ -109,13 +142,23 @@ class ApiSettings(Settings):
         description="How long the API goes on letting a token in that it has checked once. 0 checks every time, so "
         "that a token ends when it expires; AWS's own default is 300.",
     )
-    throttle_rate: float = Field(20, gt=0, le=1_000, description="Steady requests per second for the whole stage.")
-    throttle_burst: int = Field(40, ge=1, le=1_000, description="Requests the stage takes at once.")
+    throttle_rate: float = Field(
+        20,
+        gt=0,
+        le=1_000,
+        description="Steady requests per second of each method without a rate of its own: OPTIONS, a browser's "
+        "preflight. It does not bound the calls of the agent; invocationRate does.",
+    )
+    throttle_burst: int = Field(40, ge=1, le=1_000, description="Requests that such a method takes at once.")
     invocation_rate: float = Field(
-        10, gt=0, le=200, description="Steady requests per second that reach the agent; AgentCore takes 200 an account."
+        10,
+        gt=0,
+        le=200,
+        description="Steady requests per second that reach the agent (POST), all callers and teams together; AgentCore "
+        "takes 200 an account.",
     )
     invocation_burst: int = Field(20, ge=1, le=200, description="Requests that reach the agent at once.")
-    teams: dict[str, TeamSettings] = Field(
+    teams: dict[Annotated[str, TEAM], TeamSettings] = Field(
         {}, max_length=100, description="API keys and usage plans by team. When there are any, every call needs a key."
     )
     domain: DomainSettings | None = Field(None, description="A host name of one's own.")
@@ -124,35 +167,6 @@ class ApiSettings(Settings):
         description="Declare the role with which API Gateway writes logs. One an account and Region: without any, the "
         "stage cannot be created. Switch it on in one stack only; it is kept when that stack is destroyed.",
     )
-
-    @field_validator("allowed_origin")
-    @classmethod
-    def _is_an_origin(cls, value: str) -> str:
-        if value in ("", "*") or re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?", value):
-            return value
-        raise impossible(
-            "a browser sends an origin as scheme, host and port, and compares it letter by letter",
-            "write it like https://chat.example.com, without a path or a trailing slash",
-        )
-
-    @field_validator("vpc_endpoint_ids")
-    @classmethod
-    def _are_vpc_endpoints(cls, value: list[str]) -> list[str]:
-        for id_ in value:
-            if not re.fullmatch(r"vpce-[0-9a-f]{8,17}", id_):
-                raise impossible(f"{id_!r} is not the id of a VPC endpoint", "write it like vpce-0123456789abcdef0")
-        return value
-
-    @field_validator("teams")
-    @classmethod
-    def _have_names_for_resources(cls, value: dict[str, TeamSettings]) -> dict[str, TeamSettings]:
-        for name in value:
-            if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name):
-                raise impossible(
-                    f"the team {name!r} becomes part of resource names",
-                    "use at most 32 lower-case letters, digits and hyphens, the first a letter",
-                )
-        return value
 
     @property
     def idle_limit_seconds(self) -> int:
@@ -176,22 +190,25 @@ class ApiSettings(Settings):
         """See `Settings.contradictions`."""
         yield from self._streaming_contradictions()
         yield from self._endpoint_contradictions()
-        if self.invocation_rate > self.throttle_rate:
-            yield Contradiction(
-                ("invocationRate", "throttleRate"),
-                f"the whole stage takes {self.throttle_rate:g} a second, so it would never be reached",
-                f"write {self.throttle_rate:g} or less",
-            )
-        for name, team in self.teams.items():
-            if team.rate > self.throttle_rate:
-                yield Contradiction(
-                    (f"teams.{name}.rate", "throttleRate"),
-                    f"the whole stage takes {self.throttle_rate:g} a second",
-                    f"write {self.throttle_rate:g} or less",
-                )
+        yield from self._team_contradictions()
         if self.domain is not None:
-            for keys, why, instead in self.domain.contradictions():
-                yield Contradiction(tuple(f"domain.{key}" for key in keys), why, instead)
+            yield from (each.below("domain") for each in self.domain.contradictions())
+
+    def _team_contradictions(self) -> Iterator[Contradiction]:
+        # A stage's limits hold for each method by itself, and a method with limits of its own has no part in them
+        # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html), so what
+        # bounds a team is the POST's share alone.
+        for name, team in self.teams.items():
+            for key, share, whole in (
+                ("rate", team.rate, self.invocation_rate),
+                ("burst", team.burst, self.invocation_burst),
+            ):
+                if share > whole:
+                    yield Contradiction(
+                        (f"teams.{name}.{key}", f"invocation{key.capitalize()}"),
+                        f"all teams together have {whole:g}, so it would never be reached",
+                        f"write {whole:g} or less, or raise invocation{key.capitalize()}",
+                    )
 
     def _streaming_contradictions(self) -> Iterator[Contradiction]:
         longest = self.idle_limit_seconds / HEARTBEAT_MARGIN

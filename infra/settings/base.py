@@ -6,15 +6,19 @@ so that `infra.config` can report every problem of a stack file at once.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 IMPOSSIBLE = "impossible"
 """The type of the errors whose message already is a sentence."""
+
+WRONG_TYPE = "wrong_type"
+"""The type of the errors of a value that is of another kind than its key's."""
 
 
 class Contradiction(NamedTuple):
@@ -30,11 +34,38 @@ class Contradiction(NamedTuple):
     why: str
     instead: str
 
+    def below(self, section: str) -> Contradiction:
+        """The same contradiction, its keys as seen from the section that holds this one."""
+        return self._replace(keys=tuple(f"{section}.{key}" for key in self.keys))
+
 
 class Settings(BaseModel):
     """A section of the stack file: camelCase keys, no unknown ones, never changed after loading."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        coerce_numbers_to_str=True,  # a guardrail's version 1 is a number to YAML
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads yes, no, on and off as truth values, and Python takes those for the numbers 1 and 0."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise PydanticCustomError(WRONG_TYPE, "a truth value")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _says_nothing_twice(cls, value: Any) -> Any:
+        """An entry that stands twice would be declared twice under one name, or ignored."""
+        twice = [each for each, times in Counter(value).items() if times > 1] if isinstance(value, list) else []
+        if twice:
+            raise impossible(f"{' and '.join(twice)} should not stand in it twice", "write each entry once")
+        return value
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Everything that is wrong between this section's values."""

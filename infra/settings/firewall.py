@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.forms import Form
 
 RateWindow = Literal[60, 120, 300, 600]
+
+
+def _is_a_network(text: str) -> None:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise impossible(f"that is not a network ({error})", f"write {NETWORK.words}") from None
+    if network.prefixlen == 0:
+        raise impossible("WAF refuses it, for it is every address", "write narrower networks")
+
+
+NETWORK = Form("a network like 192.0.2.0/24 or 2001:db8::/32", r"[0-9A-Fa-f.:/]+", check=_is_a_network)
+Network = Annotated[str, NETWORK, AfterValidator(lambda text: str(ipaddress.ip_network(text)))]
 
 
 class FirewallSettings(Settings):
@@ -40,27 +54,13 @@ class FirewallSettings(Settings):
         description="Also block bots (AWSManagedRulesBotControlRuleSet, Common level; billed by request). It takes "
         "command-line clients for bots: for stacks with browsers only.",
     )
-    only_addresses: list[str] = Field(
-        [], max_length=10_000, description="When given, every other address is blocked. CIDR, IPv4 or IPv6."
+    only_addresses: list[Network] = Field(
+        [], max_length=10_000, description="When given, every other address is blocked."
     )
-    blocked_addresses: list[str] = Field([], max_length=10_000, description="These are blocked. CIDR, IPv4 or IPv6.")
+    blocked_addresses: list[Network] = Field([], max_length=10_000, description="These are blocked.")
     log_passed_requests: bool = Field(
         False, description="Log every request; otherwise only those that a rule blocked or counted."
     )
-
-    @field_validator("only_addresses", "blocked_addresses")
-    @classmethod
-    def _are_networks(cls, value: list[str]) -> list[str]:
-        for text in value:
-            try:
-                network = ipaddress.ip_network(text)
-            except ValueError as error:
-                raise impossible(
-                    f"{text!r} is not a network ({error})", "write it like 192.0.2.0/24 or 2001:db8::/32"
-                ) from None
-            if network.prefixlen == 0:
-                raise impossible(f"WAF refuses {text}, for it is every address", "write narrower networks")
-        return [str(ipaddress.ip_network(text)) for text in value]
 
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""

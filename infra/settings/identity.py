@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.forms import Form, is_private, web_address
 
-LOOPBACK = re.compile(r"http://(localhost|127\.0\.0\.1)(:\d{1,5})?(/|$)")
+RESERVED = ("aws", "amazon", "cognito")
+"""Words that Cognito takes in no domain prefix
+(https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html)."""
+
+
+def _leads_back_safely(text: str) -> None:
+    url = web_address(text)
+    if "*" in text or url.fragment is not None:
+        raise impossible("Cognito takes neither a * nor a # in it", "write the page's full address")
+    if not is_private(url):
+        raise impossible(
+            "Cognito sends an authorization code there, over https or to localhost only", f"write {CALLBACK_URL.words}"
+        )
+
+
+def _is_not_reserved(text: str) -> None:
+    for word in RESERVED:
+        if word in text:
+            raise impossible(f"Cognito reserves every domain with {word} in it", "choose another prefix")
+
+
+CALLBACK_URL = Form(
+    "a page's https:// address, like https://chat.example.com/, or http:// on localhost", check=_leads_back_safely
+)
+DOMAIN_PREFIX = Form(
+    "at most 63 lower-case letters, digits and inner hyphens, or nothing",
+    r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?",
+    check=_is_not_reserved,
+)
+# AgentCore's custom claims match these characters only, and the claim travels in a 4 KB header.
+GROUP = Form(
+    "at most 64 letters, digits, dots, hyphens and underscores",
+    r"[A-Za-z0-9_.-]{1,64}",
+    why="the group could not be matched as a claim",
+)
 
 
 class IdentitySettings(Settings):
@@ -45,54 +79,25 @@ class IdentitySettings(Settings):
     rotation_grace_seconds: int = Field(
         30, ge=0, le=60, description="How long a replaced refresh token still works, for a client that must retry."
     )
-    callback_urls: list[str] = Field(
+    callback_urls: list[Annotated[str, CALLBACK_URL]] = Field(
         ["http://localhost:5173/"],
         min_length=1,
         max_length=100,
         description="Where the login page may send the browser back to, after signing in and after signing out.",
     )
-    domain_prefix: str = Field(
+    domain_prefix: Annotated[str, DOMAIN_PREFIX] = Field(
         "",
-        pattern=r"^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?$",
         description="First label of the login page's host name. Empty: the stack's name and the account's number.",
     )
-    groups: list[str] = Field(
+    groups: list[Annotated[str, GROUP]] = Field(
         [], max_length=25, description="User groups to declare; they arrive as the cognito:groups claim."
     )
     deletion_protection: bool = Field(True, description="Cognito refuses to delete the pool, and its users with it.")
-    protect: bool = Field(False, description="Pulumi refuses to delete or replace the pool.")
-
-    @field_validator("callback_urls")
-    @classmethod
-    def _leads_back_safely(cls, value: list[str]) -> list[str]:
-        for url in value:
-            if "*" in url or not (url.startswith("https://") or LOOPBACK.match(url)):
-                raise impossible(
-                    f"Cognito sends an authorization code to {url} only over https (or http on localhost) and "
-                    "compares it letter by letter",
-                    "write the page's full https:// address",
-                )
-        return value
-
-    @field_validator("domain_prefix")
-    @classmethod
-    def _is_not_reserved(cls, value: str) -> str:
-        for word in ("aws", "amazon", "cognito"):
-            if word in value:
-                raise impossible(f"Cognito reserves every domain with {word!r} in it", "choose another prefix")
-        return value
-
-    @field_validator("groups")
-    @classmethod
-    def _fits_a_claim(cls, value: list[str]) -> list[str]:
-        for group in value:
-            # AgentCore's custom claims match these characters only, and the claim travels in a 4 KB header.
-            if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", group):
-                raise impossible(
-                    f"the group {group!r} could not be matched as a claim",
-                    "use at most 64 letters, digits, dots, hyphens and underscores",
-                )
-        return value
+    protect: bool = Field(
+        False,
+        description="Pulumi refuses to delete or replace what cannot be made again: the pool with its users, the API "
+        "with its address, the agent's memory, the logs.",
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""

@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from infra.settings.base import Settings, impossible
+from infra.settings.forms import Form
+
+PRIVATE = [ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
+"""RFC 1918, from which AWS advises to take a VPC's addresses. Other networks that are called private, such as the
+loopback's, route nowhere (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html)."""
+
+
+def _is_a_private_network(text: str) -> None:
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise impossible(f"that is not a network ({error})", f"write {CIDR.words}") from None
+    if not any(network.subnet_of(each) for each in PRIVATE):
+        raise impossible(f"a VPC's addresses lie within {', '.join(map(str, PRIVATE))}", f"write {CIDR.words}")
+    if not 16 <= network.prefixlen <= 24:
+        raise impossible("AWS takes no VPC larger than a /16, and the subnets want a /24", f"write {CIDR.words}")
+
+
+CIDR = Form("a private network of between /16 and /24, like 10.87.0.0/24", check=_is_a_private_network)
+ZONE = Form("a letter", r"[a-z]", why="an availability zone is named by its letter")
 
 
 class NetworkSettings(Settings):
-    """The VPC through which requests go when the bypass protection is private."""
+    """The VPC through which the API reaches the runtime; only with bypassProtection: private."""
 
-    cidr: str = Field("10.87.0.0/24", description="The VPC's addresses: a /24 or larger private network.")
+    cidr: Annotated[str, CIDR] = Field("10.87.0.0/24", description="The VPC's addresses.")
     # Zones are named, never looked up: a look-up would need credentials in a preview.
-    zones: list[str] = Field(
-        ["a", "b"], min_length=2, max_length=3, description="Letters of the availability zones, two at least."
+    zones: list[Annotated[str, ZONE]] = Field(
+        ["a", "b"], min_length=2, max_length=3, description="Letters of the availability zones."
     )
-
-    @field_validator("cidr")
-    @classmethod
-    def _is_a_private_network(cls, value: str) -> str:
-        try:
-            network = ipaddress.IPv4Network(value)
-        except ValueError as error:
-            raise impossible(f"{value!r} is not a network ({error})", "write it like 10.87.0.0/24") from None
-        if not (network.is_private and 16 <= network.prefixlen <= 24):
-            raise impossible(f"{value} is not a private network of between /16 and /24", "write it like 10.87.0.0/24")
-        return value
-
-    @field_validator("zones")
-    @classmethod
-    def _are_letters(cls, value: list[str]) -> list[str]:
-        if len(set(value)) != len(value) or any(len(zone) != 1 or not zone.islower() for zone in value):
-            raise impossible("an availability zone is named by its letter", "write different letters, like [a, b]")
-        return value

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from infra.settings.base import Settings, impossible
+from infra.settings.base import Contradiction, Settings
+from infra.settings.forms import Form, web_address
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 Retention = Literal[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
 ]
+
+
+def _is_whole(text: str) -> None:
+    if text.startswith("https://"):
+        web_address(text)
+
+
+SUBSCRIBER = Form(
+    "an e-mail address or an https:// address",
+    r"https://\S+|[!-?A-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,63}",
+    why="SNS cannot reach it",
+    check=_is_whole,
+)
 
 
 class ObservabilitySettings(Settings):
@@ -21,10 +36,16 @@ class ObservabilitySettings(Settings):
     tracing: bool = Field(True, description="X-Ray traces of the API's stage.")
     dashboard: bool = Field(True, description="A CloudWatch dashboard; three an account are free.")
     alarms: bool = Field(True, description="The alarms and their SNS topic.")
-    subscribers: list[str] = Field(
+    subscribers: list[Annotated[str, SUBSCRIBER]] = Field(
         [], max_length=20, description="E-mail addresses and https:// addresses that hear of alarms. Each must confirm."
     )
-    error_percent: float = Field(5, gt=0, le=100, description="Alarm: share of answers that are 5xx, in five minutes.")
+    error_percent: float = Field(
+        5,
+        gt=0,
+        le=100,
+        description="Alarm: share of failures in five minutes, three at least: answers that are 5xx, requests that the "
+        "agent did not answer, runs that ended in an error.",
+    )
     first_content_milliseconds: int = Field(
         10_000, ge=100, le=900_000, description="Alarm: 95th percentile of the time to the first content."
     )
@@ -38,10 +59,11 @@ class ObservabilitySettings(Settings):
         1, ge=1, description="Alarm: requests that AgentCore refuses as too many, in five minutes."
     )
 
-    @field_validator("subscribers")
-    @classmethod
-    def _can_be_reached(cls, value: list[str]) -> list[str]:
-        for subscriber in value:
-            if not (subscriber.startswith("https://") or subscriber.count("@") == 1):
-                raise impossible(f"SNS cannot reach {subscriber!r}", "write an e-mail address or an https:// address")
-        return value
+    def contradictions(self) -> Iterator[Contradiction]:
+        """See `Settings.contradictions`."""
+        if self.subscribers and not self.alarms:
+            yield Contradiction(
+                ("subscribers", "alarms"),
+                "alarms is false, so nobody would hear of anything",
+                "write alarms: true, or remove subscribers",
+            )

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, get_origin
 
 import pulumi
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from infra.settings.base import IMPOSSIBLE, Contradiction
+from infra.settings.words import allowed, bare, inside, section_model, unlike
 
 HIDDEN = frozenset({"project", "stack"})
-"""Fields of the configuration that the engine fills in; nobody can write them."""
+"""Fields of the configuration that the engine fills in; no stack file holds them."""
+
+_KEYS_ELSEWHERE: Mapping[tuple[str | int, ...], str] = {
+    ("region",): "aws:region",
+    ("project",): "The project's name in Pulumi.yaml",
+    ("stack",): "The stack's name",
+}
+
+_OUT_OF_BOUNDS: Mapping[str, str] = {
+    "greater_than": "it must be above {gt}",
+    "greater_than_equal": "{ge} is the least",
+    "less_than_equal": "{le} is the most",
+    "too_short": "{actual_length} are too few",
+    "too_long": "{actual_length} are too many",
+}
 
 
 class SettingsError(pulumi.RunError):
@@ -32,27 +47,31 @@ class SettingsError(pulumi.RunError):
         super().__init__(f"Pulumi.{stack}.yaml has {count}; nothing was declared:\n{lines}")
 
 
-def full_key(project: str, path: tuple[str, ...]) -> str:
-    """A key as it stands in the stack file: ``<project>:<section>.<key>``, or ``aws:region``."""
-    return "aws:region" if path[:1] == ("region",) else f"{project}:{'.'.join(path)}"
+def full_key(project: str, path: tuple[str | int, ...]) -> str:
+    """A key as Pulumi names it: ``<project>:<section>.<key>``, an entry of a list by its index."""
+    if path in _KEYS_ELSEWHERE:
+        return _KEYS_ELSEWHERE[path]
+    return f"{project}:" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
 
 
 def sentence(project: str, root: type[BaseModel], detail: ErrorDetails) -> str:
-    """One validation error as a sentence."""
-    path = tuple(str(part) for part in detail["loc"])
-    key = full_key(project, path)
-    kind = detail["type"]
-    if kind == "missing":
-        return f"{key} is missing; write {key}: <value> under config."
+    """One validation error as a sentence. Never pydantic's own words: they are for whoever wrote the model."""
+    path = tuple(part for part in detail["loc"] if part != "[key]")  # so pydantic marks the name of a team
+    key, kind = full_key(project, path), detail["type"]
     if kind == "extra_forbidden":
-        known = list(_writable_keys(root, path[:-1]))
-        near = difflib.get_close_matches(path[-1], known, n=1)
+        known = _writable_keys(_field_at(root, path[:-1]))
+        near = difflib.get_close_matches(str(path[-1]), known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
         return f"{key} is not a setting; {hint}"
+    field = _field_at(root, path)
+    if kind == "missing":
+        return f"{key} is missing and has no default; write {allowed(field)}."
+    shown = f"{key} is {_shown(detail['input'])}"
     if kind == IMPOSSIBLE:
-        return f"{key} is {_shown(detail['input'])}, but {detail['msg']}."
-    reason = detail["msg"].removeprefix("Value error, ")
-    return f"{key} is {_shown(detail['input'])}, but {reason[0].lower()}{reason[1:]}; write another value."
+        return f"{shown}, but {detail['msg']}."
+    bounds = {name: _shown(bound) for name, bound in detail.get("ctx", {}).items()}
+    why = _OUT_OF_BOUNDS[kind].format(**bounds) if kind in _OUT_OF_BOUNDS else unlike(field)
+    return f"{shown}, but {why}; write {allowed(field)}."
 
 
 def contradiction_sentence(project: str, section: str, contradiction: Contradiction, values: Mapping[str, Any]) -> str:
@@ -68,20 +87,21 @@ def contradiction_sentence(project: str, section: str, contradiction: Contradict
 def _shown(value: Any) -> str:
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     text = json.dumps(whole, default=str, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def section_model(annotation: Any) -> type[BaseModel] | None:
-    """The model behind a field's annotation, looking through ``| None``."""
-    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return next((each for each in options if isinstance(each, type) and issubclass(each, BaseModel)), None)
-
-
-def _writable_keys(root: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
-    model: type[BaseModel] | None = root
+def _field_at(root: type[BaseModel], path: tuple[str | int, ...]) -> FieldInfo:
+    """The field that a path of keys leads to, through sections, lists and mappings."""
+    field = FieldInfo.from_annotation(root)
     for part in path:
-        fields = model.model_fields.values() if model else ()
-        model = next((section_model(field.annotation) for field in fields if field.alias == part), None)
-    for name, field in model.model_fields.items() if model else ():
-        if name not in HIDDEN:
-            yield field.alias or name
+        model = section_model(field.annotation)
+        if model is not None:
+            field = next(each for each in model.model_fields.values() if each.alias == part)
+        elif get_origin(bare(field.annotation)) in (list, dict):
+            field = inside(field)
+    return field
+
+
+def _writable_keys(field: FieldInfo) -> list[str]:
+    model = section_model(field.annotation)
+    return [str(each.alias) for name, each in model.model_fields.items() if name not in HIDDEN] if model else []

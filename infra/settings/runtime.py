@@ -5,24 +5,34 @@ Bounds: https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReferenc
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.forms import Form
+from infra.settings.models import ACCOUNT, MODEL, MODEL_ARN
 
-ACCOUNT = "ACCOUNT"
-"""Stands for the number of the stack's own account in an ARN: a stack file need not know it."""
-
-MODEL_ARN = re.compile(
-    r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+::foundation-model"
-    r"|[a-z0-9-]+:(\d{12}|ACCOUNT):(inference-profile|application-inference-profile))/[A-Za-z0-9.:_-]+"
-)
-GEOGRAPHY = re.compile(r"^(us|eu|apac|jp|au|ca|us-gov|global)\.")
+__all__ = ["ACCOUNT", "OriginSecretSettings", "RuntimeSettings"]
 
 Bypass = Literal["none", "origin-secret", "private"]
+
+
+def _is_not_there_already(text: str) -> None:
+    if text == "DEFAULT":
+        raise impossible("AgentCore makes that endpoint itself", "leave it empty to use it, or choose another name")
+
+
+ENDPOINT = Form(
+    "at most 48 letters, digits and underscores, the first a letter, or nothing",
+    r"([a-zA-Z][a-zA-Z0-9_]{0,47})?",
+    check=_is_not_there_already,
+)
+GUARDRAIL = Form("a guardrail's id, like abc123def456, or nothing", r"([a-z0-9]{1,64})?")
+GUARDRAIL_VERSION = Form("DRAFT, the number of a version, or nothing", r"(DRAFT|[1-9]\d{0,7})?")
+SUBNET = Form("the id of a subnet, like subnet-0123456789abcdef0", r"subnet-([0-9a-f]{8}|[0-9a-f]{17})")
+SECURITY_GROUP = Form("the id of a security group, like sg-0123456789abcdef0", r"sg-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
 class OriginSecretSettings(Settings):
@@ -49,19 +59,19 @@ class RuntimeSettings(Settings):
     artifact: Literal["code", "container"] = Field(
         "code", description="code: a zip in S3. container: an image in ECR, built with Docker on the deploying machine."
     )
-    model: str = Field(
+    model: Annotated[str, MODEL] = Field(
         "bedrock:us.anthropic.claude-haiku-4-5-20251001-v1:0",
-        pattern=r"^bedrock:\S+$",
-        description="bedrock:MODEL_ID; the local run puts its own model in place of it.",
+        description="What answers; the local run puts its own model in place of it.",
     )
-    model_arns: list[str] = Field(
+    model_arns: list[Annotated[str, MODEL_ARN]] = Field(
         min_length=1,
         max_length=50,
         description="The models and inference profiles that the agent's role may invoke, and no others. "
-        "ACCOUNT stands for the stack's own account.",
+        "ACCOUNT stands for the stack's own account. A global. profile needs its model without a Region too: "
+        "arn:aws:bedrock:::foundation-model/ID.",
     )
-    guardrail_id: str = Field("", pattern=r"^([a-z0-9]{1,64})?$", description="A Bedrock guardrail on every answer.")
-    guardrail_version: str = Field("", pattern=r"^(DRAFT|[1-9]\d{0,7})?$", description="Its version.")
+    guardrail_id: Annotated[str, GUARDRAIL] = Field("", description="A Bedrock guardrail on every answer.")
+    guardrail_version: Annotated[str, GUARDRAIL_VERSION] = Field("", description="Its version.")
     max_tokens: int = Field(4_096, ge=1, le=200_000, description="Longest answer of the model, in tokens.")
     max_prompt_chars: int = Field(32_000, ge=1, le=60_000, description="Longest prompt, in characters.")
     max_messages: int = Field(200, ge=1, le=1_000, description="Longest history that a request may carry.")
@@ -77,36 +87,30 @@ class RuntimeSettings(Settings):
     platform_version: Literal["V1", "V2"] = Field(
         "V1", description="V2 starts from a snapshot: faster, in few Regions, creation takes minutes."
     )
-    endpoint_name: str = Field(
+    endpoint_name: Annotated[str, ENDPOINT] = Field(
         "",
-        pattern=r"^([a-zA-Z][a-zA-Z0-9_]{0,47})?$",
         description="A runtime endpoint of that name, always on the version just deployed. Empty: DEFAULT.",
     )
     network: Literal["PUBLIC", "VPC"] = Field(
         "PUBLIC", description="Where the agent's own calls leave from. VPC needs subnets with a way to Bedrock."
     )
-    subnet_ids: list[str] = Field([], max_length=16, description="With VPC: private subnets.")
-    security_group_ids: list[str] = Field([], max_length=16, description="With VPC: what the agent may reach.")
+    subnet_ids: list[Annotated[str, SUBNET]] = Field([], max_length=16, description="With VPC: private subnets.")
+    security_group_ids: list[Annotated[str, SECURITY_GROUP]] = Field(
+        [], max_length=16, description="With VPC: what the agent may reach."
+    )
     memory_days: int = Field(
-        0, ge=0, le=365, description="Keep conversations in AgentCore Memory for so many days, 3 at least. 0: none."
+        0, ge=0, le=365, description="Keep conversations in AgentCore Memory for so many days, 7 at least. 0: none."
     )
     telemetry: bool = Field(
         False,
         description="Start the agent under opentelemetry-instrument, which ships with it; costs a second at start.",
     )
     log_prompts: bool = Field(False, description="Write prompts to the log. Refused in production: they are personal.")
-
-    @field_validator("model_arns")
-    @classmethod
-    def _names_models(cls, value: list[str]) -> list[str]:
-        for arn in value:
-            if not MODEL_ARN.fullmatch(arn):
-                raise impossible(
-                    f"{arn} is not the ARN of one Bedrock model or inference profile in one Region",
-                    "write arn:aws:bedrock:REGION::foundation-model/ID or "
-                    "arn:aws:bedrock:REGION:ACCOUNT:inference-profile/ID, without *",
-                )
-        return value
+    declare_log_groups: bool = Field(
+        True,
+        description="Declare the agent's log groups, so that their lines end with logRetentionDays. false: AgentCore "
+        "makes them, and their lines stay for ever. docs/security.md says when to write it.",
+    )
 
     @property
     def qualifier(self) -> str:
@@ -115,29 +119,14 @@ class RuntimeSettings(Settings):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""
-        yield from self._model_contradictions()
         yield from self._session_contradictions()
         yield from self._network_contradictions()
-        for keys, why, instead in self.origin_secret.contradictions():
-            yield Contradiction(tuple(f"originSecret.{key}" for key in keys), why, instead)
+        yield from (each.below("originSecret") for each in self.origin_secret.contradictions())
         if bool(self.guardrail_id) != bool(self.guardrail_version):
             yield Contradiction(
                 ("guardrailVersion", "guardrailId"),
                 "a guardrail is used in one of its versions, and one of the two is not given",
                 "write both guardrailId and guardrailVersion",
-            )
-
-    def _model_contradictions(self) -> Iterator[Contradiction]:
-        model = self.model.removeprefix("bedrock:")
-        allowed = {arn.partition("/")[2] for arn in self.model_arns}
-        needed = [model] + ([GEOGRAPHY.sub("", model)] if GEOGRAPHY.match(model) else [])
-        missing = [name for name in needed if name not in allowed and not model.startswith("arn:")]
-        if missing:
-            yield Contradiction(
-                ("modelArns", "model"),
-                f"model is {model} and no ARN names {' or '.join(missing)}, so the first prompt would be refused"
-                + ("; an inference profile needs its models too" if len(needed) > 1 else ""),
-                "add the ARN of each",
             )
 
     def _session_contradictions(self) -> Iterator[Contradiction]:
@@ -147,11 +136,12 @@ class RuntimeSettings(Settings):
                 f"a microVM ends after {self.session_seconds} s in any case",
                 f"write {self.session_seconds} or less",
             )
-        if 0 < self.memory_days < 3:
+        if 0 < self.memory_days < 7:
+            # AWS would take 3: https://www.pulumi.com/registry/packages/aws/api-docs/bedrock/agentcorememory/
             yield Contradiction(
                 ("memoryDays",),
-                "AgentCore Memory keeps events for 3 days or more",
-                "write 3 or more, or 0 for no memory",
+                "the provider lets AgentCore Memory keep events for 7 days or more",
+                "write 7 or more, or 0 for no memory",
             )
 
     def _network_contradictions(self) -> Iterator[Contradiction]:

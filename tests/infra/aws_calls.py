@@ -20,6 +20,21 @@ def patch(*, path: str) -> Any:
     return lambda value: [{"op": "replace", "path": path, "value": json.dumps(value)}]
 
 
+def pairs(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """A mapping as CloudWatch wants it."""
+    return [{"name": name, "value": value} for name, value in given.items()]
+
+
+def metric_query(query: dict[str, Any]) -> dict[str, Any]:
+    """A query of an alarm: the provider puts period and statistic in with the metric, the API beside it."""
+    rest = {name: value for name, value in query.items() if name != "metric"}
+    if "metric" not in query:
+        return rest
+    metric = {**query["metric"]}
+    statistic = {name: metric.pop(name) for name in ("period", "stat")}
+    return {**rest, "metricStat": {"metric": {**metric, "dimensions": pairs(metric["dimensions"])}, **statistic}}
+
+
 CALLS: dict[str, tuple[Call, ...]] = {
     "aws:acm/certificate:Certificate": (Call("acm", "RequestCertificate"),),
     "aws:apigateway/account:Account": (
@@ -134,8 +149,8 @@ CALLS: dict[str, tuple[Call, ...]] = {
         Call(
             "cloudwatch",
             "PutMetricAlarm",
-            rename={"name": "AlarmName"},
-            convert={"dimensions": lambda given: [{"name": name, "value": value} for name, value in given.items()]},
+            rename={"name": "AlarmName", "metricQueries": "Metrics"},
+            convert={"dimensions": pairs, "metricQueries": lambda queries: [metric_query(each) for each in queries]},
         ),
     ),
     "aws:cognito/managedLoginBranding:ManagedLoginBranding": (Call("cognito-idp", "CreateManagedLoginBranding"),),
@@ -230,7 +245,10 @@ CALLS: dict[str, tuple[Call, ...]] = {
             leave=frozenset({"type", "ttl", "records", "aliases"}),  # members of the change
         ),
     ),
-    "aws:s3/bucket:Bucket": (Call("s3", "CreateBucket", supplied=named("Bucket"), leave=frozenset({"tags"})),),
+    "aws:s3/bucket:Bucket": (
+        # Whether it is emptied before it is deleted is the provider's affair.
+        Call("s3", "CreateBucket", supplied=named("Bucket"), leave=frozenset({"tags", "forceDestroy"})),
+    ),
     "aws:s3/bucketObjectv2:BucketObjectv2": (
         # The body is read from the file; tags travel as a header.
         Call("s3", "PutObject", leave=frozenset({"source", "tags"})),

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from local.evaluate import evaluate, read_settings
-from local.graph import Graph
+from local.graph import Graph, Resource
 from local.provider import ImaginedProvider
 
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -71,3 +71,16 @@ EVERYTHING: dict[str, dict[str, Any]] = {
     "observability": {"subscribers": ["a@example.com", "https://example.com/alarms"], "alarms": True},
 }
 """Settings of a development stack that use every optional part."""
+
+
+def waits_for(graph: Graph, resource: Resource) -> set[str]:
+    """The URNs of everything that is made before a resource is, however indirectly it asks for it."""
+    wanted = {each.urn: each.depends_on for each in graph.resources}
+    found: set[str] = set()
+    open_ = list(resource.depends_on)
+    while open_:
+        urn = open_.pop()
+        if urn not in found:
+            found.add(urn)
+            open_ += wanted.get(urn, ())
+    return found

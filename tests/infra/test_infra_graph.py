@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -19,10 +21,10 @@ from local.evaluate import evaluate, read_settings
 from local.graph import Graph
 from local.graph_table import table
 from local.provider import ImaginedProvider, UnknownProvider
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph
+from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
-PASSWORD = "random:index/randomPassword:RandomPassword"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 
 
 class TestShape:
@@ -63,6 +65,9 @@ class TestShape:
                 "timeoutSeconds",
                 "idleTimeoutSeconds",
                 "heartbeatSeconds",
+                "stackName",
+                "bypassProtection",
+                "alarms",
                 "dashboardUrl",
                 "callbackUrls",
             ),
@@ -70,14 +75,10 @@ class TestShape:
         assert promised <= set(any_graph.outputs)
         assert set(any_graph.outputs) - promised <= {"apiKeys"}
 
-
-# CreateMethod, RolePolicy and the like have no tags; these types do, and whatever declares tags has all of them.
-TAGGABLE = {
-    *("Bucket", "BucketObjectv2", "UserPool", "Role", "AgentcoreAgentRuntime", "AgentcoreAgentRuntimeEndpoint"),
-    *("AgentcoreMemory", "RestApi", "Stage", "WebAcl", "IpSet", "LogGroup", "MetricAlarm", "Topic", "ApiKey"),
-    *("UsagePlan", "DomainName", "Certificate", "Vpc", "VpcEndpoint", "SecurityGroup", "SecurityGroupEgressRule"),
-    *("SecurityGroupIngressRule", "LoadBalancer", "TargetGroup", "Listener", "VpcLink", "Repository"),
-}
+    def test_alarms_are_named_so_that_the_doctor_finds_them_by_the_stacks_name(self, any_graph: Graph) -> None:
+        alarms = [one.inputs["name"] for one in any_graph.resources if one.type.endswith(":MetricAlarm")]
+        assert bool(alarms) == any_graph.outputs["alarms"]
+        assert [name for name in alarms if not name.startswith(f"{any_graph.outputs['stackName']}-")] == []
 
 
 class TestTable:
@@ -94,14 +95,19 @@ class TestTable:
 
 
 class TestTags:
-    def test_everything_taggable_says_whose_it_is(self, any_graph: Graph) -> None:
+    def test_whatever_can_carry_tags_says_whose_it_is(self, any_graph: Graph) -> None:
         for each in any_graph.resources:
-            if each.type.rpartition(":")[2] in TAGGABLE:
+            if takes_tags(each.type):
                 assert {"project", "stack", "environment", "owner"} <= set(each.inputs.get("tags", {})), each.name
 
-    def test_the_list_of_taggable_types_is_complete(self, everything: Graph) -> None:
-        tagged = {each.type.rpartition(":")[2] for each in everything.resources if "tags" in each.inputs}
-        assert tagged <= TAGGABLE
+
+def takes_tags(type_: str) -> bool:
+    """Whether the provider's class of a type has an argument for tags."""
+    package, module, name = type_.split(":")
+    if package not in ("aws", "awsx"):
+        return False
+    declared = getattr(importlib.import_module(f"pulumi_{package}.{module.partition('/')[0]}"), name)
+    return "tags" in inspect.signature(declared._internal_init).parameters
 
 
 class TestPreviewKnowsNothing:
@@ -144,9 +150,17 @@ class TestLimitsOfServices:
         assert sum(len(name) + len(value) for name, value in variables.items()) <= 1536
 
     def test_every_log_group_forgets(self, any_graph: Graph) -> None:
-        groups = any_graph.all("aws:cloudwatch/logGroup:LogGroup")
-        assert len(groups) == 3
-        assert all(each.inputs["retentionInDays"] > 0 for each in groups)
+        groups = {each.inputs["name"]: each.inputs["retentionInDays"] for each in any_graph.all(LOG_GROUP)}
+        runtime = f"/aws/bedrock-agentcore/runtimes/{any_graph.one(RUNTIME).id}"
+        # DEFAULT is always there, beside the endpoint that is called.
+        assert {f"{runtime}-DEFAULT", f"{runtime}-{any_graph.outputs['qualifier']}"} < set(groups)
+        assert any(name.startswith("aws-waf-logs-") for name in groups)
+        assert any(name.endswith("/access") for name in groups)
+        assert all(days > 0 for days in groups.values())
+
+    def test_the_agents_log_groups_can_be_left_to_agentcore(self) -> None:
+        left = variation("prod", runtime={"declareLogGroups": False})
+        assert not [each for each in left.all(LOG_GROUP) if "bedrock-agentcore" in each.inputs["name"]]
 
     def test_waf_may_write_to_its_log_group(self, any_graph: Graph) -> None:
         logging = any_graph.one("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration")
@@ -154,37 +168,7 @@ class TestLimitsOfServices:
         assert destination.rpartition(":")[2].startswith("aws-waf-logs-")
 
 
-class TestTheDeploymentsOrder:
-    def test_the_snapshot_is_taken_after_every_part_of_the_api(self, any_graph: Graph) -> None:
-        deployment = any_graph.one("aws:apigateway/deployment:Deployment")
-        served = ("Method", "Integration", "MethodResponse", "IntegrationResponse", "Response", "Authorizer", "Model")
-        for each in any_graph.resources:
-            if each.type.startswith("aws:apigateway/") and each.type.rpartition(":")[2] in served:
-                assert each.urn in deployment.depends_on, each.name
-
-    def test_the_runtime_waits_for_its_permissions(self, any_graph: Graph) -> None:
-        assert any_graph.one("aws:iam/rolePolicy:RolePolicy").urn in any_graph.one(RUNTIME).depends_on
-
-    def test_a_named_endpoint_follows_the_runtime(self) -> None:
-        prod = environment_graph("prod")
-        endpoint = prod.one("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
-        assert endpoint.inputs["agentRuntimeVersion"] == prod.one(RUNTIME).outputs["agentRuntimeVersion"]
-        assert prod.outputs["qualifier"] == endpoint.inputs["name"]
-
-    def test_the_accounts_log_role_outlives_the_stack(self, everything: Graph) -> None:
-        for each in everything.resources:
-            if "-gateway-" in each.name:
-                assert each.retain_on_delete, each.name
-        stage = everything.one("aws:apigateway/stage:Stage")
-        assert everything.one("aws:apigateway/account:Account").urn in stage.depends_on
-
-
-class TestProduction:
-    def test_the_user_pool_cannot_be_lost_by_a_slip(self) -> None:
-        pool = environment_graph("prod").one("aws:cognito/userPool:UserPool")
-        assert pool.protect
-        assert pool.inputs["deletionProtection"] == "ACTIVE"
-
+class TestEnvironments:
     def test_environments_differ_exactly_where_their_files_say(self) -> None:
         """A stack with another's file is that other stack, but for its name."""
         for stack in ("staging", "prod"):

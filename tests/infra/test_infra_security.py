@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.graph import Graph
+from local.evaluate import evaluate
+from local.graph import Answer, Graph
 from local.graph_table import redacted
-from tests.infra.graphs import variation
+from local.provider import ImaginedProvider
+from tests.infra.graphs import EVERYTHING, changed_settings, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 GATEWAY_RESPONSE = "aws:apigateway/response:Response"
@@ -47,6 +49,15 @@ class TestSecrets:
                     holders.add((each.type.rpartition(":")[2], name))
         # The runtime accepts it and the integration sends it; nothing else has any use for it.
         assert holders == {("AgentcoreAgentRuntime", "environmentVariables"), ("Integration", "requestParameters")}
+
+    def test_every_output_that_holds_a_secret_is_encrypted_in_the_state(self, any_graph: Graph) -> None:
+        secrets = [each.outputs["result"] for each in any_graph.all(PASSWORD)]
+        secrets += [each.outputs["value"] for each in any_graph.all("aws:apigateway/apiKey:ApiKey")]
+        assert secrets
+        for each in any_graph.resources:
+            for name, value in each.outputs.items():
+                if any(secret in text for text in texts(value) for secret in secrets):
+                    assert name in each.secret_outputs, f"{each.name} has a secret in its output {name}"
 
     def test_no_output_shows_the_origin_secret(self, any_graph: Graph) -> None:
         secrets = [each.outputs["result"] for each in any_graph.all(PASSWORD)]
@@ -116,6 +127,27 @@ class TestNothingIsPublicThatShouldNotBe:
         assert all(each["Principal"] == "*" for each in denied)
 
 
+class TestPartitions:
+    def test_nothing_but_the_settings_names_the_partition(self) -> None:
+        """In a partition such as aws-us-gov an ARN that begins with arn:aws: names nothing."""
+        # An image's repository is known by its host name, which has a Region and no partition.
+        everything = {**EVERYTHING, "runtime": {**EVERYTHING["runtime"], "artifact": "code"}}
+        graph = evaluate("dev", Elsewhere("us-east-1"), settings=changed_settings("dev", everything))
+        assert any("arn:aws-us-gov:" in text for each in graph.resources for text in texts(dict(each.inputs)))
+        for each in graph.resources:
+            for text in texts(dict(each.inputs)):
+                assert "arn:aws:" not in text.replace("arn:aws:bedrock:", ""), each.name  # a model, named in a setting
+
+
+class Elsewhere(ImaginedProvider):
+    """AWS in another partition."""
+
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+        id_, outputs = super().create(type_, name, inputs)
+        moved = json.loads(json.dumps(outputs).replace("arn:aws:", "arn:aws-us-gov:"))
+        return id_.replace("arn:aws:", "arn:aws-us-gov:"), moved
+
+
 class TestLeastPrivilege:
     @staticmethod
     def grants(graph: Graph) -> list[dict[str, Any]]:
@@ -147,6 +179,17 @@ class TestLeastPrivilege:
         assert not any(action.startswith(("ecr:", "bedrock-agentcore:", "bedrock:Apply")) for action in actions)
 
 
+# …/waf/latest/developerguide/aws-managed-rule-groups-baseline.html and …-use-case.html, read in November 2026.
+READ_BODIES = {
+    "AWSManagedRulesCommonRuleSet": {
+        *("SizeRestrictions_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY"),
+        "CrossSiteScripting_BODY",
+    },
+    "AWSManagedRulesKnownBadInputsRuleSet": {"JavaDeserializationRCE_BODY", "Log4JRCE_BODY", "ReactJSRCE_BODY"},
+    "AWSManagedRulesSQLiRuleSet": {"SQLi_BODY", "SQLiExtendedPatterns_BODY"},
+}
+
+
 class TestTheWebAcl:
     def test_only_rules_that_read_bodies_merely_count(self, any_graph: Graph) -> None:
         rules = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
@@ -157,6 +200,15 @@ class TestTheWebAcl:
             for override in each["statement"]["managedRuleGroupStatement"]["ruleActionOverrides"]:
                 assert override["name"].endswith("_BODY")
                 assert override["actionToUse"] == {"count": {}}
+
+    def test_every_rule_that_reads_bodies_counts(self, any_graph: Graph) -> None:
+        groups = [
+            each["statement"]["managedRuleGroupStatement"]
+            for each in any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+            if "managedRuleGroupStatement" in each["statement"]
+        ]
+        counted = {group["name"]: {each["name"] for each in group["ruleActionOverrides"]} for group in groups}
+        assert {name: rules for name, rules in counted.items() if rules} == READ_BODIES
 
     def test_a_browser_may_read_what_the_web_acl_answers(self, any_graph: Graph) -> None:
         origin = any_graph.one(RUNTIME).inputs["environmentVariables"]["AGENT_ALLOWED_ORIGIN"]

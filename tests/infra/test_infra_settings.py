@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from infra.config import SettingsError, StackConfig
 from infra.reference import PAGE, render
 from infra.settings.api import IDLE_LIMIT_SECONDS, EndpointType
-from infra.settings.problems import section_model
+from infra.settings.words import section_model
 from local.evaluate import read_settings
 from tests.infra.graphs import ENVIRONMENTS, changed_settings
 
+AN_ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
+PRIVATE: dict[str, Any] = {"bypassProtection": "private"}
 SECTIONS = ("identity", "firewall", "api", "runtime", "observability", "network")
 
 
@@ -37,42 +39,72 @@ def test_every_environment_is_accepted_as_it_stands(stack: str) -> None:
     assert problems(stack) == []
 
 
+def test_a_number_that_yaml_read_is_taken_where_a_text_of_digits_may_stand() -> None:
+    assert problems(runtime={"guardrailId": "abc", "guardrailVersion": 1}) == []
+
+
 class TestEachProblemIsASentence:
     REFUSED: tuple[tuple[str, dict[str, dict[str, Any]], str, str], ...] = (
         ("dev", {"api": {"heartbeatSeconds": 200}}, "api.heartbeatSeconds", "write 150 or less"),
-        ("dev", {"api": {"timeoutSeconds": 901}}, "api.timeoutSeconds", "900"),
+        ("dev", {"api": {"timeoutSeconds": 901}}, "api.timeoutSeconds", "from 1 to 900"),
         ("dev", {"api": {"responseTransferMode": "BUFFERED"}}, "api.timeoutSeconds", "29 s"),
-        ("dev", {"api": {"allowedOrigin": "https://a.example/"}}, "api.allowedOrigin", "without a path"),
+        ("dev", {"api": {"allowedOrigin": "https://a.example/"}}, "api.allowedOrigin", "write https://a.example."),
         ("dev", {"api": {"securityPolicy": "SecurityPolicy_TLS13_2025_EDGE"}}, "api.securityPolicy", "REGIONAL"),
         ("dev", {"api": {"endpointType": "PRIVATE"}}, "api.vpcEndpointIds", "VPC endpoints"),
-        ("dev", {"api": {"vpcEndpointIds": ["vpc-1"]}}, "api.vpcEndpointIds", "vpce-"),
-        ("dev", {"api": {"invocationRate": 30}}, "api.invocationRate", "20 or less"),
-        ("dev", {"api": {"teams": {"ops": {"rate": 50}}}}, "api.teams.ops.rate", "20 or less"),
-        ("dev", {"api": {"teams": {"Ops Team": {}}}}, "api.teams", "lower-case"),
+        ("dev", {"api": {"vpcEndpointIds": ["vpc-1"]}}, "api.vpcEndpointIds[0]", "vpce-"),
+        ("dev", {"api": {"teams": {"ops": {"rate": 11}}}}, "api.teams.ops.rate", "10 or less"),
+        ("dev", {"api": {"teams": {"ops": {"burst": 21}}}}, "api.teams.ops.burst", "20 or less"),
+        ("dev", {"api": {"teams": {"Ops Team": {}}}}, "api.teams.Ops Team", "lower-case"),
+        ("dev", {"api": {"teams": {"ops": {"rat": 5}}}}, "api.teams.ops.rat", "did you mean rate?"),
+        ("dev", {"api": {"allowedOrigin": "https://Chat.example.com"}}, "api.allowedOrigin", "chat.example.com"),
+        ("dev", {"api": {"allowedOrigin": "https://a.example:443"}}, "api.allowedOrigin", "write https://a.example"),
+        ("dev", {"api": {"allowedOrigin": "http://localhost:99999"}}, "api.allowedOrigin", "no web address"),
+        ("dev", {"api": {"allowedOrigin": "https://a'b.example"}}, "api.allowedOrigin", "no browser"),
         ("dev", {"api": {"domain": {"name": "a.example.com"}}}, "api.domain.certificateArn", "hostedZoneId"),
-        ("dev", {"api": {"stageName": "my-stage"}}, "api.stageName", "pattern"),
+        (
+            "dev",
+            {"api": {"domain": {"name": "a.example.com", "certificateArn": AN_ARN}}},
+            "api.domain.certificateArn",
+            "one in us-east-1",
+        ),
+        ("dev", {"api": {"stageName": "my-stage"}}, "api.stageName", "letters, digits and underscores"),
         ("dev", {"identity": {"idTokenMinutes": 4}}, "identity.idTokenMinutes", "5"),
         ("dev", {"identity": {"idTokenMinutes": 1441}}, "identity.idTokenMinutes", "1440"),
         ("dev", {"identity": {"tier": "LITE"}}, "identity.tier", "managed login"),
         ("dev", {"identity": {"threatProtection": "audit"}}, "identity.threatProtection", "PLUS"),
-        ("dev", {"identity": {"callbackUrls": ["http://a.example/"]}}, "identity.callbackUrls", "https"),
+        ("dev", {"identity": {"callbackUrls": ["http://a.example/"]}}, "identity.callbackUrls[0]", "https"),
+        ("dev", {"identity": {"callbackUrls": ["https://"]}}, "identity.callbackUrls[0]", "no web address"),
+        ("dev", {"identity": {"callbackUrls": ["https://a.example/#x"]}}, "identity.callbackUrls[0]", "a #"),
+        ("dev", {"identity": {"callbackUrls": ["https://a.example/b c"]}}, "identity.callbackUrls[0]", "b%20c"),
+        ("dev", {"identity": {"callbackUrls": ["https://*.a.example/"]}}, "identity.callbackUrls[0]", "a *"),
+        ("dev", {"identity": {"callbackUrls": ["https://a.example/"] * 2}}, "identity.callbackUrls", "once"),
+        ("dev", {"identity": {"groups": ["a", "a"]}}, "identity.groups", "once"),
         ("dev", {"identity": {"domainPrefix": "my-cognito"}}, "identity.domainPrefix", "reserves"),
-        ("dev", {"identity": {"groups": ["a b"]}}, "identity.groups", "claim"),
+        ("dev", {"identity": {"groups": ["a b"]}}, "identity.groups[0]", "claim"),
         ("dev", {"firewall": {"bodyLimitKb": 65}}, "firewall.bodyLimitKb", "64 or less"),
         ("dev", {"firewall": {"inspectionKb": 16}}, "firewall.bodyLimitKb", "16 or less"),
-        ("dev", {"firewall": {"onlyAddresses": ["1.2.3.4/33"]}}, "firewall.onlyAddresses", "192.0.2.0/24"),
-        ("dev", {"firewall": {"blockedAddresses": ["0.0.0.0/0"]}}, "firewall.blockedAddresses", "every address"),
+        ("dev", {"firewall": {"onlyAddresses": ["1.2.3.4/33"]}}, "firewall.onlyAddresses[0]", "192.0.2.0/24"),
+        ("dev", {"firewall": {"blockedAddresses": ["0.0.0.0/0"]}}, "firewall.blockedAddresses[0]", "every address"),
         ("dev", {"runtime": {"idleSessionSeconds": 59}}, "runtime.idleSessionSeconds", "60"),
         ("dev", {"runtime": {"sessionSeconds": 1_209_601}}, "runtime.sessionSeconds", "1209600"),
-        ("dev", {"runtime": {"idleSessionSeconds": 800, "sessionSeconds": 600}}, "runtime.idleSessionSeconds", "600"),
+        ("dev", {"runtime": {"idleSessionSeconds": 999, "sessionSeconds": 900}}, "runtime.idleSessionSeconds", "900"),
+        ("dev", {"runtime": {"idleSessionSeconds": 60, "sessionSeconds": 60}}, "runtime.sessionSeconds", "900 or more"),
         ("dev", {"runtime": {"model": "bedrock:other.model"}}, "runtime.modelArns", "other.model"),
-        ("dev", {"runtime": {"modelArns": ["*"]}}, "runtime.modelArns", "without *"),
+        ("dev", {"runtime": {"modelArns": ["*"]}}, "runtime.modelArns[0]", "without *"),
         ("dev", {"runtime": {"modelArns": None}}, "runtime.modelArns", "missing"),
-        ("dev", {"runtime": {"endpointName": "my-endpoint"}}, "runtime.endpointName", "pattern"),
+        (
+            "dev",
+            {"runtime": {"endpointName": "my-endpoint"}},
+            "runtime.endpointName",
+            "letters, digits and underscores",
+        ),
+        ("dev", {"runtime": {"endpointName": "DEFAULT"}}, "runtime.endpointName", "another name"),
         ("dev", {"runtime": {"guardrailId": "abc"}}, "runtime.guardrailVersion", "both"),
         ("dev", {"runtime": {"network": "VPC"}}, "runtime.network", "subnetIds"),
-        ("dev", {"runtime": {"subnetIds": ["subnet-1"]}}, "runtime.network", "PUBLIC"),
-        ("dev", {"runtime": {"memoryDays": 2}}, "runtime.memoryDays", "3 or more"),
+        ("dev", {"runtime": {"subnetIds": ["subnet-01234567"]}}, "runtime.network", "PUBLIC"),
+        ("dev", {"runtime": {"subnetIds": ["subnet-1"]}}, "runtime.subnetIds[0]", "subnet-0123456789abcdef0"),
+        ("dev", {"runtime": {"securityGroupIds": ["bar"]}}, "runtime.securityGroupIds[0]", "sg-0123456789abcdef0"),
+        ("dev", {"runtime": {"memoryDays": 6}}, "runtime.memoryDays", "7 or more"),
         (
             "dev",
             {"runtime": {"originSecret": {"sent": 1, "alsoAccepted": 1}}},
@@ -87,10 +119,18 @@ class TestEachProblemIsASentence:
             "48",
         ),
         ("dev", {"network": {}}, "network", "no use for one"),
-        ("dev", {"network": {"cidr": "10.0.0.0/8"}, "runtime": {"bypassProtection": "private"}}, "network.cidr", "/16"),
+        ("dev", {"network": {"cidr": "10.0.0.0/8"}, "runtime": PRIVATE}, "network.cidr", "/16"),
+        ("dev", {"network": {"cidr": "127.0.0.0/24"}, "runtime": PRIVATE}, "network.cidr", "192.168.0.0/16"),
+        ("dev", {"network": {"cidr": "169.254.0.0/16"}, "runtime": PRIVATE}, "network.cidr", "192.168.0.0/16"),
+        ("dev", {"network": {"zones": ["a", "ä"]}, "runtime": PRIVATE}, "network.zones[1]", "letter"),
         ("dev", {"observability": {"logRetentionDays": 8}}, "observability.logRetentionDays", "7"),
-        ("dev", {"observability": {"subscribers": ["nobody"]}}, "observability.subscribers", "e-mail"),
+        ("dev", {"observability": {"subscribers": ["nobody"]}}, "observability.subscribers[0]", "e-mail"),
+        ("dev", {"observability": {"subscribers": ["@"]}}, "observability.subscribers[0]", "e-mail"),
+        ("dev", {"observability": {"subscribers": ["https://"]}}, "observability.subscribers[0]", "no web address"),
+        ("dev", {"observability": {"subscribers": ["a@b.example"]}}, "observability.subscribers", "alarms: true"),
         ("prod", {"api": {"allowedOrigin": "*"}}, "api.allowedOrigin", "one origin"),
+        ("prod", {"api": {"allowedOrigin": "http://a.example"}}, "api.allowedOrigin", "an https:// origin"),
+        ("prod", {"identity": {"mfa": "none", "selfSignUp": True}}, "identity.mfa", "optional or required"),
         ("prod", {"runtime": {"bypassProtection": "none"}}, "runtime.bypassProtection", "origin-secret"),
         ("prod", {"runtime": {"logPrompts": True}}, "runtime.logPrompts", "personal"),
         ("prod", {"identity": {"idTokenMinutes": 61}}, "identity.idTokenMinutes", "60 or less"),
@@ -107,7 +147,7 @@ class TestEachProblemIsASentence:
         assert len(found) == 1, found
         assert found[0].startswith(f"agent-stream:{key} ")
         assert said in found[0]
-        assert found[0].endswith(".")
+        assert found[0].endswith((".", "?"))
 
 
 class TestEverythingIsSaidAtOnce:
@@ -126,7 +166,7 @@ class TestEverythingIsSaidAtOnce:
             "api.heartbeatSeconds",
             "api.timeoutSecond",
             "api.allowedOrigin",
-            "runtime.modelArns",
+            "runtime.modelArns[0]",
             "runtime.memoryDays",
             "firewall.bodyLimitKb",
         }
@@ -187,30 +227,6 @@ class TestLimitsOfStreaming:
         longest = 900 if mode == "STREAM" else 29
         api = {"responseTransferMode": mode, "timeoutSeconds": seconds}
         assert (problems(api=api) == []) == (1 <= seconds <= longest)
-
-
-class TestTheEnvironment:
-    @pytest.mark.parametrize(
-        ("stack", "kind"), [("prod", "prod"), ("prod-eu", "prod"), ("staging", "staging"), ("alice", "dev")]
-    )
-    def test_follows_from_the_stacks_name(self, stack: str, kind: str) -> None:
-        config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
-        assert config.kind == kind
-
-    def test_the_file_has_the_last_word(self) -> None:
-        settings = {**changed_settings("dev", {}), "agent-stream:environment": "prod"}
-        with pytest.raises(SettingsError, match="production"):
-            StackConfig.parse("agent-stream", "live", settings)
-
-    @given(st.text(max_size=20))
-    def test_a_stack_name_is_accepted_only_if_every_aws_name_is(self, stack: str) -> None:
-        try:
-            config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
-        except SettingsError:
-            return
-        assert len(config.name.replace("-", "_")) <= 48  # AgentCore's limit
-        assert config.name.replace("-", "_").isidentifier()
-        assert config.name.isascii()
 
 
 json_values = st.recursive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import stat
 import struct
 import zipfile
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.artifact import ROOT
-from tools.package import build
+from infra.artifact import ROOT, shipped_files
+from tools.package import build, copy_agent
 
 AARCH64 = 183  # ELF's e_machine
 
@@ -49,9 +50,19 @@ def test_every_compiled_file_is_for_arm64(package: Path) -> None:
 def test_the_entry_point_and_the_agent_are_where_agentcore_looks(package: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         assert archive.read("main.py") == (ROOT / "agent" / "__main__.py").read_bytes()
-        for source in (ROOT / "agent").glob("*.py"):
-            assert archive.read(f"agent/{source.name}") == source.read_bytes()
-        assert not [name for name in archive.namelist() if "__pycache__" in name]
+        held = {name for name in archive.namelist() if name.startswith("agent/")}
+        assert held == {path.relative_to(ROOT).as_posix() for path in shipped_files()}
+        for name in held:
+            assert archive.read(name) == (ROOT / name).read_bytes()
+
+
+def test_a_file_that_is_no_source_is_shipped_too(tmp_path: Path) -> None:
+    root, target = tmp_path / "project", tmp_path / "content"
+    shutil.copytree(ROOT / "agent", root / "agent")
+    (root / "agent" / "prompts").mkdir()
+    (root / "agent" / "prompts" / "system.txt").write_text("Be kind.", encoding="utf-8")
+    copy_agent(target, root)
+    assert (target / "agent" / "prompts" / "system.txt").read_text(encoding="utf-8") == "Be kind."
 
 
 def test_nothing_in_the_package_names_the_machine_that_built_it(package: Path) -> None:

@@ -1,0 +1,24 @@
+"""The Regions that a stack can be in: those that the provider knows and whose host names this program writes."""
+
+from __future__ import annotations
+
+import pulumi_aws as aws
+
+from infra.settings.forms import Form
+
+ELSEWHERE = ("cn-", "eusc-", "us-iso", "eu-iso")
+"""Regions whose host names do not end in amazonaws.com, as those that the components write do."""
+
+REGIONS = frozenset(region.value for region in aws.Region if not region.value.startswith(ELSEWHERE))
+
+
+def partition_of(region: str) -> str:
+    """The partition of one of `REGIONS`, as ARNs name it."""
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+REGION = Form(
+    "the name of an AWS Region, like us-east-1",
+    "|".join(sorted(REGIONS)),
+    why="pulumi-aws knows no such Region, or none whose host names end in amazonaws.com",
+)

@@ -1,0 +1,128 @@
+"""What is wrong between the sections of a stack file, and what a production stack may not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from infra.settings.base import Contradiction
+from infra.settings.identity import RESERVED
+from infra.settings.models import model_contradictions
+
+if TYPE_CHECKING:
+    from infra.config import StackConfig
+
+
+def between_sections(config: StackConfig) -> Iterator[Contradiction]:
+    """Everything that is wrong between values of different sections."""
+    runtime, api = config.runtime, config.api
+    if (runtime.bypass_protection == "private") != (config.network is not None):
+        yield Contradiction(
+            ("network", "runtime.bypassProtection"),
+            f"bypassProtection is {runtime.bypass_protection}: the private way needs a network, and the others have no "
+            "use for one",
+            "write network with bypassProtection: private, and leave both out otherwise",
+        )
+    # A character of a prompt is four bytes of UTF-8 at most, but prose is mostly one; twice the limit is a slip.
+    if runtime.max_prompt_chars > config.firewall.body_limit_kb * 1024:
+        yield Contradiction(
+            ("runtime.maxPromptChars", "firewall.bodyLimitKb"),
+            f"a prompt of {runtime.max_prompt_chars} characters does not fit into a body of "
+            f"{config.firewall.body_limit_kb} KB",
+            "lower maxPromptChars or raise bodyLimitKb",
+        )
+    if runtime.session_seconds < api.timeout_seconds:
+        yield Contradiction(
+            ("runtime.sessionSeconds", "api.timeoutSeconds"),
+            f"an answer may take {api.timeout_seconds} s, and the microVM that gives it would end before",
+            f"write {api.timeout_seconds} or more, or lower api.timeoutSeconds",
+        )
+    yield from _certificate(config)
+    yield from _login_domain(config)
+    for each in model_contradictions(runtime.model, runtime.model_arns, config.region):
+        yield each._replace(keys=tuple(key if key == "region" else f"runtime.{key}" for key in each.keys))
+
+
+def _certificate(config: StackConfig) -> Iterator[Contradiction]:
+    """A certificate is where the API's host name is: CloudFront's are in us-east-1
+    (https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-custom-domains-prerequisites.html).
+    """
+    domain = config.api.domain
+    if domain is None:
+        return
+    wanted = "us-east-1" if config.api.endpoint_type == "EDGE" else config.region
+    region = domain.certificate_arn.split(":")[3] if domain.certificate_arn else config.region
+    if region != wanted:
+        yield Contradiction(
+            ("api.domain.certificateArn", "api.endpointType", "region"),
+            f"with endpointType {config.api.endpoint_type} in {config.region} the certificate has to be in {wanted}",
+            f"write the ARN of one in {wanted}",
+        )
+
+
+def _login_domain(config: StackConfig) -> Iterator[Contradiction]:
+    """Without a prefix of its own the login domain starts with the stack's name."""
+    for word in RESERVED:
+        if not config.identity.domain_prefix and word in config.name:
+            yield Contradiction(
+                ("identity.domainPrefix", "stack", "project"),
+                f"it then begins with {config.name}, and Cognito reserves every domain with {word} in it",
+                "write a prefix without that word",
+            )
+
+
+def for_production(config: StackConfig) -> Iterator[Contradiction]:
+    """What a production stack may not do.
+
+    Alarms may be off, or without subscribers: a team may watch the metrics, or subscribe to the topic, by other means.
+    """
+    api, identity, runtime = config.api, config.identity, config.runtime
+    refused = (
+        ("api.allowedOrigin", api.allowed_origin == "*", "any page could call the API", "write one origin"),
+        (
+            "api.allowedOrigin",
+            api.allowed_origin.startswith("http://"),
+            "a page that came over http could have been changed on its way to take the users' tokens",
+            "write an https:// origin",
+        ),
+        (
+            "runtime.bypassProtection",
+            runtime.bypass_protection == "none",
+            "a caller with a token could go round WAF, throttle and log to the runtime",
+            "write origin-secret or private",
+        ),
+        (
+            "runtime.logPrompts",
+            runtime.log_prompts,
+            "prompts are personal data and would stand in the log",
+            "write false",
+        ),
+        (
+            "identity.idTokenMinutes",
+            identity.id_token_minutes > 60,
+            "an ID token cannot be taken back, so it must end soon",
+            "write 60 or less",
+        ),
+        (
+            "identity.mfa",
+            identity.mfa == "none" and identity.self_sign_up,
+            "anybody may sign up, and nobody could protect an account with more than a password",
+            "write optional or required",
+        ),
+        (
+            "identity.deletionProtection",
+            not identity.deletion_protection,
+            "a slip would delete every user's account",
+            "write true",
+        ),
+        ("identity.protect", not identity.protect, "a replaced user pool loses every user's account", "write true"),
+        (
+            "identity.callbackUrls",
+            any(url.startswith("http://") for url in identity.callback_urls),
+            "a page on a developer's machine could receive the users' authorization codes",
+            "write https:// addresses only",
+        ),
+    )
+    for key, wrong, why, instead in refused:
+        if wrong:
+            yield Contradiction((key,), f"this is a production stack, where {why}", instead)

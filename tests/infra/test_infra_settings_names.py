@@ -1,0 +1,97 @@
+"""What a stack, its project and its owner may be called, and which rules follow from a name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import SettingsError, StackConfig
+from local.evaluate import read_settings
+from tests.infra.graphs import changed_settings
+from tests.infra.test_infra_settings import problems_of
+
+
+class TestTheEnvironment:
+    @pytest.mark.parametrize(
+        ("stack", "kind"), [("prod", "prod"), ("prod-eu", "prod"), ("staging", "staging"), ("alice", "dev")]
+    )
+    def test_follows_from_the_stacks_name(self, stack: str, kind: str) -> None:
+        config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
+        assert config.kind == kind
+
+    def test_the_file_may_raise_it(self) -> None:
+        settings = {**changed_settings("dev", {}), "agent-stream:environment": "prod"}
+        with pytest.raises(SettingsError, match="production"):
+            StackConfig.parse("agent-stream", "live", settings)
+
+    @pytest.mark.parametrize(
+        ("stack", "environment"), [("prod", "dev"), ("prod-eu", "staging"), ("production", "dev"), ("staging", "dev")]
+    )
+    def test_the_file_may_not_lower_it(self, stack: str, environment: str) -> None:
+        settings = {**changed_settings("prod", {}), "agent-stream:environment": environment}
+        (found,) = problems_of(stack, settings)
+        assert found.startswith(f'agent-stream:environment is "{environment}", but the stack is named {stack}')
+
+    def test_production_rules_hold_whatever_the_file_says(self) -> None:
+        lax: dict[str, dict[str, Any]] = {
+            "identity": {"protect": False},
+            "runtime": {"bypassProtection": "none"},
+            "api": {"allowedOrigin": "*"},
+        }
+        settings = {**changed_settings("prod", lax), "agent-stream:environment": "dev"}
+        assert {found.split()[0] for found in problems_of("prod", settings)} == {
+            "agent-stream:environment",
+            "agent-stream:identity.protect",
+            "agent-stream:runtime.bypassProtection",
+            "agent-stream:api.allowedOrigin",
+        }
+
+
+class TestNames:
+    @given(st.text(max_size=20))
+    def test_a_stack_name_is_accepted_only_if_every_aws_name_is(self, stack: str) -> None:
+        try:
+            config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
+        except SettingsError:
+            return
+        assert len(config.name.replace("-", "_")) <= 48  # AgentCore's limit
+        assert config.name.replace("-", "_").isidentifier()
+        assert config.name.isascii()
+
+    @pytest.mark.parametrize("stack", ["dev-", "a--b", "-a", "Dev", "1a", "a_b", "a" * 17, "", "dev\n"])
+    def test_a_stack_name_that_breaks_some_aws_name_is_refused(self, stack: str) -> None:
+        (found,) = problems_of(stack, read_settings("dev"))
+        assert found.startswith("The stack's name is")
+
+    @pytest.mark.parametrize("project", ["MyAgent", "acme.agent", "a--b", "a" * 32])
+    def test_a_project_name_that_some_aws_name_cannot_begin_with_is_refused(self, project: str) -> None:
+        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in read_settings("dev").items()}
+        with pytest.raises(
+            SettingsError, match=r"The project's name in Pulumi\.yaml is .* write at most 31"
+        ) as refused:
+            StackConfig.parse(project, "dev", settings)
+        assert len(refused.value.problems) == 1
+
+    def test_the_longest_names_fit_together(self) -> None:
+        project, stack = "a" * 31, "b" * 16
+        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in read_settings("dev").items()}
+        assert len(StackConfig.parse(project, stack, settings).name) == 48
+
+    @pytest.mark.parametrize("stack", ["aws-test", "cognito-1", "my-amazon"])
+    def test_a_stack_whose_login_domain_cognito_reserves_needs_another(self, stack: str) -> None:
+        (found,) = problems_of(stack, read_settings("dev"))
+        assert found.startswith("agent-stream:identity.domainPrefix is left out")
+        assert problems_of(stack, changed_settings("dev", {"identity": {"domainPrefix": "chat"}})) == []
+
+    @pytest.mark.parametrize("owner", ["Team <a@b> & Co; (x)", "agent-team 🚀", "Équipe", "aws:team", " ", "a" * 257])
+    def test_an_owner_that_no_tag_can_hold_is_refused(self, owner: str) -> None:
+        (found,) = problems_of("dev", {**read_settings("dev"), "agent-stream:owner": owner})
+        assert found.startswith("agent-stream:owner is")
+
+    @pytest.mark.parametrize("region", ["xx-nowhere-9", "us-esat-1", "cn-north-1", "us-east-1\n", ""])
+    def test_a_region_must_be_one_that_the_program_can_write_host_names_for(self, region: str) -> None:
+        (found,) = problems_of("dev", {**read_settings("dev"), "aws:region": region})
+        assert found.startswith("aws:region is")
