@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
 from ag_ui.core import BaseEvent
 from bedrock_agentcore.runtime import BedrockAgentCoreApp, BedrockAgentCoreContext, RequestContext
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 from strands.models import Model
@@ -26,18 +27,21 @@ from strands.models import Model
 from agent.agent import build_agent as default_agent
 from agent.blocking import detection
 from agent.body import BodyCheck
+from agent.errors import RefusalError
 from agent.memory import Memory, ProcessMemory
 from agent.models import build_model, check_model
 from agent.request import accept
 from agent.run import BuildAgent, events_of
-from agent.sessions import Sessions
+from agent.sessions import Sessions, Turn
 from agent.settings import Settings, SettingsError
-from agent.stream import EventStream, RunStream
+from agent.stream import EventStream, RunStream, stop
 from agent.telemetry import RunRecord
+from agent.threads import Threads
 
 __all__ = ["create_app", "main"]
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+REQUEST_ID_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id"
 # A model call or a tool may hold a thread for minutes; asyncio's own default is cpus + 4, six in a microVM.
 _THREADS = 64
 
@@ -71,15 +75,27 @@ def _serve(settings: Settings) -> None:
         timeout_keep_alive=75,  # longer than a gateway keeps an idle connection, so that the gateway closes it
         timeout_graceful_shutdown=1,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, service)
 
-    def stop() -> None:
+    def leave() -> None:
         server.should_exit = True
 
-    service.on_unusable = stop
+    service.on_unusable = leave
     server.run()
     if service.unusable:
         raise SettingsError(service.unusable)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends the runs while their connections are still there to tell the callers."""
+
+    def __init__(self, config: uvicorn.Config, service: _Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await stop(self._service.running)
+        await super().shutdown(sockets)
 
 
 class _Service:
@@ -91,8 +107,9 @@ class _Service:
         self._settings = settings
         self._build_agent = build_agent
         self._sessions = Sessions()
+        self.running: set[RunStream] = set()
         self._backends: asyncio.Future[tuple[Model, Memory]]
-        check = Middleware(BodyCheck, max_bytes=settings.max_body_bytes, refuse=self._refuse)
+        check = Middleware(BodyCheck, settings=settings, refuse=self._refuse)
         self.app = BedrockAgentCoreApp(lifespan=self._lifespan, middleware=[check])
         self.app.entrypoint(self._invoke)
         # The SDK logs every request at INFO; the run's own line says more.
@@ -102,17 +119,19 @@ class _Service:
     async def _lifespan(self, app: ASGIApp) -> AsyncIterator[None]:
         """Make the model and the memory in a thread, while /ping is answered already."""
         loop = asyncio.get_running_loop()
-        loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="agent"))
+        loop.set_default_executor(Threads(_THREADS))
         with detection(wanted=self._settings.detect_blocking):
             self._backends = asyncio.ensure_future(asyncio.to_thread(_make_backends, self._settings))
             self._backends.add_done_callback(self._check_backends)
             yield
+            await stop(self.running)  # a server that is not ours may have left them
             self._backends.cancel()
 
     def _check_backends(self, backends: asyncio.Future[tuple[Model, Memory]]) -> None:
         error = None if backends.cancelled() else backends.exception()
         if error is not None:
-            self.unusable = f"The model {self._settings.model} cannot be used: {type(error).__name__}: {error}"
+            known = isinstance(error, SettingsError)
+            self.unusable = str(error) if known else f"The agent cannot start: {type(error).__name__}: {error}"
             self.on_unusable()
 
     def _invoke(self, payload: Any, context: RequestContext) -> EventStream:
@@ -121,35 +140,39 @@ class _Service:
         A plain function: the SDK runs it in a thread, so checking a large body holds up no other stream,
         and iterates the body it returns on the server's own loop.
         """
-        record = RunRecord()
         headers = context.request_headers or {}
         session_id = context.session_id
         request_id = BedrockAgentCoreContext.get_request_id() or ""
+        record = RunRecord(session_id=session_id, request_id=request_id)
         try:
             run = accept(payload, headers, self._settings, session_id=session_id, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - the SDK would send its text to the caller
-            return self._refuse(error)
+            return self._respond(_raise(error), record, Turn(), {})
         record.run = run
+        turn = Turn()
         events = events_of(
             run,
             sessions=self._sessions,
+            turn=turn,
             backends=self._backends,
             build_agent=self._build_agent,
             record=record,
             settings=self._settings,
         )
-        return self._respond(events, record, {} if session_id else {SESSION_HEADER: run.session_id})
+        return self._respond(events, record, turn, {} if session_id else {SESSION_HEADER: run.session_id})
 
-    def _refuse(self, error: Exception) -> EventStream:
-        return self._respond(_raise(error), RunRecord(), {})
+    def _refuse(self, error: RefusalError, headers: Headers) -> EventStream:
+        record = RunRecord(session_id=headers.get(SESSION_HEADER), request_id=headers.get(REQUEST_ID_HEADER))
+        return self._respond(_raise(error), record, Turn(), {})
 
     def _respond(
-        self, events: AsyncGenerator[BaseEvent, None], record: RunRecord, headers: dict[str, str]
+        self, events: AsyncGenerator[BaseEvent, None], record: RunRecord, turn: Turn, headers: dict[str, str]
     ) -> EventStream:
         if self._settings.allowed_origin:
             # Static, because AgentCore never forwards Origin to the agent.
             headers["Access-Control-Allow-Origin"] = self._settings.allowed_origin
-        return EventStream(RunStream(events, record, self._settings).body(), headers)
+        stream = RunStream(events, record, self._settings, running=self.running, release=turn.leave)
+        return EventStream(stream.body(), headers)
 
 
 async def _raise(error: Exception) -> AsyncGenerator[BaseEvent, None]:

@@ -21,13 +21,13 @@ from contextvars import ContextVar
 from http.client import HTTPConnection
 from typing import Any, cast
 
-import boto3
 from botocore.config import Config
 from strands.models import BedrockModel as StrandsBedrockModel
 from strands.types.content import Messages
 from strands.types.exceptions import ModelThrottledException
 from strands.types.streaming import StreamEvent
 
+from agent.aws import check_form, session_for
 from agent.errors import AgentError, Code
 from agent.settings import Settings
 
@@ -107,16 +107,17 @@ class BedrockModel(StrandsBedrockModel):
 
     @classmethod
     def from_settings(cls, model_id: str, settings: Settings) -> BedrockModel:
-        """Return the model. Reads the AWS configuration and credentials, so it blocks for some 100 ms."""
+        """Return the model. Reads the AWS configuration and credentials, so it blocks for some 100 ms.
+
+        Raises SettingsError without credentials, and for an id that no model can have.
+        """
         config: dict[str, Any] = {"model_id": model_id}
         if settings.max_tokens is not None:
             config["max_tokens"] = settings.max_tokens
         if settings.guardrail_id is not None:
             config |= {"guardrail_id": settings.guardrail_id, "guardrail_version": settings.guardrail_version}
-        session = boto3.Session(region_name=settings.region)
-        session.get_credentials()  # kept by the session; in a container this is an HTTP request
         model = cls(
-            boto_session=session,
+            boto_session=session_for("bedrock", settings),
             boto_client_config=Config(
                 retries={"total_max_attempts": 1},
                 connect_timeout=10,
@@ -125,6 +126,14 @@ class BedrockModel(StrandsBedrockModel):
                 tcp_keepalive=True,
             ),
             **config,
+        )
+        check_form(
+            model.client,
+            "ConverseStream",
+            "modelId",
+            model_id,
+            "AGENT_MODEL cannot be used: bedrock: is followed by the id or the ARN of a model or inference profile, "
+            "as in bedrock:eu.anthropic.claude-sonnet-4-5-20250929-v1:0.",
         )
         _track(model.client)
         return model

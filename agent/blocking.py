@@ -1,69 +1,99 @@
 """Finds the call that stalls every stream: a synchronous wait on the event loop.
 
-With AGENT_DETECT_BLOCKING, `time.sleep`, a blocking socket (`requests`, boto3) or `sqlite3` on the loop
-raises `blockbuster.BlockingError` in the code that made it, and the log gets a line that names the file and
-line and says what to write instead. For development: blockbuster is no part of the deployment package,
-and detection stays off where it is missing.
+With AGENT_DETECT_BLOCKING, `time.sleep`, a blocking socket (`requests`, boto3), `sqlite3`, `subprocess.run` or a wait
+for a thread (a lock, a queue, a future's result, a synchronous call of an agent) on the loop raises
+`blockbuster.BlockingError` in the code that made it, and the log gets a line that names the file and line and says what
+to write instead: at once, so that it is there even when the agent catches the error. For development: blockbuster is
+no part of the deployment package, and where it is missing the log says so.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-__all__ = ["blocking_line", "detection"]
+from agent.telemetry import log_line
+
+__all__ = ["detection"]
 
 # File access is left alone: it is short, and libraries read their data files in the oddest places.
-_WATCHED = ("time.sleep", "socket.", "ssl.", "sqlite3.", "builtins.input")
+_WATCHED = ("time.sleep", "socket.", "ssl.", "sqlite3.", "threading.Lock.", "builtins.input")
+# Beside what blockbuster knows: they wait in C, where none of its functions is called.
+_ALSO = ("subprocess.Popen.wait", "subprocess.Popen.communicate", "os.system")
 _INSTEAD = {
-    "time.sleep": "await asyncio.sleep(...)",
+    "time": "await asyncio.sleep(...)",
     "socket": "an asynchronous client such as httpx.AsyncClient, or await asyncio.to_thread(...)",
     "ssl": "an asynchronous client such as httpx.AsyncClient, or await asyncio.to_thread(...)",
+    "subprocess": "await asyncio.create_subprocess_exec(...)",
+    "os": "await asyncio.create_subprocess_exec(...)",
+    "lock": "the asynchronous form of the call, or await asyncio.to_thread(...)",
 }
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
 
 def detection(*, wanted: bool) -> AbstractContextManager[None]:
-    """Return a context in which blocking calls on an event loop raise."""
-    if not wanted or importlib.util.find_spec("blockbuster") is None:
+    """Return a context in which blocking calls raise; to be entered on the event loop that is watched."""
+    if not wanted:
+        return nullcontext()
+    if importlib.util.find_spec("blockbuster") is None:
+        missing = "AGENT_DETECT_BLOCKING is on, but nothing is detected: run pip install blockbuster"
+        log_line({"message": missing, "level": "WARNING"})
         return nullcontext()
     return _Detection()
 
 
 class _Detection(AbstractContextManager[None]):
     def __enter__(self) -> None:
-        from blockbuster import BlockBuster  # noqa: PLC0415 - a development dependency
+        from blockbuster import BlockBuster, BlockBusterFunction, blockbuster  # noqa: PLC0415 - for development only
 
-        functions = BlockBuster().functions
-        watched = [function for name, function in functions.items() if name.startswith(_WATCHED)]
+        class BlockingError(blockbuster.BlockingError):
+            """What blockbuster raises, with a line in the log."""
+
+            def __init__(self, call: str) -> None:
+                super().__init__(call)
+                log_line(_line(call, sys._getframe(1)))
+
+        original = blockbuster.BlockingError
+        # The name that blockbuster's own functions look up when they raise.
+        blockbuster.BlockingError = BlockingError  # type: ignore[misc, assignment] # see above
+        watched = [function for name, function in BlockBuster().functions.items() if name.startswith(_WATCHED)]
+        watched += [BlockBusterFunction(None, name) for name in _ALSO]
+        for function in watched:
+            function.can_block_predicate = _elsewhere_or(function.can_block_predicate)
         self._undo: list[Callable[[], object]] = [function.activate().deactivate for function in watched]
+        self._undo.append(partial(setattr, blockbuster, "BlockingError", original))
 
     def __exit__(self, *_: object) -> None:
         for undo in self._undo:
             undo()
 
 
-def blocking_line(error: BaseException | None) -> dict[str, Any] | None:
-    """Return the log line about a blocking call that caused `error`, None when none did."""
-    while error is not None and type(error).__name__ != "BlockingError":
-        error = getattr(error, "original_exception", None) or error.__cause__ or error.__context__
-    if error is None:
-        return None
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_absolute()]
-    own = [frame for frame in frames if not frame.filename.startswith(_LIBRARIES)]
-    where = (own or frames)[-1]
-    call = str(error).removeprefix("Blocking call to ")
-    instead = _INSTEAD.get(call) or _INSTEAD.get(call.partition(".")[0], "await asyncio.to_thread(...)")
+def _elsewhere_or(harmless: Callable[..., bool]) -> Callable[..., bool]:
+    """Return whether a call is `harmless` or made on another loop: of a client in a thread of its own, for one."""
+    served = asyncio.get_running_loop()
+    return lambda *args, **kwargs: asyncio.get_running_loop() is not served or harmless(*args, **kwargs)
+
+
+def _line(call: str, frame: FrameType) -> dict[str, Any]:
+    """Return the log line about a blocking `call`, which was made somewhere above `frame`."""
+    stack = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_stack(frame)]
+    own = [(file, line) for file, line in stack if Path(file).is_absolute() and not file.startswith(_LIBRARIES)]
+    file, line = (own or stack)[0]
+    instead = _INSTEAD.get(call.partition(".")[0], "await asyncio.to_thread(...)")
     return {
-        "message": f"{call} at {where.filename}:{where.lineno} blocks every stream; use {instead}",
+        "message": f"{call} at {file}:{line} blocks every stream; use {instead}",
         "level": "ERROR",
         "call": call,
-        "file": where.filename,
-        "line": where.lineno,
+        "file": file,
+        "line": line,
         "instead": instead,
     }

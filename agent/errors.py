@@ -10,9 +10,12 @@ the fixed sentence below and a reference to find that log line.
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
-__all__ = ["AgentError", "Code", "RefusalError", "classify"]
+__all__ = ["AgentError", "Code", "RefusalError", "classify", "model_failures"]
 
 
 class Code(StrEnum):
@@ -58,28 +61,64 @@ class RefusalError(AgentError):
 
 
 # Named by their class and package, so that neither boto3 nor httpx has to be imported to recognise them.
-_THROTTLED = {"ModelThrottledException", "ThrottlingException", "ServiceQuotaExceededException"}
-_TOO_LONG = {"ContextWindowOverflowException"}
-_UNREACHABLE_PACKAGES = ("botocore", "httpx", "urllib3", "ollama")
+_THROTTLED = {"ThrottlingException", "ServiceQuotaExceededException"}
+_UNREACHABLE_PACKAGES = {"botocore", "httpx", "urllib3", "ollama"}
+# Strands' own, which it acts upon: it asks again, or drops the oldest messages. Only a model raises them.
+_OF_STRANDS = {
+    "ModelThrottledException": Code.MODEL_THROTTLED,
+    "ContextWindowOverflowException": Code.CONTEXT_TOO_LONG,
+}
+
+
+@contextmanager
+def model_failures() -> Iterator[None]:
+    """Give what is raised inside, by a model's provider, the code of a failing model.
+
+    The same exceptions raised elsewhere are the agent's own: its database may throttle and its web page may be down
+    while the model is well. What Strands acts upon, and what is no failure of a service, passes unchanged.
+    """
+    try:
+        yield
+    except Exception as error:
+        code = _service_code(error)
+        if code is None:
+            raise
+        raise AgentError(code) from error
 
 
 def classify(error: BaseException) -> AgentError:
-    """Return the failure to report for `error`: itself when its code is known, else one by its type.
+    """Return the failure to report for `error`: the first with a code in it, else INTERNAL.
 
-    Looks through Strands' `EventLoopException`, which wraps what a model raised. Never copies a text
-    from the exception.
+    Looks into exception groups, and through Strands' `EventLoopException`, which wraps what a model raised. Runs no
+    code of the exception, and never copies a text from it.
     """
-    inner = getattr(error, "original_exception", None)
-    if isinstance(inner, BaseException):
-        return classify(inner)
-    if isinstance(error, AgentError):
-        return error
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if names & _THROTTLED:
-        return AgentError(Code.MODEL_THROTTLED)
-    if names & _TOO_LONG:
-        return AgentError(Code.CONTEXT_TOO_LONG)
-    packages = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
-    if isinstance(error, ConnectionError) or packages & set(_UNREACHABLE_PACKAGES):
-        return AgentError(Code.MODEL_UNAVAILABLE)
+    pending, seen = [error], set[int]()
+    while pending:
+        error = pending.pop(0)
+        if id(error) in seen:
+            continue
+        seen.add(id(error))
+        if isinstance(error, AgentError):
+            return error
+        if code := _strands_code(error):
+            return AgentError(code)
+        if isinstance(error, BaseExceptionGroup):
+            pending.extend(error.exceptions)
+        inner = inspect.getattr_static(error, "original_exception", None)
+        if isinstance(inner, BaseException):
+            pending.append(inner)
     return AgentError(Code.INTERNAL)
+
+
+def _strands_code(error: BaseException) -> Code | None:
+    return next((_OF_STRANDS[cls.__name__] for cls in type(error).__mro__ if cls.__name__ in _OF_STRANDS), None)
+
+
+def _service_code(error: Exception) -> Code | None:
+    classes = type(error).__mro__
+    if _THROTTLED & {cls.__name__ for cls in classes}:
+        return Code.MODEL_THROTTLED
+    packages = {cls.__module__.partition(".")[0] for cls in classes}
+    if isinstance(error, ConnectionError) or packages & _UNREACHABLE_PACKAGES:
+        return Code.MODEL_UNAVAILABLE
+    return None

@@ -38,6 +38,9 @@ from agent.tools import watch_tools
 
 __all__ = ["Transcript", "translate"]
 
+# Of a tool's result only this much goes to the caller; the model reads all of it.
+_MOST_RESULT_CHARS = 65_536
+
 
 class Transcript:
     """Translates the stream of one run, and keeps what a run leaves behind: its messages and its usage."""
@@ -50,12 +53,17 @@ class Transcript:
         self.cache_write_tokens = 0
         self.stop_reason = "end_turn"
         self._said: list[str] = []
+        self._half = ""  # of a character whose other half comes with the next delta
         self._text: str | None = None
         self._reasoning: str | None = None
         self._tool: str | None = None
 
-    def usage(self, provider: str, model: str) -> list[TokenUsage]:
-        """Return the run's tokens in the form RUN_FINISHED carries, empty when the agent reported none."""
+    def usage(self, model: str) -> list[TokenUsage]:
+        """Return the run's tokens in the form RUN_FINISHED carries, empty when the agent reported none.
+
+        `model` is the setting, `provider:name` or just the provider.
+        """
+        provider, _, name = model.partition(":")
         # Bedrock counts cached tokens beside the input tokens, AG-UI within them.
         read = self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
         if not read + self.output_tokens:
@@ -63,7 +71,7 @@ class Transcript:
         return [
             TokenUsage(
                 provider=provider,
-                model=model,
+                model=name or provider,
                 input_tokens=read,
                 output_tokens=self.output_tokens,
                 total_tokens=read + self.output_tokens,
@@ -83,6 +91,10 @@ class Transcript:
 
     def text(self, delta: str) -> Iterator[BaseEvent]:
         """Yield the events for some words of the answer."""
+        if self._half or not delta.isascii():
+            delta = self._half + delta
+            self._half = delta[-1:] if "\ud800" <= delta[-1:] <= "\udbff" else ""
+            delta = _as_text(delta.removesuffix(self._half))
         if not delta:
             return
         yield from self._end_reasoning()
@@ -149,14 +161,27 @@ class Transcript:
         self.messages.append(message)
         for block in message["content"]:
             if result := block.get("toolResult"):
+                parts = (
+                    part["text"] if "text" in part else json.dumps(part, default=repr) for part in result["content"]
+                )
                 yield ToolCallResultEvent(
                     message_id=str(uuid.uuid4()),
                     tool_call_id=result["toolUseId"],
-                    content="\n".join(
-                        part["text"] if "text" in part else json.dumps(part, default=repr) for part in result["content"]
-                    ),
+                    content=_shortened("\n".join(parts)),
                     role="tool",
                 )
+
+
+def _as_text(raw: str) -> str:
+    """Join halves of characters (surrogates) to whole ones, and replace those that have no other half."""
+    return raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _shortened(result: str) -> str:
+    if len(result) > _MOST_RESULT_CHARS:
+        left_out = len(result) - _MOST_RESULT_CHARS
+        result = f"{result[:_MOST_RESULT_CHARS]}\n[{left_out} more characters are not shown]"
+    return _as_text(result)
 
 
 async def translate(agent: Any, transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
@@ -177,6 +202,8 @@ async def _words(agent: AsyncIterable[str], transcript: Transcript) -> AsyncGene
     words = aiter(agent)
     try:
         async for delta in words:
+            if not isinstance(delta, str):
+                raise TypeError(f"build_agent's generator yielded a {type(delta).__name__}; yield str only")
             for event in transcript.text(delta):
                 yield event
     finally:
@@ -189,7 +216,7 @@ async def _strands(agent: Agent, transcript: Transcript) -> AsyncGenerator[BaseE
     watch_tools(agent)
     if isinstance(agent.callback_handler, PrintingCallbackHandler):
         agent.callback_handler = null_callback_handler  # it would print every word, blocking, to the log
-    if isinstance(agent.model, ScriptedModel):
+    if isinstance(agent.model, ScriptedModel) and wait.tool_name not in agent.tool_registry.registry:
         agent.tool_registry.process_tools([wait])
     prompt = transcript.messages[0]["content"][0]["text"]
     stream = cast("AsyncGenerator[dict[str, Any], None]", agent.stream_async(prompt))

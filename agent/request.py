@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from agent.errors import Code, RefusalError
 from agent.settings import Settings
 
-__all__ = ["Run", "accept", "parse_body", "too_large"]
+__all__ = ["ORIGIN_HEADER", "Run", "accept", "check_origin", "parse_body", "too_large"]
 
 ORIGIN_HEADER = "x-amzn-bedrock-agentcore-runtime-custom-origin-verify"
 # AgentCore's own limits: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-sessions.html
@@ -67,7 +67,7 @@ def accept(
     Raises RefusalError with ORIGIN_FORBIDDEN, SESSION_FORBIDDEN or INVALID_INPUT.
     """
     lower = {name.lower(): value for name, value in headers.items()}
-    _check_origin(lower.get(ORIGIN_HEADER, ""), settings)
+    check_origin(lower.get(ORIGIN_HEADER, ""), settings)
     user = _user(lower.get("authorization", ""), settings)
     if session_id is None:
         session_id = str(uuid.uuid4())  # only without AgentCore in front, which always sends one
@@ -93,7 +93,8 @@ def _invalid(what: str) -> RefusalError:
     return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
 
 
-def _check_origin(given: str, settings: Settings) -> None:
+def check_origin(given: str, settings: Settings) -> None:
+    """Check the value of ORIGIN_HEADER. Raises RefusalError(ORIGIN_FORBIDDEN)."""
     accepted = settings.origin_secrets
     # Every value is compared, whatever the first comparison says, so that the time tells nothing.
     matches = [hmac.compare_digest(given.encode(), secret.encode()) for secret in accepted]

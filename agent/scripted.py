@@ -16,7 +16,8 @@ may steer it with one directive in square brackets, any subset of
     think    number of words of reasoning before the answer
     tool     name of a tool to call once before answering; any other key=value becomes its argument
 
-The tool `wait` (arguments `seconds` and `broken=true`) is added to an agent that runs on this model.
+The tool `wait` (arguments `seconds` and `broken=true`) is added to an agent that runs on this model, unless it has a
+tool of that name.
 """
 
 from __future__ import annotations

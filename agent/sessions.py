@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Self
 
 from agent.errors import Code, RefusalError
 from agent.request import Run
 
-__all__ = ["Session", "Sessions"]
+__all__ = ["Session", "Sessions", "Turn"]
 
 # A microVM serves one session; only a local run and a test see many.
 MAX_SESSIONS = 4096
@@ -28,28 +27,52 @@ class Session:
 
     def __init__(self, owner: str | None) -> None:
         self.owner = owner
-        self._runs = 0
-        self._lock = asyncio.Lock()  # first come, first served
+        self.runs = 0  # being answered or waiting
+        self.lock = asyncio.Lock()  # first come, first served
+
+
+class Turn:
+    """One run's place in the queue of its session, left once, by whoever ends the run first.
+
+    with turn:
+        turn.join(session)
+        await turn.begin()
+    """
+
+    def __init__(self) -> None:
+        self._session: Session | None = None
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.leave()
 
     @property
-    def busy(self) -> bool:
-        """Whether a run is being answered or waiting."""
-        return self._runs > 0
+    def begun(self) -> bool:
+        """Whether it is this run's turn."""
+        return self._begun
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until the runs that came before have ended.
+    def join(self, session: Session) -> None:
+        """Take the last place in the queue of `session`."""
+        self._session = session
+        session.runs += 1
 
-        Raises RefusalError(SESSION_BUSY) when four others are waiting already.
-        """
-        if self._runs > MAX_WAITING:
-            raise RefusalError(Code.SESSION_BUSY)
-        self._runs += 1
-        try:
-            async with self._lock:
-                yield
-        finally:
-            self._runs -= 1
+    async def begin(self) -> None:
+        """Wait until the runs that came before have ended."""
+        if self._session is not None:
+            self._begun = await self._session.lock.acquire()
+
+    def leave(self) -> None:
+        """Give the place up, from wherever in the queue."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        session.runs -= 1
+        if self._begun:
+            self._begun = False
+            session.lock.release()
 
 
 class Sessions:
@@ -64,11 +87,14 @@ class Sessions:
     def claim(self, run: Run) -> Session:
         """Return the session of `run`, made if it is new.
 
-        Raises RefusalError(SESSION_FORBIDDEN) when it belongs to another user.
+        Raises RefusalError: SESSION_FORBIDDEN when it belongs to another user, SESSION_BUSY when one run is being
+        answered in it and four wait.
         """
         session = self._sessions.setdefault(run.session_id, Session(run.user))
         if session.owner != run.user:
             raise RefusalError(Code.SESSION_FORBIDDEN)
+        if session.runs > MAX_WAITING:
+            raise RefusalError(Code.SESSION_BUSY)
         self._sessions.move_to_end(run.session_id)
         if len(self._sessions) > MAX_SESSIONS:
             self._forget()
@@ -76,6 +102,6 @@ class Sessions:
 
     def _forget(self) -> None:
         for session_id, session in list(self._sessions.items())[:-1]:  # never the one just claimed
-            if not session.busy:
+            if not session.runs:
                 del self._sessions[session_id]
                 return

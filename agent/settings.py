@@ -6,7 +6,10 @@ then ends with exit code 2. `docs/agent.md` has the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Annotated, Self
 
 from pydantic import (
@@ -19,15 +22,32 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["Settings", "SettingsError"]
+__all__ = ["Settings", "SettingsError", "making"]
 
 MODEL_FORMS = "bedrock:MODEL_ID, ollama:NAME or scripted"
+# Read by the AWS distribution of OpenTelemetry:
+# https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html
+_OF_OTHERS = {"AGENT_OBSERVABILITY_ENABLED"}
+
+_logger = logging.getLogger(__name__)
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
     """The environment cannot work; the text is one sentence for the person who wrote it."""
+
+
+@contextmanager
+def making(what: str) -> Iterator[None]:
+    """Turn what goes wrong inside, where `what` is made from its settings, into one sentence. Raises SettingsError."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()).removesuffix(".")
+        raise SettingsError(f"{what} cannot be used: {type(error).__name__}: {reason}.") from error
 
 
 class Settings(BaseModel):
@@ -96,7 +116,7 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings from `environment`; an empty value counts as absent.
+        """Read the settings from `environment`; an empty value counts as absent, a name that is none is warned of.
 
         Raises SettingsError with one sentence about every variable that cannot work. The value itself
         is never repeated: it may be a secret.
@@ -106,6 +126,7 @@ class Settings(BaseModel):
             for field in cls.model_fields
             if environment.get(f"AGENT_{field.upper()}")
         }
+        _warn_of_unknown(environment, {f"AGENT_{field.upper()}" for field in cls.model_fields})
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
         if region:
             given.setdefault("region", region)
@@ -117,6 +138,17 @@ class Settings(BaseModel):
             raise SettingsError(
                 "; ".join(_sentence(part["loc"], part["msg"]) for part in error.errors()) + "."
             ) from None
+
+
+def _warn_of_unknown(environment: Mapping[str, str], known: set[str]) -> None:
+    for name in sorted(environment):
+        if name.startswith("AGENT_") and name not in known | _OF_OTHERS:
+            near = get_close_matches(name, sorted(known), n=1)
+            _logger.warning(
+                "%s is no setting of this agent and is ignored: %s.",
+                name,
+                f"did you mean {near[0]}" if near else "docs/agent.md lists those that are",
+            )
 
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:

@@ -2,9 +2,9 @@
 
 The line follows CloudWatch's embedded metric format
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
-CloudWatch Logs turns it into metrics in the namespace `agent-stream` without an API call. Words of the
-prompt are in it only when AGENT_LOG_PROMPTS says so. Spans need an OpenTelemetry SDK in the process,
-as `opentelemetry-instrument` sets one up; without it they cost nothing.
+CloudWatch Logs turns it into metrics in the namespace `agent-stream` without an API call. Words of the prompt are
+in it only when AGENT_LOG_PROMPTS says so, or when an exception that ends a run quotes them. Spans need an
+OpenTelemetry SDK in the process, as `opentelemetry-instrument` sets one up; without it they cost nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry import baggage, context, trace
+from pydantic import ValidationError
 
 from agent.request import Run
 from agent.settings import Settings
 
-__all__ = ["RunRecord", "error_fields", "log_line"]
+__all__ = ["RunRecord", "argument_fields", "error_fields", "log_line"]
 
 NAMESPACE = "agent-stream"
+# A line with a traceback of nothing but emoji, each twelve bytes in it, is still below the 256 KB that an event had to
+# have for long: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+MAX_TRACE_CHARS = 20_000
 _UNITS = {
     "Runs": "Count",
     "FirstEventMilliseconds": "Milliseconds",
@@ -38,17 +42,23 @@ _UNITS = {
 
 @dataclass(slots=True)
 class RunRecord:
-    """What is known about a run when it ends. Outcome: completed, disconnected, error or refused."""
+    """What is known about a run when it ends. Outcome: completed, disconnected, error or refused.
+
+    A refused request has no `run`; `session_id` and `request_id` are then what its headers said. Tokens are None
+    when nobody counted them.
+    """
 
     run: Run | None = None
+    session_id: str | None = None
+    request_id: str | None = None
     outcome: str = "disconnected"
     code: str | None = None
     reference: str | None = None
     events: int = 0
     first_event: float | None = None
     first_token: float | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     started: float = field(default_factory=time.monotonic)
 
     def saw(self, *, token: bool) -> None:
@@ -63,7 +73,7 @@ class RunRecord:
     @contextmanager
     def span(self) -> Iterator[None]:
         """Trace what happens inside as one span, with the session's id as baggage for the spans below."""
-        session_id = self.run.session_id if self.run else ""
+        session_id = (self.run.session_id if self.run else self.session_id) or ""
         token = context.attach(baggage.set_baggage("session.id", session_id))
         try:
             with trace.get_tracer("agent").start_as_current_span("run") as span:
@@ -84,13 +94,13 @@ class RunRecord:
         run = self.run
         return {
             "message": "run",
-            "level": "ERROR" if self.outcome == "error" else "INFO",
+            "level": "ERROR" if error or self.outcome == "error" else "INFO",
             "outcome": self.outcome,
             "code": self.code,
             "reference": self.reference,
             "events": self.events,
-            "sessionId": run.session_id if run else None,
-            "requestId": run.request_id if run else None,
+            "sessionId": run.session_id if run else self.session_id,
+            "requestId": run.request_id if run else self.request_id,
             "runId": run.run_id if run else None,
             "threadId": run.thread_id if run else None,
             "prompt": run.prompt if run and settings.log_prompts else None,
@@ -128,10 +138,29 @@ def log_line(line: dict[str, Any]) -> None:
 
 
 def error_fields(error: BaseException | None) -> dict[str, str]:
-    """Return the type and the traceback of `error` for a log line."""
+    """Return the type and the traceback of `error` for a log line, the middle of a long one left out."""
     if error is None:
         return {}
-    return {"errorType": type(error).__name__, "stackTrace": "".join(traceback.format_exception(error))}
+    text = "".join(traceback.format_exception(error))
+    if len(text) > MAX_TRACE_CHARS:
+        half = MAX_TRACE_CHARS // 2
+        text = f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    return {"errorType": type(error).__name__, "stackTrace": text}
+
+
+def argument_fields(error: BaseException) -> dict[str, Any]:
+    """Return what a log line may tell of a tool's refusal of its arguments: which, what is wrong with them, and where.
+
+    The values, and the text of `error`, which may quote them, are the caller's words.
+    """
+    invalid = next((one for one in (error, error.__cause__) if isinstance(one, ValidationError)), None)
+    details = invalid.errors(include_url=False, include_context=False, include_input=False) if invalid else []
+    frames = traceback.extract_tb(error.__traceback__)
+    return {
+        "errorType": type(error).__name__,
+        "arguments": [f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in details] or None,
+        "raisedAt": f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None,
+    }
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -1,21 +1,57 @@
 """The same Strands agent behind two entry points: ``python -m bench.agent_servers ours|yield PORT``.
 
 ``yield`` is the SDK's own streaming path, as its documentation shows it: an async generator that yields what Strands
-streams. ``ours`` is this project's.
+streams. ``ours`` is this project's. ``GET /ended?prompt=...`` answers when the model has ended its answer to a prompt,
+with the time, or with null when it goes on for too long.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from bedrock_agentcore.runtime import BedrockAgentCoreApp
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from strands.types.content import Messages
+from strands.types.streaming import StreamEvent
 
 from agent.agent import build_agent
 from agent.app import create_app
 from agent.scripted import ScriptedModel
 from agent.settings import Settings
+
+PATIENCE_SECONDS = 6.0
+"""How long the end of an answer is waited for."""
+
+_ends: dict[str, float] = {}
+"""When the model ended its answer to each prompt, by the clock that all processes of a machine share."""
+
+
+def watch_the_model() -> None:
+    """Note when an answer of the scripted model ends, however it ends."""
+    stream = ScriptedModel.stream
+
+    async def watched(self: ScriptedModel, messages: Messages, *args: Any, **kwargs: Any) -> AsyncIterator[StreamEvent]:
+        try:
+            async for event in stream(self, messages, *args, **kwargs):
+                yield event
+        finally:
+            _ends[messages[-1]["content"][0]["text"]] = time.monotonic()
+
+    ScriptedModel.stream = watched  # type: ignore[method-assign]
+
+
+async def ended(request: Request) -> JSONResponse:
+    """Wait for the end of an answer."""
+    prompt = request.query_params["prompt"]
+    waited_since = time.monotonic()
+    while prompt not in _ends and time.monotonic() - waited_since < PATIENCE_SECONDS:
+        await asyncio.sleep(0.01)
+    return JSONResponse(_ends.get(prompt))
 
 
 def yielding() -> BedrockAgentCoreApp:
@@ -41,6 +77,14 @@ def ours() -> BedrockAgentCoreApp:
     return create_app(settings, build_agent)
 
 
+def application(which: str) -> BedrockAgentCoreApp:
+    """One of the two, with its model watched."""
+    watch_the_model()
+    app = {"ours": ours, "yield": yielding}[which]()
+    app.add_route("/ended", ended)
+    return app
+
+
 if __name__ == "__main__":
     which, port = sys.argv[1:]
-    {"ours": ours, "yield": yielding}[which]().run(port=int(port), host="127.0.0.1", access_log=False)
+    application(which).run(port=int(port), host="127.0.0.1", access_log=False)

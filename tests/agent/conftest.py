@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import bedrock_agentcore.memory.integrations.strands.session_manager  # noqa: F401
 
-from agent import stream, tools
+from agent import blocking, run, stream, threads, tools
 from agent.agent import build_agent as default_agent
 from agent.app import create_app
 from agent.settings import Settings
@@ -34,7 +34,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         def start(build_agent: Any = default_agent, **settings: Any) -> Server:
             app = create_app(Settings(**{"model": "scripted", **settings}), build_agent)
             server = Server(url="")
-            for module in (stream, tools):
+            for module in (blocking, run, stream, threads, tools):
                 monkeypatch.setattr(module, "log_line", server.logs.put)
             server.url = stack.enter_context(listening(app))
             return server

@@ -17,6 +17,7 @@ import httpx
 import jwt
 import pytest
 import uvicorn
+from strands import Agent
 
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 ORIGIN = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
@@ -142,3 +143,12 @@ def listening(app: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join(DEADLINE)
         assert not thread.is_alive()
+
+
+def having(*tools: Any) -> Callable[..., Agent]:
+    """Return a `build_agent` whose agent has these tools."""
+
+    def build(run: Any, model: Any, history: Any) -> Agent:
+        return Agent(model=model, messages=history, tools=list(tools), callback_handler=None)
+
+    return build

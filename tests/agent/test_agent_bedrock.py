@@ -166,7 +166,7 @@ async def test_a_hang_up_closes_the_connection_of_a_talking_model(start: Start) 
 
 
 async def test_the_limit_of_a_run_closes_the_connection_too(start: Start) -> None:
-    server, fake = start(silent_in_mid_answer, run_timeout_seconds=0.5)
+    server, fake = start(silent_in_mid_answer, run_timeout_seconds=2)  # the model's own making is in it
     assert (await server.ask("Hi")).code == "RUN_TIMEOUT"
     assert fake.connection().closed.wait(DEADLINE)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import inspect
 import socket
+import subprocess
+import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 import requests
@@ -33,6 +39,67 @@ async def requests_a_page(run: Any, model: Any, history: Any) -> AsyncIterator[s
         requests.get(f"http://127.0.0.1:{listener.getsockname()[1]}/", timeout=0.1)  # noqa: ASYNC210 - as above
 
 
+async def lists_buckets(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    session = boto3.Session(aws_access_key_id="key", aws_secret_access_key="secret")
+    s3 = await asyncio.to_thread(session.client, "s3", region_name="eu-west-1", endpoint_url="http://127.0.0.1:9")
+    yield str(s3.list_buckets())
+
+
+async def runs_a_program(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    yield str(subprocess.run(["true"], stdout=subprocess.PIPE))  # noqa: ASYNC221, PLW1510
+
+
+async def waits_for_a_thread(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(threading.Event().wait, 0.05)
+        yield str(future.result())
+
+
+async def joins_a_thread(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    thread = threading.Thread(target=threading.Event().wait, args=(0.05,))
+    thread.start()
+    thread.join()
+    yield "word"
+
+
+async def waits_for_a_queue(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    yield Queue[str]().get(timeout=0.05)
+
+
+async def calls_an_agent(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    yield str(Agent(model=model, callback_handler=None)("Hi [words=1 pause=0]"))
+
+
+async def apologises(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    try:
+        time.sleep(0.01)  # noqa: ASYNC251 - the mistake to be found
+    except Exception:  # noqa: BLE001 - the agent goes on without what it asked for
+        yield "sorry"
+
+
+async def test_a_blocking_call_whose_error_the_agent_catches_is_named_all_the_same(serve: Serve) -> None:
+    server = serve(apologises, detect_blocking=True)
+    assert (await server.ask("Hi")).text == "sorry"
+    assert server.log("time.sleep")["line"] == line_of(apologises, "time.sleep")
+
+
+async def test_detection_that_is_wanted_but_not_installed_is_told(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "blockbuster" else find(name))
+    server = serve(sleeps, detect_blocking=True)
+    assert (await server.ask("Hi")).code is None
+    assert "pip install blockbuster" in server.log("AGENT_DETECT_BLOCKING")["message"]
+
+
+async def test_with_detection_ten_agents_at_once_raise_no_false_alarm(serve: Serve) -> None:
+    server = serve(detect_blocking=True)
+    replies = await asyncio.gather(*[server.ask("[words=3 pause=0 tool=current_time]") for _ in range(10)])
+    assert {reply.code for reply in replies} == {None}
+    assert {server.log("")["message"] for _ in replies} == {"run"}
+
+
 def line_of(function: Any, text: str) -> int:
     lines, first = inspect.getsourcelines(function)
     return first + next(number for number, line in enumerate(lines) if text in line)
@@ -45,6 +112,12 @@ def line_of(function: Any, text: str) -> int:
     [
         (sleeps, "time.sleep", "time.sleep", "asyncio.sleep"),
         (requests_a_page, "requests.get", "socket.socket.connect", "httpx.AsyncClient"),
+        (lists_buckets, "list_buckets", "socket.socket.connect", "asyncio.to_thread"),
+        (runs_a_program, "subprocess.run", "subprocess.Popen.communicate", "create_subprocess_exec"),
+        (waits_for_a_thread, "result()", "lock.acquire", "asyncio.to_thread"),
+        (joins_a_thread, "join()", "lock.acquire", "asyncio.to_thread"),
+        (waits_for_a_queue, ".get(", "lock.acquire", "asyncio.to_thread"),
+        (calls_an_agent, "str(Agent", "lock.acquire", "asynchronous form"),
     ],
 )
 async def test_a_blocking_call_is_named_by_file_and_line_with_what_to_use(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -107,7 +108,9 @@ async def test_a_tool_that_fails_ends_the_run_before_the_model_hears_of_it(serve
     assert reply.code == "TOOL_FAILED"
     assert reply.text == ""
     assert SECRET not in "".join(reply.lines)
-    assert SECRET in server.log()["stackTrace"]
+    line = server.log()
+    assert SECRET in line["stackTrace"]
+    assert line["OutputTokens"] > 0  # a failed run has cost its tokens too
 
 
 async def test_a_tool_that_refuses_its_arguments_lets_the_model_go_on(serve: Serve) -> None:
@@ -117,7 +120,9 @@ async def test_a_tool_that_refuses_its_arguments_lets_the_model_go_on(serve: Ser
     (result,) = [event["content"] for event in reply.events if event["type"] == "TOOL_CALL_RESULT"]
     assert result == "The tool refused these arguments."
     assert SECRET not in "".join(reply.lines)
-    assert SECRET in server.log("tool refused")["stackTrace"]
+    line = server.log("tool refused")
+    assert line["errorType"] == "ValueError"
+    assert SECRET not in json.dumps(line)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +188,6 @@ def test_a_failure_is_recognised_through_what_wraps_it() -> None:
         original_exception = AgentError(Code.TOOL_FAILED)
 
     assert classify(WrappingError()).code == Code.TOOL_FAILED
-    assert classify(ConnectionResetError()).code == Code.MODEL_UNAVAILABLE
     assert classify(RuntimeError()).code == Code.INTERNAL
 
 

@@ -15,6 +15,9 @@ import pytest
 from strands import Agent
 
 from agent import run as run_module
+from agent.agentcore_memory import AgentCoreMemory
+from agent.request import Run
+from agent.settings import Settings
 from tests.agent.support import Serve, new_session, until
 
 pytestmark = pytest.mark.anyio
@@ -25,13 +28,10 @@ class FakeMemory:
     """The data plane of AgentCore Memory, as far as conversations go: CreateEvent and ListEvents."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
+    requests: int = 0
     failing: bool = False
     gate: threading.Event = field(default_factory=threading.Event)
     url: str = ""
-
-    @property
-    def messages(self) -> list[dict[str, Any]]:
-        return [event for event in self.events if "conversational" in event["payload"][0]]
 
     def create(self, path: list[str], body: dict[str, Any]) -> dict[str, Any]:
         event = {"memoryId": path[1], "eventId": f"{len(self.events)}#{uuid.uuid4().hex[:8]}", **body}
@@ -58,6 +58,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             path = self.path.strip("/").split("/")
+            fake.requests += 1
             fake.gate.wait(10)
             answer = fake.create(path, body) if path[-1] == "events" else fake.list(path, body)
             text = json.dumps(answer).encode()
@@ -85,7 +86,7 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
     thread.join()
 
 
-SETTINGS = {"memory_id": "memory-0123456789", "region": "eu-west-1"}
+SETTINGS: dict[str, Any] = {"memory_id": "memory-0123456789", "region": "eu-west-1"}
 
 
 async def echo(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
@@ -98,8 +99,8 @@ async def test_a_conversation_goes_on_in_another_process(serve: Serve, memory: F
     assert (await serve(echo, **SETTINGS).ask("one", session=session)).text == "one"
     another = serve(echo, **SETTINGS)
     assert (await another.ask("two", session=session)).text == "one | one | two"
-    assert {event["sessionId"] for event in memory.messages} == {session}
-    assert {event["actorId"] for event in memory.messages} == {"alice"}
+    assert {event["sessionId"] for event in memory.events} == {session}
+    assert {event["actorId"] for event in memory.events} == {"alice"}
 
 
 async def test_another_user_sees_nothing_of_it_even_in_a_new_process(serve: Serve, memory: FakeMemory) -> None:
@@ -125,7 +126,7 @@ async def test_an_interrupted_turn_is_not_stored(serve: Serve, memory: FakeMemor
         lines = response.aiter_lines()
         await until(lines, "CONTENT")
     assert server.log()["outcome"] == "disconnected"
-    assert memory.messages == []
+    assert memory.events == []
 
 
 @pytest.mark.parametrize("limit", [5, 6, 7])
@@ -175,3 +176,67 @@ async def test_a_slow_memory_holds_up_no_other_stream(serve: Serve, memory: Fake
         before = time.monotonic()
         await until(lines, "RUN_FINISHED")
     assert time.monotonic() - before < 10
+
+
+async def test_a_turn_is_one_event_so_it_is_there_whole_or_not_at_all(serve: Serve, memory: FakeMemory) -> None:
+    server, session = serve(**SETTINGS), new_session()
+    for turns in (1, 2):
+        await server.ask("[words=1 pause=0 tool=wait seconds=0]", session=session)
+        assert [len(event["payload"]) for event in memory.events] == [4] * turns
+        assert memory.requests == 2 * turns  # one to load, one to save
+
+
+def stored(session: str, *messages: Any) -> list[dict[str, Any]]:
+    """Events as the SDK's session manager writes them, one for each message."""
+    place = {"memoryId": SETTINGS["memory_id"], "actorId": "alice", "sessionId": session}
+    texts = [(json.dumps({"message": message, "message_id": 0}), message["role"].upper()) for message in messages]
+    return [
+        {**place, "eventId": str(number), "payload": [{"conversational": {"content": {"text": text}, "role": role}}]}
+        for number, (text, role) in enumerate(texts)
+    ]
+
+
+async def test_a_turn_that_was_stored_in_part_is_not_loaded(serve: Serve, memory: FakeMemory) -> None:
+    def say(role: str, text: str) -> dict[str, Any]:
+        return {"role": role, "content": [{"text": text}]}
+
+    call = {"role": "assistant", "content": [{"toolUse": {"toolUseId": "1", "name": "t", "input": {}}}]}
+    session = new_session()
+    memory.events += stored(
+        session,
+        *(say("assistant", "an answer whose question is gone"), say("user", "one"), say("assistant", "answer")),
+        *(say("user", "two"), say("user", "three"), call, say("user", "four"), say("assistant", "last")),
+    )
+    assert (await serve(echo, **SETTINGS).ask("five", session=session)).text == "one | answer | four | last | five"
+
+
+async def test_messages_too_long_for_a_conversation_and_turns_too_long_for_an_event_are_kept(
+    serve: Serve, memory: FakeMemory
+) -> None:
+    turns: list[Any] = []
+
+    def build(run: Any, model: Any, history: Any) -> Any:
+        turns.append([message["content"] for message in history])
+        return Agent(model=model, messages=history, callback_handler=None)
+
+    session, long = new_session(), "é" * 20_000
+    await serve(build, **SETTINGS).ask(f"{long} [words=1 pause=0]", session=session)
+    assert [next(iter(part)) for part in memory.events[0]["payload"]] == ["blob", "conversational"]
+
+    many = AgentCoreMemory(Settings(model="scripted", max_messages=500, **SETTINGS))
+    calls: Any = [{"role": "user", "content": [{"text": "many"}]}]
+    for number in range(80):
+        use, result = {"toolUseId": str(number), "name": "t", "input": {}}, {"toolUseId": str(number), "content": []}
+        calls += [
+            {"role": "assistant", "content": [{"toolUse": use}]},
+            {"role": "user", "content": [{"toolResult": {**result, "status": "success"}}]},
+        ]
+    calls.append({"role": "assistant", "content": [{"text": "done"}]})
+    run = Run(prompt="", run_id="", thread_id=session, session_id=session, request_id="", user="alice")
+    await many.save(run, calls)
+    assert [len(event["payload"]) for event in memory.events] == [2, 100, 62]
+    first, second = (event["eventTimestamp"] for event in memory.events[1:])
+    assert round((second - first) * 1000) >= 1
+    loaded = await many.load(run)
+    assert long in str(loaded[0])
+    assert loaded[2:] == calls

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agent.errors import Code, RefusalError
 from agent.request import Run, accept, parse_body
 from agent.settings import Settings
-from tests.agent.support import Server, new_session, token
+from tests.agent.support import ORIGIN, Server, new_session, token
 
 pytestmark = pytest.mark.anyio
 
@@ -210,3 +210,35 @@ def test_any_json_is_either_a_run_or_a_refusal(payload: Any) -> None:
 def test_any_bytes_are_either_json_or_a_refusal(body: bytes) -> None:
     with suppress(RefusalError):
         json.dumps(parse_body(body))
+
+
+SECRETS = Settings(model="scripted", origin_secret="Current-0123", origin_secret_previous="previous-4567")
+THE_SECRETS = ("Current-0123", "previous-4567")
+
+
+def opens(given: str | None) -> bool:
+    headers = {"authorization": f"Bearer {token()}"} | ({} if given is None else {ORIGIN: given})
+    try:
+        accept({"prompt": "Hi"}, headers, SECRETS, session_id=new_session(), request_id="1")
+    except RefusalError as error:
+        return error.code != Code.ORIGIN_FORBIDDEN
+    return True
+
+
+@pytest.mark.parametrize("secret", THE_SECRETS)
+def test_an_origin_secret_opens_whole_and_to_the_letter(secret: str) -> None:
+    assert opens(secret)
+    parts = {secret[:end] for end in range(len(secret))} | {secret[start:] for start in range(1, len(secret) + 1)}
+    for wrong in (*parts, secret.swapcase(), f"{secret} ", f" {secret}", secret * 2, f"{secret}\0"):
+        assert not opens(wrong), wrong
+
+
+def test_two_origin_secrets_do_not_open_together_and_none_does_not_open() -> None:
+    assert not opens(None)
+    for wrong in ("".join(THE_SECRETS), ",".join(THE_SECRETS), "\n".join(THE_SECRETS)):
+        assert not opens(wrong)
+
+
+@given(st.text())
+def test_nothing_but_an_origin_secret_opens(given: str) -> None:
+    assert opens(given) == (given in THE_SECRETS)

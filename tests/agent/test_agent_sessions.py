@@ -8,11 +8,12 @@ from typing import Any
 
 import jwt
 import pytest
-from strands import Agent
+from strands import Agent, tool
+from strands.types.tools import ToolContext
 
 from agent.memory import ProcessMemory
 from agent.request import Run
-from tests.agent.support import Serve, Server, new_session, token, until
+from tests.agent.support import Serve, Server, having, new_session, token, until
 
 pytestmark = pytest.mark.anyio
 
@@ -111,6 +112,43 @@ async def test_a_failed_turn_leaves_no_trace(serve: Serve) -> None:
     assert seen == [0, 2, 2]
 
 
+@tool(context=True)
+def ask_for_leave(tool_context: ToolContext) -> str:
+    """Stop the agent until a person has agreed."""
+    return str(tool_context.interrupt("leave", reason="May I?"))
+
+
+@tool(context=True)
+def call_it_off(tool_context: ToolContext) -> str:
+    """Cancel the agent."""
+    tool_context.agent.cancel()
+    return "done"
+
+
+@tool(context=True)
+def leave_it_there(tool_context: ToolContext) -> str:
+    """Leave it at the results of the tools."""
+    tool_context.agent.cancel(after_current_tools=True)
+    return "done"
+
+
+@pytest.mark.parametrize("stops", [ask_for_leave, call_it_off, leave_it_there], ids=lambda stops: stops.tool_name)
+async def test_a_turn_that_stops_half_way_leaves_no_trace(serve: Serve, stops: Any) -> None:
+    seen: list[int] = []
+
+    def build(run: Any, model: Any, history: Any) -> Agent:
+        seen.append(len(history))
+        return having(stops)(run, model, history)
+
+    server, session = serve(build), new_session()
+    await server.ask("Hi [words=1 pause=0]", session=session)
+    stopped = await server.ask(f"[words=1 pause=0 tool={stops.tool_name}]", session=session)
+    assert stopped.types[-1] == "RUN_FINISHED"
+    assert "not whole" in server.log("turn not saved")["reason"]
+    await server.ask("Hi [words=1 pause=0]", session=session)
+    assert seen == [0, 2, 2]
+
+
 async def test_a_tool_call_is_remembered_with_its_result(serve: Serve) -> None:
     seen: list[Any] = []
 
@@ -174,24 +212,27 @@ async def test_more_runs_than_may_wait_are_refused_with_a_code(serve: Serve) -> 
         first_lines = first.aiter_lines()  # kept: httpx hangs up when its iterator is dropped
         await until(first_lines, "CONTENT")
 
-        async def wait_or_be_refused() -> str | None:
+        async def wait_or_be_refused() -> list[str] | None:
+            seen: list[str] = []
             async with server.open("Hi", session=session) as response:
                 async for line in response.aiter_lines():
                     if "keep-alive" in line:
                         waiting.append(1)
                         await full.wait()
                         return None
+                    seen.append(line)
                     if "RUN_ERROR" in line:
                         full.set()
-                        return line
+                        return seen
             return None
 
         waiting: list[int] = []
         full = asyncio.Event()
         outcomes = await asyncio.gather(*[wait_or_be_refused() for _ in range(5)])
-    refused = [line for line in outcomes if line]
+    (refused,) = [lines for lines in outcomes if lines]
     assert len(waiting) == 4
-    assert ["SESSION_BUSY" in line for line in refused] == [True]
+    assert "SESSION_BUSY" in refused[-1]
+    assert not any("RUN_STARTED" in line for line in refused)
 
 
 async def test_a_history_is_bounded_by_whole_turns() -> None:

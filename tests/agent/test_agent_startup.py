@@ -96,7 +96,7 @@ def test_the_prompt_is_logged_when_asked_for() -> None:
     assert json.loads(out)["prompt"] == "Hi [words=1]"
 
 
-def test_sigterm_ends_the_process_even_while_it_streams() -> None:
+def test_sigterm_ends_a_run_with_an_event_and_a_log_line() -> None:
     with (
         agent(AGENT_REQUIRE_USER="false") as (process, url),
         httpx.stream("POST", f"{url}/invocations", json={"prompt": "[silence=3600]"}, trust_env=False) as response,
@@ -104,7 +104,13 @@ def test_sigterm_ends_the_process_even_while_it_streams() -> None:
         lines = response.iter_lines()
         next(lines)
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=10)
+        events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+        out, err = process.communicate(timeout=10)
+    assert (events[-1]["type"], events[-1]["code"]) == ("RUN_ERROR", "INTERNAL")
+    (line,) = [json.loads(line) for line in out.splitlines()]
+    assert (line["outcome"], line["code"], line["Runs"]) == ("error", "INTERNAL", 1)
+    assert line["reference"] in events[-1]["message"]
+    assert err == ""
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""What the model and the memory both need of AWS before anything is asked of them.
+
+botocore takes a missing credential, an identifier that no service would take and a region that does not exist for
+good until the first call; here they are told at the start.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from difflib import get_close_matches
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.utils import get_token_from_environment
+
+from agent.settings import Settings, SettingsError
+
+__all__ = ["check_form", "session_for"]
+
+_logger = logging.getLogger(__name__)
+
+
+def session_for(service: str, settings: Settings) -> boto3.Session:
+    """Return a session that can sign calls to `service` (its signing name) in the region of `settings`.
+
+    Blocks: in a container, finding credentials is an HTTP request. Raises SettingsError when there are none. A region
+    that this version of botocore does not know is warned of only: it may be a new one.
+    """
+    core = botocore.session.Session()
+    session = boto3.Session(botocore_session=core, region_name=settings.region)
+    # Some services, Bedrock among them, take a key of their own instead:
+    # https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html
+    if session.get_credentials() is None and not get_token_from_environment(service, os.environ):
+        raise SettingsError(
+            f"There are no AWS credentials to call {service} with: give the process a role, or set AWS_PROFILE, or "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    partitions = core.get_data("partitions")["partitions"]
+    regions = {region for partition in partitions for region in partition["regions"]}
+    if settings.region not in regions:
+        near = get_close_matches(str(settings.region), sorted(regions), n=1)
+        _logger.warning(
+            "AGENT_REGION (or AWS_REGION) names no region that is known here%s.",
+            f": did you mean {near[0]}" if near else "",
+        )
+    return session
+
+
+def check_form(client: Any, operation: str, member: str, value: str, advice: str) -> None:
+    """Raise SettingsError with `advice` when `value` cannot be what `operation` of a boto3 `client` takes as `member`.
+
+    AWS publishes the patterns in its service models; botocore checks lengths only.
+    """
+    shape = client.meta.service_model.operation_model(operation).input_shape.members[member]
+    if not re.fullmatch(shape.metadata["pattern"], value):
+        raise SettingsError(advice)
