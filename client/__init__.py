@@ -1,1 +1,46 @@
-"""A client of a deployed stack, or of the local run: sign in, ask, watch the words arrive."""
+"""A client of a deployed stack, or of the local run: sign in, ask, watch the words arrive.
+
+The names below are the library; each is loaded when it is first used. Errors are in `client.errors`, one tree.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from client.account import Account as Account
+    from client.connection import connect as connect
+    from client.conversation import Conversation as Conversation
+    from client.errors import ClientError as ClientError
+    from client.outputs import Outputs as Outputs
+    from client.outputs import read_outputs as read_outputs
+    from client.outputs import stack_outputs as stack_outputs
+    from client.recording import Recording as Recording
+    from client.recording import record as record
+    from client.retry import Policy as Policy
+    from client.stream import Arrival as Arrival
+    from client.stream import ask as ask
+
+_HOMES = {
+    "Account": "account",
+    "Arrival": "stream",
+    "ClientError": "errors",
+    "Conversation": "conversation",
+    "Outputs": "outputs",
+    "Policy": "retry",
+    "Recording": "recording",
+    "ask": "stream",
+    "connect": "connection",
+    "read_outputs": "outputs",
+    "record": "recording",
+    "stack_outputs": "outputs",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,18 +19,22 @@ NEAR_EXPIRY_SECONDS = 120
 """A token this close to its end is refreshed first. The authorizers look at it once, when the request arrives."""
 
 
+_LOG = logging.getLogger(__name__)
+
+
 class Account:
     """The signed-in user of a stack.
 
     Args:
         outputs: the stack's.
-        store: where the tokens are kept.
+        store: where the tokens are kept; the usual place when left out.
     """
 
-    def __init__(self, outputs: Outputs, store: TokenStore) -> None:
+    def __init__(self, outputs: Outputs, store: TokenStore | None = None) -> None:
         self._outputs = outputs
-        self._store = store
+        self._store = store or TokenStore(outputs)
         self._tokens: Tokens | None = None
+        self._warned = False
         self._lock = asyncio.Lock()
 
     async def id_token(self) -> str:
@@ -40,7 +45,8 @@ class Account:
         """
         async with self._lock:
             if self._tokens is None or _ends_soon(self._tokens.id):
-                self._tokens = await asyncio.to_thread(self.tokens)
+                await asyncio.to_thread(self.tokens)
+            assert self._tokens is not None  # noqa: S101 - `tokens` returns with some or raises
             return self._tokens.id
 
     def tokens(self) -> Tokens:
@@ -49,30 +55,40 @@ class Account:
         Raises:
             SignInError: when nobody is signed in, or the sign-in has ended.
         """
-        stored = self._store.load()
-        if stored is None:
-            return self._demo_user()
-        if not _ends_soon(stored.id):
-            return stored
+        # What is in memory is never older than what is stored, and newer where it could not be stored.
+        held = self._tokens or self._store.load()
+        if held is None:
+            self._tokens = self._keep(self._demo_user())
+        elif _ends_soon(held.id):
+            self._tokens = self._refresh(held)
+        else:
+            self._tokens = held
+        return self._tokens
+
+    def _refresh(self, held: Tokens) -> Tokens:
         try:
-            fresh = refresh(self._outputs, stored)
+            return self._keep(refresh(self._outputs, held))
         except SignInError:
             # Another command may have rotated the token between our reading and our asking.
             again = self._store.load()
-            if again is None or again == stored or _ends_soon(again.id):
+            if again is None or again == held or _ends_soon(again.id):
                 raise
             return again
-        self._store.save(fresh)
-        return fresh
 
     def _demo_user(self) -> Tokens:
         name, password = self._outputs.demo_username, self._outputs.demo_password
         if not (name and password):
-            source = self._outputs.source
-            where = f"--{source}" if source.startswith("stack ") else f"--outputs {source}"
-            raise SignInError(f"Nobody is signed in: run `python -m client login {where}`.")
-        tokens = sign_in(self._outputs, name, password.get_secret_value())
-        self._store.save(tokens)
+            raise SignInError(f"Nobody is signed in: run `python -m client login{self._outputs.option}`.")
+        return sign_in(self._outputs, name, password.get_secret_value())
+
+    def _keep(self, tokens: Tokens) -> Tokens:
+        """Store tokens, so far as that is possible: they are good without it, for as long as this process lasts."""
+        try:
+            self._store.save(tokens)
+        except SignInError as error:
+            if not self._warned:
+                _LOG.warning("%s Going on without; the next command may have to sign in again.", error)
+            self._warned = True
         return tokens
 
 

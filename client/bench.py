@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import httpx
 
+from client.errors import ClientError
 from client.recording import Recording, record
 from client.retry import Policy
+from client.sanitize import quoted
 
 PERCENTILES = (50, 90, 99, 100)
 
@@ -40,7 +44,7 @@ class Measured:
     def add(self, answer: Recording) -> None:
         """Count one answer."""
         if answer.ending != "finished" or answer.first_word is None:
-            self.failures[answer.told()] += 1
+            self.failures[_kind_of(answer)] += 1
             return
         self.first_words.append(answer.first_word)
         self.gaps += [after.seconds - before.seconds for before, after in pairwise(answer.words)]
@@ -78,20 +82,30 @@ async def bench(
         requests: how many questions in all.
         policy: how a question that is throttled is asked again; its clock starts anew each time.
         advance: is called after each answer.
+
+    Raises:
+        ClientError: when there is no token to begin with; one that cannot be renewed later is counted.
     """
+    await token()
     measured = Measured()
     waiting = iter(range(requests))
 
     async def user() -> None:
         for _ in waiting:
-            for attempt in range(1, policy.attempts + 1):
-                answer = await record(http, url, await token(), prompt)
-                if answer.status != 429 or attempt == policy.attempts:
-                    break
-                measured.throttled += 1
-                await asyncio.sleep(policy.pause(attempt))
-            measured.add(answer)
+            try:
+                measured.add(await one())
+            except ClientError as error:
+                measured.failures[str(error)] += 1
             advance()
+
+    async def one() -> Recording:
+        for attempt in range(1, policy.attempts + 1):
+            answer = await record(http, url, await token(), prompt)
+            if answer.status != 429 or attempt == policy.attempts:
+                break
+            measured.throttled += 1
+            await asyncio.sleep(policy.pause(attempt))
+        return answer
 
     started = asyncio.get_running_loop().time()
     async with asyncio.TaskGroup() as group:
@@ -99,6 +113,18 @@ async def bench(
             group.create_task(user())
     measured.lasted = asyncio.get_running_loop().time() - started
     return measured
+
+
+def _kind_of(answer: Recording) -> str:
+    """What went wrong, without what differs from one request to the next."""
+    if answer.ending != "refused":
+        return answer.told() if answer.status == 0 or answer.ending == "error" else f"{answer.status}, {answer.ending}"
+    try:
+        body: Any = json.loads(answer.body)
+        kind = str(body.get("type") or body.get("message") or "")
+    except (ValueError, AttributeError, RecursionError):
+        kind = str(answer.headers.get("content-type", ""))
+    return quoted(f"{answer.status} {kind}".strip())
 
 
 def percentile(values: Sequence[float], rank: int) -> float:

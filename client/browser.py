@@ -20,12 +20,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 
-from client.errors import SignInError
+from client.errors import SignInError, reason
 from client.outputs import Outputs
 from client.signin import Tokens
-
-USUAL_CALLBACK = "http://localhost:5173/"
-"""What the stack's settings allow unless they say otherwise."""
 
 PATIENCE_SECONDS = 300.0
 """How long the browser may take; Cognito's own page gives up after about as long."""
@@ -50,9 +47,24 @@ class Attempt(NamedTuple):
 
 
 def loopback_callback(outputs: Outputs) -> str:
-    """The stack's callback address that this machine can listen on."""
-    local = [url for url in outputs.callback_urls if urlsplit(url).hostname in _LOOPBACK]
-    return local[0] if local else USUAL_CALLBACK
+    """The stack's callback address that this machine can listen on.
+
+    Raises:
+        SignInError: when the stack registers none, so that Cognito would refuse any.
+    """
+    local = next((url for url in outputs.callback_urls if _is_loopback(url)), None)
+    if local is None:
+        registered = ", ".join(outputs.callback_urls) or "none"
+        raise SignInError(
+            f"The sign-in page cannot come back to this machine, for none of the stack's callback addresses "
+            f"({registered}) is on it: add http://localhost:PORT/ to identity.callbackUrls and run `pulumi up`, or "
+            "sign in without --browser."
+        )
+    return local
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).scheme == "http" and urlsplit(url).hostname in _LOOPBACK
 
 
 def begin(outputs: Outputs, callback: str) -> Attempt:
@@ -63,7 +75,7 @@ def begin(outputs: Outputs, callback: str) -> Attempt:
     """
     if not outputs.login_url:
         raise SignInError("The stack has no sign-in page (output loginUrl): sign in without --browser.")
-    if urlsplit(callback).scheme != "http" or urlsplit(callback).hostname not in _LOOPBACK:
+    if not _is_loopback(callback):
         raise SignInError(f"{callback} is not on this machine: pass --callback http://localhost:PORT/ as registered.")
     verifier = secrets.token_urlsafe(48)
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -177,7 +189,7 @@ def _exchange(outputs: Outputs, attempt: Attempt, code: str) -> Tokens:
         if answer.status_code != 200:
             raise SignInError(f"Cognito gives no tokens for the sign-in: {given.get('error', answer.status_code)}.")
         return Tokens(given["id_token"], given["access_token"], given["refresh_token"])
-    except httpx.TransportError as error:
-        raise SignInError(f"{outputs.login_url} cannot be reached: {error or type(error).__name__}.") from None
+    except httpx.RequestError as error:
+        raise SignInError(f"{outputs.login_url} cannot be reached ({reason(error)}): check the network.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SignInError(f"{outputs.login_url} answers with something that is not tokens.") from None

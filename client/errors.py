@@ -6,19 +6,22 @@
     ├── UsageError                what was asked for cannot be done as it was asked
     ├── OutputsError              the stack's outputs cannot be had
     ├── SignInError               Cognito refuses the user, or nobody is signed in
+    │   └── UserPoolError         there is no such user pool or app client, or Cognito cannot be reached
     ├── AdministrationError       a user cannot be added, listed or disabled
     ├── UnreachableError          no connection, or it broke before an answer (has ``sent``)
     ├── RefusedError              the gateway or the firewall refuses the request (has ``status``)
     │   ├── NotSignedInError      401: no token, or an expired one
     │   │   └── WrongTokenError   401: a token of the wrong kind, pool or app client
     │   ├── BlockedError          403, 413: the firewall or a policy
+    │   │   └── ApiKeyError       403: the API wants a team's API key
     │   ├── ThrottledError        429
     │   └── ConflictError         409: the session is being started or stopped
     ├── BenchmarkError            some questions of a benchmark were not answered
+    ├── ProtocolError             what came back is not a stream of AG-UI events
     ├── CutError                  the stream ended without its last event (has ``limit``)
     └── AgentError                the agent says that it failed (has ``code``)
 
-Every message is a sentence or two: what happened, and what to do.
+Every message is a sentence or two: what happened, and what to do. It is safe to print, whatever a server has put in.
 """
 
 from __future__ import annotations
@@ -26,9 +29,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from client.sanitize import harmless, quoted
+
 __all__ = [
     "AdministrationError",
     "AgentError",
+    "ApiKeyError",
     "BenchmarkError",
     "BlockedError",
     "ClientError",
@@ -36,13 +42,16 @@ __all__ = [
     "CutError",
     "NotSignedInError",
     "OutputsError",
+    "ProtocolError",
     "RefusedError",
     "SignInError",
     "ThrottledError",
     "UnreachableError",
     "UsageError",
+    "UserPoolError",
     "WrongTokenError",
     "agent_failure",
+    "reason",
     "refusal",
 ]
 
@@ -52,17 +61,32 @@ Limit = Literal["idle", "total"]
 class ClientError(Exception):
     """Anything that this client can name."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(harmless(message))
+
 
 class UsageError(ClientError):
     """What was asked for cannot be done as it was asked: an option, a file, a missing library."""
 
 
 class OutputsError(ClientError):
-    """The stack's outputs cannot be had."""
+    """The stack's outputs cannot be had.
+
+    Attributes:
+        faulty: the outputs that are missing or wrong; empty when there are no outputs at all.
+    """
+
+    def __init__(self, message: str, faulty: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.faulty = faulty
 
 
 class SignInError(ClientError):
     """Cognito does not let the user in, or nobody is signed in."""
+
+
+class UserPoolError(SignInError):
+    """There is no such user pool or app client, or Cognito cannot be reached: nobody can sign in."""
 
 
 class AdministrationError(ClientError):
@@ -105,6 +129,10 @@ class BlockedError(RefusedError):
     """The firewall, or a policy, refuses the request."""
 
 
+class ApiKeyError(BlockedError):
+    """The stack gives its teams API keys, and the request carries none, or none that it knows."""
+
+
 class ThrottledError(RefusedError):
     """Too many requests."""
 
@@ -115,6 +143,10 @@ class ConflictError(RefusedError):
 
 class BenchmarkError(ClientError):
     """Some questions of a benchmark were not answered."""
+
+
+class ProtocolError(ClientError):
+    """Something answered, and not with a stream of AG-UI events."""
 
 
 class CutError(ClientError):
@@ -155,10 +187,16 @@ _NEXT_STEP: Mapping[str, str] = {
 }
 
 
+def reason(error: Exception) -> str:
+    """Why something failed. Many exceptions of the network say nothing but their name."""
+    return str(error) or type(error).__name__
+
+
 def agent_failure(code: str, message: str) -> AgentError:
     """The error for a ``RUN_ERROR`` event: what the agent says, its code, and what to do about it."""
     step = _NEXT_STEP.get(code, "Look the reference up in the runtime's log.")
-    return AgentError(f"{message} [{code}] {step}", code)
+    said = " ".join(part for part in (quoted(message), f"[{quoted(code)}]" if code else "") if part)
+    return AgentError(f"{said or 'The agent failed and does not say why.'} {step}", code)
 
 
 # Status: the class of the error, and what to say before and after what the server said.
@@ -172,17 +210,33 @@ _REFUSALS: Mapping[int, tuple[type[RefusedError], str, str]] = {
     504: (RefusedError, "The agent did not begin to answer in time", "look at the runtime's log."),
 }
 
+# A gateway response's type, where it says more than the status (infra/gateway_responses.py puts it into the body).
+_TYPES: Mapping[str, tuple[type[RefusedError], str, str]] = {
+    "INVALID_API_KEY": (
+        ApiKeyError,
+        "The API wants a team's API key",
+        "set AGENT_STREAM_API_KEY to your team's, which whoever runs the stack can give you.",
+    ),
+    "QUOTA_EXCEEDED": (
+        RefusedError,  # not throttled: asking again in a moment changes nothing
+        "The team's requests for today are used up",
+        "ask tomorrow, or have requestsPerDay raised under api.teams.",
+    ),
+}
 
-def refusal(status: int, message: str, *, token_fault: str = "") -> RefusedError:
+
+def refusal(status: int, message: str, *, token_fault: str = "", kind: str = "") -> RefusedError:
     """The error for a status that is not 200.
 
     Args:
         status: the HTTP status.
         message: what the server said of it; may be empty.
         token_fault: what is wrong with the token that was sent, where its claims tell.
+        kind: the gateway response's type, where the body has one.
     """
-    kind, what, step = _REFUSALS.get(status, (RefusedError, f"The API answered {status}", "look at its access log."))
+    unknown = (RefusedError, f"The API answered {status}", "look at its access log.")
+    error, what, step = _TYPES.get(kind) or _REFUSALS.get(status, unknown)
     if status == 401 and token_fault:
-        kind, step = WrongTokenError, token_fault
-    said = f" ({message.rstrip('.')})" if message else ""
-    return kind(f"{what}{said}: {step}", status)
+        error, step = WrongTokenError, token_fault
+    said = f" ({quoted(message).rstrip('.')})" if message else ""
+    return error(f"{what}{said}: {step}", status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -50,6 +51,9 @@ class Outputs(BaseModel):
     timeout_seconds: float = 900
     idle_timeout_seconds: float = 300
     heartbeat_seconds: float = 10
+    stack_name: str = ""
+    bypass_protection: str = ""
+    alarms: bool | None = None
     website_url: str = ""
     api_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
 
@@ -65,6 +69,14 @@ class Outputs(BaseModel):
     def is_local(self) -> bool:
         """Whether these are a local run's."""
         return self.endpoint_url is not None
+
+    @property
+    def option(self) -> str:
+        """How a command line names this stack, with a space before it; empty for the local run, which is the usual."""
+        if self.source in ("", "local"):
+            return ""
+        name = self.source.removeprefix("stack ")
+        return f" --outputs {shlex.quote(name)}" if name == self.source else f" --stack {shlex.quote(name)}"
 
 
 def read_outputs(path: Path) -> Outputs:
@@ -135,5 +147,5 @@ def parse_outputs(text: str, *, source: str, what: str, folder: Path | None) -> 
     try:
         return Outputs.model_validate({**given, "source": source, "folder": folder if "endpointUrl" in given else None})
     except ValidationError as error:
-        keys = ", ".join(str(detail["loc"][0]) if detail["loc"] else "all of it" for detail in error.errors())
-        raise OutputsError(f"{what} does not hold a stack's outputs; at fault: {keys}.") from None
+        keys = tuple(str(detail["loc"][0]) if detail["loc"] else "all of it" for detail in error.errors())
+        raise OutputsError(f"{what} does not hold a stack's outputs; at fault: {', '.join(keys)}.", keys) from None

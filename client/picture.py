@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from client.errors import UsageError
-from client.text import harmless
+from client.sanitize import harmless
 from client.timeline import Lane
 
 WIDTH, LEFT, RIGHT, TOP, LANE, BOTTOM = 960, 24, 24, 64, 96, 56
@@ -48,16 +49,26 @@ def svg(lanes: list[Lane], title: str) -> str:
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
+def check_writable(path: Path) -> None:
+    """See that a file can be written, before an answer is waited for that is to go into it.
+
+    Raises:
+        UsageError: when it cannot.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise UsageError(f"{path} cannot be written: there is no folder {folder}, so make it first.")
+    if path.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        raise UsageError(f"{path} cannot be written: name a file that you may write.")
+
+
 def write_svg(path: Path, lanes: list[Lane], title: str) -> None:
     """Write the picture.
 
     Raises:
         UsageError: when the file cannot be written.
     """
-    try:
-        path.write_text(svg(lanes, title), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+    _write(path, svg(lanes, title).encode())
 
 
 def write_png(path: Path, lanes: list[Lane], title: str) -> None:
@@ -66,15 +77,26 @@ def write_png(path: Path, lanes: list[Lane], title: str) -> None:
     Raises:
         UsageError: when the renderer is not installed, or the file cannot be written.
     """
+    _write(path, bytes(renderer().svg_to_bytes(svg_string=svg(lanes, title), zoom=2)))
+
+
+def renderer() -> Any:
+    """What makes points of an SVG: one binary wheel, needed for this alone, and not typed.
+
+    Raises:
+        UsageError: when it is not installed.
+    """
     try:
-        # One binary wheel, needed for this alone, and not typed.
-        resvg: Any = importlib.import_module("resvg_py")
+        return importlib.import_module("resvg_py")
     except ImportError:
         raise UsageError("A PNG needs resvg-py: `.venv/bin/pip install resvg-py`, or write an --svg.") from None
+
+
+def _write(path: Path, picture: bytes) -> None:
     try:
-        path.write_bytes(bytes(resvg.svg_to_bytes(svg_string=svg(lanes, title), zoom=2)))
+        path.write_bytes(picture)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be written ({error.strerror}): name a file that you may write.") from None
 
 
 def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> None:

@@ -6,6 +6,7 @@ comment, a cut are what a measurement is about.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -14,15 +15,14 @@ from typing import Any, Literal
 
 import httpx
 
-from client.stream import SESSION_HEADER, new_session, question
+from client.errors import reason
+from client.stream import SESSION_HEADER, TIMEOUT, new_session, question
 
 Kind = Literal["word", "event", "comment"]
-Ending = Literal["finished", "error", "cut", "left", "refused", "unreachable"]
+Ending = Literal["finished", "error", "cut", "left", "late", "refused", "unreachable"]
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a refusal that are kept."""
-
-PATIENCE = httpx.Timeout(None, connect=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Recording:
         status: the HTTP status; 0 when there was no answer.
         headers: of the answer.
         body: of an answer that is not an event stream.
-        ending: how it ended; ``left`` when the recorder hung up.
+        ending: how it ended; ``left`` when the recorder hung up, ``late`` when it took longer than it was given.
         code: of a ``RUN_ERROR``.
         message: of a ``RUN_ERROR``, or why there was no answer.
         headers_after: when the headers were here.
@@ -114,6 +114,9 @@ async def record(
     headers: Mapping[str, str] | None = None,
     leave_after_words: int | None = None,
     body: bytes | None = None,
+    method: str = "POST",
+    begin_within: float | None = None,
+    end_within: float | None = None,
 ) -> Recording:
     """Ask and keep everything; never raises for what a server or a network does.
 
@@ -126,17 +129,27 @@ async def record(
         headers: more headers.
         leave_after_words: hang up after so many text events.
         body: sent in place of the question.
+        method: a request by any other than POST has no body.
+        begin_within: seconds within which the answer's headers must be here; any time when left out.
+        end_within: seconds within which all of it must be here, from the same moment; any time when left out.
     """
     recording = Recording(session_id or new_session())
     sent = {SESSION_HEADER: recording.session_id, "Accept": "text/event-stream", "Content-Type": "application/json"}
     if token is not None:
         sent["Authorization"] = f"Bearer {token}"
-    content = json.dumps(question(prompt, recording.session_id)).encode() if body is None else body
+    content = body
+    if body is None and method == "POST":
+        content = json.dumps(question(prompt, recording.session_id)).encode()
     started = time.monotonic()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    ends_at = None if end_within is None else began + end_within
     try:
-        async with http.stream(
-            "POST", url, headers={**sent, **(headers or {})}, content=content, timeout=PATIENCE
-        ) as response:
+        async with (
+            asyncio.timeout_at(_earlier(None if begin_within is None else began + begin_within, ends_at)) as deadline,
+            http.stream(method, url, headers={**sent, **(headers or {})}, content=content, timeout=TIMEOUT) as response,
+        ):
+            deadline.reschedule(ends_at)
             recording.headers_after = time.monotonic() - started
             recording.status, recording.headers = response.status_code, response.headers
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
@@ -145,11 +158,19 @@ async def record(
                     recording.body += chunk[: BODY_LIMIT - len(recording.body)]
             else:
                 await _listen(response, recording, started, leave_after_words)
-    except httpx.TransportError as error:
-        recording.message = str(error) or type(error).__name__
-        recording.ending = "cut" if recording.status else "unreachable"
+    except TimeoutError:
+        recording.ending = "late"
+        recording.message = f"nothing within {time.monotonic() - started:.0f} s"
+    except (httpx.RequestError, httpx.InvalidURL) as error:
+        if recording.ending not in ("finished", "error"):  # what breaks after the run's own end breaks nothing
+            recording.message = reason(error)
+            recording.ending = "cut" if recording.status else "unreachable"
     recording.lasted = time.monotonic() - started
     return recording
+
+
+def _earlier(*moments: float | None) -> float | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 async def _listen(response: httpx.Response, recording: Recording, started: float, leave_after: int | None) -> None:
@@ -170,7 +191,7 @@ async def _listen(response: httpx.Response, recording: Recording, started: float
 def _take(data: str, recording: Recording, now: float) -> Mark:
     try:
         event: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
         return Mark(now, "event")
@@ -183,7 +204,8 @@ def _take(data: str, recording: Recording, now: float) -> Mark:
         recording.ending, recording.code = "error", str(event.get("code"))
         recording.message = str(event.get("message"))
     if kind == "TEXT_MESSAGE_CONTENT":
-        return Mark(now, "word", str(event.get("delta", "")), made)
+        delta = event.get("delta")
+        return Mark(now, "word", delta if isinstance(delta, str) else "", made)
     return Mark(now, "event", made=made)
 
 

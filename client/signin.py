@@ -5,8 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlencode
 
-from client.errors import SignInError
+from client.cognito import cognito
+from client.errors import SignInError, UserPoolError
 from client.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -28,11 +30,13 @@ class Challenge(NamedTuple):
         name: Cognito's name for it, such as ``NEW_PASSWORD_REQUIRED`` or ``SOFTWARE_TOKEN_MFA``.
         question: what to ask the user.
         secret: whether the answer must not be shown while it is typed.
+        show: what the user needs for the answer; empty when nothing.
     """
 
     name: str
     question: str
     secret: bool
+    show: str = ""
 
 
 Answer = Callable[[Challenge], str]
@@ -63,14 +67,16 @@ def sign_in(outputs: Outputs, username: str, password: str, answer: Answer = ref
     Raises:
         SignInError: when Cognito refuses, asks for what nobody can answer, or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `cognito`
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `client.cognito`
 
     try:
         given = _authenticate(cognito(outputs), outputs, username, password, answer)
     except ClientError as error:
-        raise SignInError(f"Cognito refuses the sign-in of {username}: {_said(error)}") from None
+        # Cognito's code for a user pool or an app client that does not exist.
+        kind = UserPoolError if error.response["Error"].get("Code") == "ResourceNotFoundException" else SignInError
+        raise kind(f"Cognito refuses the sign-in of {username}: {_said(error)}") from None
     except BotoCoreError as error:
-        raise SignInError(f"Cognito cannot be reached: {error}") from None
+        raise UserPoolError(f"Cognito cannot be reached: {error}") from None
     except ValueError as error:  # the SRP exchange itself: a corrupt or hostile answer
         raise SignInError(f"Cognito's answer makes no sense ({error}): check userPoolId and region.") from None
     return Tokens(id=given["IdToken"], access=given["AccessToken"], refresh=given["RefreshToken"])
@@ -82,7 +88,7 @@ def refresh(outputs: Outputs, tokens: Tokens) -> Tokens:
     Raises:
         SignInError: when Cognito refuses or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `cognito`
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `client.cognito`
 
     try:
         # Not InitiateAuth: Cognito refuses REFRESH_TOKEN_AUTH to a client with rotation.
@@ -90,9 +96,11 @@ def refresh(outputs: Outputs, tokens: Tokens) -> Tokens:
             RefreshToken=tokens.refresh, ClientId=outputs.user_pool_client_id
         )["AuthenticationResult"]
     except ClientError as error:
-        raise SignInError(f"The sign-in has ended ({_said(error)}): run `python -m client login`.") from None
+        raise SignInError(
+            f"The sign-in has ended ({_said(error)}): run `python -m client login{outputs.option}`."
+        ) from None
     except BotoCoreError as error:
-        raise SignInError(f"Cognito cannot be reached: {error}") from None
+        raise UserPoolError(f"Cognito cannot be reached: {error}") from None
     return Tokens(given["IdToken"], given["AccessToken"], given.get("RefreshToken", tokens.refresh))
 
 
@@ -102,7 +110,7 @@ def sign_out(outputs: Outputs, tokens: Tokens) -> None:
     Raises:
         SignInError: when Cognito refuses or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `cognito`
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `client.cognito`
 
     try:
         cognito(outputs).revoke_token(Token=tokens.refresh, ClientId=outputs.user_pool_client_id)
@@ -112,23 +120,10 @@ def sign_out(outputs: Outputs, tokens: Tokens) -> None:
         raise SignInError(f"Cognito cannot be reached: {error}") from None
 
 
-def cognito(outputs: Outputs) -> CognitoIdentityProviderClient:
-    """A Cognito client for calls that carry a token or a password proof instead of an AWS signature."""
-    import boto3  # noqa: PLC0415 - half a second that a stored token saves
-    from botocore import UNSIGNED  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    return boto3.client(
-        "cognito-idp",
-        region_name=outputs.region,
-        endpoint_url=outputs.endpoint_url,
-        config=Config(signature_version=UNSIGNED, connect_timeout=5, read_timeout=15),
-    )
-
-
 def _authenticate(
     client: CognitoIdentityProviderClient, outputs: Outputs, username: str, password: str, answer: Answer
 ) -> Mapping[str, Any]:
+    address = username  # which the password's challenge replaces by the user's id
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pycognito is older than the Python it runs on
         from pycognito.aws_srp import AWSSRP  # noqa: PLC0415
@@ -146,16 +141,20 @@ def _authenticate(
         while "AuthenticationResult" not in asked:
             name = asked["ChallengeName"]
             parameters = asked.get("ChallengeParameters", {})
+            session = asked.get("Session", "")
             if name == "PASSWORD_VERIFIER":
                 responses = srp.process_challenge(parameters, {"USERNAME": username})
                 username = parameters.get("USERNAME", username)
+            elif name == "MFA_SETUP":
+                session = _set_up_app(client, session, address, parameters, answer)
+                responses = {"USERNAME": username}
             else:
                 responses = {"USERNAME": username, **_answer(name, answer)}
             asked = client.respond_to_auth_challenge(
                 ClientId=outputs.user_pool_client_id,
                 ChallengeName=name,
                 ChallengeResponses=responses,
-                **({"Session": asked["Session"]} if asked.get("Session") else {}),
+                **({"Session": session} if session else {}),
             )
     result: Mapping[str, Any] = asked["AuthenticationResult"]
     return result
@@ -168,6 +167,30 @@ def _answer(name: str, answer: Answer) -> Mapping[str, str]:
         raise SignInError(f"Cognito asks for {name}, which this command line cannot do: use `login --browser`.")
     key, question, secret = _CHALLENGES[name]
     return {key: answer(Challenge(name, question, secret))}
+
+
+def _set_up_app(
+    client: CognitoIdentityProviderClient, session: str, address: str, parameters: Mapping[str, str], answer: Answer
+) -> str:
+    """Let the user add an authenticator app, which a pool that requires a second factor asks of everyone new.
+
+    Returns:
+        The session to answer ``MFA_SETUP`` with
+        (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html).
+    """
+    offered = parameters.get("MFAS_CAN_SETUP", "SOFTWARE_TOKEN_MFA")
+    if "SOFTWARE_TOKEN_MFA" not in offered:
+        raise SignInError(f"The user pool wants a second factor that needs a page ({offered}): use `login --browser`.")
+    made = client.associate_software_token(Session=session)
+    # https://github.com/google/google-authenticator/wiki/Key-Uri-Format
+    label = quote(f"agent-stream:{address}", safe=":@")
+    key = f"otpauth://totp/{label}?{urlencode({'secret': made['SecretCode'], 'issuer': 'agent-stream'})}"
+    show = f"The user pool requires a second factor. Add this key to your authenticator app:\n  {key}"
+    code = answer(Challenge("MFA_SETUP", "Code that the app shows for it", secret=False, show=show))
+    verified = client.verify_software_token(Session=made["Session"], UserCode=code.strip())
+    if verified["Status"] != "SUCCESS":
+        raise SignInError("Cognito does not accept the app's code: sign in again, and check the clock of the phone.")
+    return verified["Session"]
 
 
 def _said(error: Any) -> str:

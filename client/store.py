@@ -67,7 +67,10 @@ class TokenStore:
         except OSError as error:
             with contextlib.suppress(OSError):
                 Path(draft).unlink()
-            raise SignInError(f"The tokens cannot be kept in {self.path}: {error.strerror or error}.") from None
+            raise SignInError(
+                f"The tokens cannot be kept in {self.path} ({error.strerror or error}): let XDG_STATE_HOME name a "
+                "folder that you can write to."
+            ) from None
 
     def clear(self) -> bool:
         """Remove the tokens; False when there were none."""

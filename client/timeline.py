@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.text import Text
 
-from client.errors import ClientError, CutError, UnreachableError, agent_failure, refusal
+from client.errors import ProtocolError, UnreachableError, agent_failure
 from client.flow import Flow, judge
 from client.recording import Mark, Recording
+from client.stream import Limits, cut, refused
 
 DENSITY = "▁▂▃▄▅▆▇█"
 """One column of a lane: the taller, the more words arrived in it."""
@@ -61,23 +62,31 @@ class Lane:
         }
 
 
-def lane_of(name: str, recording: Recording) -> Lane:
+def lane_of(name: str, recording: Recording, limits: Limits | None = None) -> Lane:
     """The lane of a recorded answer.
+
+    Args:
+        name: what it is an answer of.
+        recording: the answer.
+        limits: the stack's, to name the one at which it was cut.
 
     Raises:
         ClientError: when there was no answer with words in it.
     """
     if recording.status == 0:
-        raise UnreachableError(f"{name} cannot be reached: {recording.message}.")
-    if recording.status != 200:
-        raise refusal(recording.status, recording.body[:200].decode(errors="replace"))
+        raise UnreachableError(f"{name} cannot be reached ({recording.message}): check the network.")
+    if recording.ending == "refused":
+        raise refused(recording.status, recording.headers, recording.body)
     if recording.ending == "error":
         raise agent_failure(recording.code, recording.message)
     if recording.ending != "finished":
-        raise CutError(f"The answer of {name} was cut after {recording.lasted:.1f} s.")
+        last = recording.marks[-1].seconds if recording.marks else recording.headers_after
+        raise cut(silent=recording.lasted - last, lasted=recording.lasted, limits=limits)
     words = tuple(mark.seconds for mark in recording.words)
     if not words:
-        raise ClientError(f"The answer of {name} has no words in it.")
+        raise ProtocolError(
+            f"The answer of {name} has no words in it, so there is nothing to draw: ask something else."
+        )
     heartbeats = tuple(mark.seconds for mark in recording.marks if mark.kind == "comment")
     return Lane(name, words, heartbeats, recording.lasted, judge(recording))
 

@@ -8,6 +8,7 @@ import string
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from client.cognito import emulated_administrator
 from client.errors import AdministrationError
 from client.outputs import Outputs
 
@@ -88,16 +89,10 @@ class Users:
 
 def administrator(outputs: Outputs, profile: str | None = None) -> CognitoIdentityProviderClient:
     """A Cognito client that signs its calls; the emulator of a local run takes any signature."""
+    if outputs.is_local:
+        return emulated_administrator(outputs)
     import boto3  # noqa: PLC0415 - half a second that other commands save
 
-    if outputs.is_local:
-        return boto3.client(
-            "cognito-idp",
-            region_name=outputs.region,
-            endpoint_url=outputs.endpoint_url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 - no real key may reach the emulator by accident
-        )
     return boto3.Session(profile_name=profile, region_name=outputs.region).client("cognito-idp")
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from local.graph import Graph, Resource
+from local.network import LOOPBACK
 
 Change = Callable[[Graph], Graph]
 
@@ -77,6 +79,21 @@ def _wrong_path(graph: Graph) -> Graph:
     return _integration(uri=f"https://bedrock-agentcore.{graph.region}.amazonaws.com/runtimes/{uri}/invoke")(graph)
 
 
+def _other_region(graph: Graph) -> Graph:
+    """The address as it was copied from a stack elsewhere."""
+    name = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").id
+    return _integration(uri=f"https://bedrock-agentcore.xx-test-9.amazonaws.com/runtimes/{name}/invocations")(graph)
+
+
+def _earlier_secret(graph: Graph) -> Graph:
+    """The origin secret was rotated: the resource has the new one, and the stage still sends the one before."""
+    for one in graph.all("aws:apigateway/integration:Integration"):
+        parameters = one.inputs.get("requestParameters") or {}
+        changed = {name: "'the-one-before'" if "Origin-Verify" in name else value for name, value in parameters.items()}
+        graph = graph.with_inputs(one.urn, requestParameters=changed)
+    return graph
+
+
 def _allowed_clients(graph: Graph) -> Graph:
     """``allowed_clients`` looks right and compares ``client_id``, which an ID token does not have."""
     runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
@@ -129,9 +146,12 @@ _ALL = (
     ),
     Fault(
         "no-keys",
-        "the discovery document is not where the outputs, and the runtime's authorizer, look for it",
+        "nothing answers where the outputs, and the runtime's authorizer, look for the pool's keys",
         "sign-in",
-        outputs=lambda given: {**given, "discoveryUrl": f"{given['discoveryUrl']}.json"},
+        outputs=lambda given: {
+            **given,
+            "discoveryUrl": urlsplit(given["discoveryUrl"])._replace(netloc=f"{LOOPBACK}:1").geturl(),
+        },
     ),
     Fault(
         "access-token-accepted",
@@ -162,6 +182,19 @@ _ALL = (
         "the integration was changed to STREAM, and the stage still serves the snapshot before",
         "deployment",
         gateway=_integration(responseTransferMode=None, timeoutMilliseconds=29_000),
+        undeployed=True,
+    ),
+    Fault(
+        "other-region",
+        "the integration calls the runtime in another Region",
+        "deployment",
+        gateway=_other_region,
+    ),
+    Fault(
+        "secret-not-deployed",
+        "the origin secret was rotated, and the stage still sends the one before",
+        "deployment",
+        gateway=_earlier_secret,
         undeployed=True,
     ),
     Fault(
@@ -248,6 +281,12 @@ _ALL = (
             authorization="COGNITO_USER_POOLS",
             authorizerId=graph.one("aws:apigateway/authorizer:Authorizer").id,
         )(graph),
+    ),
+    Fault(
+        "unreadable-refusals",
+        "the gateway's own refusals do not name the page's origin",
+        "cors",
+        gateway=_of("aws:apigateway/response:Response", responseParameters=None),
     ),
     Fault(
         "no-cors",

@@ -5,77 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from client.account import Account, token_fault
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
-from client.connection import connect
-from client.errors import ClientError, UsageError
+from client.conversation import Conversation
+from client.errors import ClientError
 from client.outputs import Outputs
-from client.retry import NEVER, Policy, retrying
-from client.stream import Arrival, Limits, ask, new_session
+from client.retry import NEVER, Policy
+from client.terminal import Console, note
 from client.text import Display, JsonDisplay, MarkdownDisplay, PlainDisplay
-
-SESSION_LENGTH = range(33, 257)
 
 Session = Annotated[str | None, typer.Option(help="Go on with this conversation; its id has 33 to 256 characters.")]
 Retry = Annotated[bool, typer.Option("--retry/--no-retry", help="Ask again while the API is too busy to begin.")]
-
-
-class Conversation:
-    """Questions to one stack in one session, over one connection.
-
-    Args:
-        outputs: the stack's.
-        account: who asks.
-        session_id: the session to go on with.
-        policy: how often to ask again.
-    """
-
-    def __init__(
-        self, outputs: Outputs, account: Account, *, session_id: str | None = None, policy: Policy = NEVER
-    ) -> None:
-        if session_id is not None and len(session_id) not in SESSION_LENGTH:
-            raise UsageError("A session's id has 33 to 256 characters: leave --session out to begin a new one.")
-        self._outputs = outputs
-        self._account = account
-        self._policy = policy
-        self._http = connect(outputs)
-        self.session_id = session_id or new_session()
-
-    async def ask(self, prompt: str) -> AsyncGenerator[Arrival, None]:
-        """The events of one answer. Raises what `client.stream.ask` raises."""
-        token = await self._account.id_token()
-        fault = token_fault(token, self._outputs)
-        limits = Limits(
-            self._outputs.idle_timeout_seconds / self._outputs.time_scale,
-            self._outputs.timeout_seconds / self._outputs.time_scale,
-        )
-
-        def start() -> AsyncGenerator[Arrival, None]:
-            return ask(
-                self._outputs.invoke_url,
-                token,
-                prompt,
-                session_id=self.session_id,
-                limits=limits,
-                token_fault=fault,
-                http=self._http,
-            )
-
-        async with contextlib.aclosing(retrying(start, self._policy, notice=_tell_of_pause)) as arrivals:
-            async for arrival in arrivals:
-                yield arrival
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._http.aclose()
 
 
 @command
@@ -92,14 +39,15 @@ def ask_command(
     outputs = find_outputs(stack=stack, local=local, file=file)
     display = _display(as_json=as_json)
     text = sys.stdin.read() if prompt == "-" else prompt
-    policy = Policy() if retry else NEVER
 
     async def run() -> None:
-        conversation = Conversation(outputs, account_of(outputs), session_id=session, policy=policy)
-        try:
-            await _show(conversation, text, display)
-        finally:
-            await conversation.close()
+        async with _conversation(outputs, session, retry=retry) as conversation:
+            try:
+                await _show(conversation, text, display)
+            finally:
+                # In a pipe it would be one line too many; --json has it in every event that begins a run.
+                if conversation.begun and sys.stderr.isatty() and not as_json:
+                    _tell_how_to_go_on(outputs, conversation)
 
     asyncio.run(run())
 
@@ -113,24 +61,35 @@ def chat(
     retry: Retry = True,
     as_json: AsJson = False,
 ) -> None:
-    """Talk: Ctrl-C stops an answer, Ctrl-D ends. /new begins a new session, /session shows its id."""
+    """Talk: Ctrl-C stops an answer, Ctrl-D ends; /help lists what else there is."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     interactive = sys.stdin.isatty() and not as_json
     with asyncio.Runner() as runner, _line_history(enabled=interactive):
-        policy = Policy() if retry else NEVER
-        conversation = Conversation(outputs, account_of(outputs), session_id=session, policy=policy)
+        conversation = _conversation(outputs, session, retry=retry)
         try:
             for line in _lines(interactive=interactive):
-                if line == "/new":
-                    conversation.session_id = new_session()
-                elif line != "/session":
+                if re.fullmatch(r"/[a-z]+", line):
+                    note(_obey(conversation, line))
+                else:
                     _answer(runner, conversation, line, as_json=as_json)
-                    continue
-                print(f"Session {conversation.session_id}", file=sys.stderr)
         finally:
             runner.run(conversation.close())
-    if interactive:
-        print(f"\nTo go on: python -m client chat --session {conversation.session_id}", file=sys.stderr)
+    if interactive and conversation.begun:
+        _tell_how_to_go_on(outputs, conversation)
+
+
+def _conversation(outputs: Outputs, session: str | None, *, retry: bool) -> Conversation:
+    policy = Policy() if retry else NEVER
+    return Conversation(outputs, account_of(outputs), session_id=session, policy=policy, notice=_tell_of_pause)
+
+
+def _obey(conversation: Conversation, line: str) -> str:
+    """Do what a line that is a command says; what to tell the user of it."""
+    if line == "/new":
+        conversation.begin_anew()
+    elif line != "/session":
+        return "/new begins a new session, /session shows its id. Ctrl-C stops an answer, Ctrl-D ends."
+    return f"Session {conversation.session_id}"
 
 
 def _answer(runner: asyncio.Runner, conversation: Conversation, prompt: str, *, as_json: bool) -> None:
@@ -138,11 +97,11 @@ def _answer(runner: asyncio.Runner, conversation: Conversation, prompt: str, *, 
     try:
         runner.run(_show(conversation, prompt, _display(as_json=as_json)))
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        note("Stopped.")
     except ClientError as error:
         if not sys.stdin.isatty():
             raise
-        print(error, file=sys.stderr)
+        note(error)
 
 
 async def _show(conversation: Conversation, prompt: str, display: Display) -> None:
@@ -170,7 +129,7 @@ def _lines(*, interactive: bool) -> Iterator[str]:
         except EOFError:
             return
         except KeyboardInterrupt:
-            print("\nCtrl-D ends.", file=sys.stderr)
+            note("\nCtrl-D ends.")
             continue
         if line:
             yield line
@@ -200,4 +159,8 @@ def _line_history(*, enabled: bool) -> Iterator[None]:
 
 
 def _tell_of_pause(error: ClientError, pause: float) -> None:
-    print(f"{error} Asking again in {pause:.1f} s.", file=sys.stderr, flush=True)
+    note(f"{error} Asking again in {pause:.1f} s.")
+
+
+def _tell_how_to_go_on(outputs: Outputs, conversation: Conversation) -> None:
+    note(f"\nTo go on: python -m client chat{outputs.option} --session {conversation.session_id}")

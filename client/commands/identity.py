@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import webbrowser
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,8 +15,9 @@ from client.browser import browser_sign_in, loopback_callback
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.errors import SignInError
 from client.outputs import Outputs
-from client.signin import Challenge, sign_in, sign_out
+from client.signin import Challenge, Tokens, sign_in, sign_out
 from client.store import TokenStore
+from client.terminal import note, say
 from client.users import Users
 
 users = typer.Typer(no_args_is_help=True, help="The stack's users, for an administrator.")
@@ -34,6 +35,7 @@ def login(
     browser: Annotated[bool, typer.Option("--browser", help="Sign in on the user pool's own page.")] = False,
     callback: Annotated[str | None, typer.Option(help="The registered address on this machine.")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from a pipe.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Sign in, and stay signed in: the tokens are kept in a file that only you can read."""
     outputs = find_outputs(stack=stack, local=local, file=file)
@@ -44,10 +46,12 @@ def login(
         name, password = _credentials(outputs, username, from_pipe=password_stdin)
         tokens = sign_in(outputs, name, password, _ask_user)
     store.save(tokens)
-    claims = claims_of(tokens.id)
-    minutes = (float(claims.get("exp", 0)) - time.time()) / 60
-    print(f"Signed in as {claims.get('email', claims.get('sub'))}; the ID token is in force for {minutes:.0f} minutes,")
-    print(f"and is refreshed when needed. It is kept in {store.path}.")
+    facts = _facts(tokens, outputs)
+    if as_json:
+        print(json.dumps({**facts, "keptIn": str(store.path)}))
+        return
+    say(f"Signed in as {facts['user'] or facts['sub']}; the ID token is in force for {_minutes(facts)} minutes,")
+    say(f"and is refreshed when needed. It is kept in {store.path}.")
 
 
 @command
@@ -56,53 +60,67 @@ def token(
     local: Local = False,
     file: File = None,
     access: Annotated[bool, typer.Option("--access", help="The access token, for Cognito's own API.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the ID token, for ``curl``; refreshed when it is about to expire."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     if sys.stdout.isatty():
-        print("This is a secret: whoever has it can ask in your name until it expires.", file=sys.stderr)
+        note("This is a secret: whoever has it can ask in your name until it expires.")
     tokens = account_of(outputs).tokens()
-    print(tokens.access if access else tokens.id)
+    given = tokens.access if access else tokens.id
+    kind = "access" if access else "id"
+    print(json.dumps({"token": given, "use": kind, "expiresInSeconds": _seconds_left(given)}) if as_json else given)
 
 
 @command
 def whoami(stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False) -> None:
     """Say who is signed in, until when, and with which groups."""
     outputs = find_outputs(stack=stack, local=local, file=file)
-    claims = claims_of(account_of(outputs).tokens().id)
-    facts = {
-        "user": claims.get("email"),
-        "sub": claims.get("sub"),
-        "groups": claims.get("cognito:groups", []),
-        "expiresInSeconds": round(float(claims.get("exp", 0)) - time.time()),
-        "stack": outputs.source,
-    }
+    facts = _facts(account_of(outputs).tokens(), outputs)
     if as_json:
         print(json.dumps(facts))
         return
     groups = f", in {', '.join(facts['groups'])}" if facts["groups"] else ""
-    print(f"{facts['user']} ({facts['sub']}{groups}) at {outputs.source}; the token ends in {_minutes(facts)} minutes.")
+    say(f"{facts['user']} ({facts['sub']}{groups}) at {outputs.source}; the token ends in {_minutes(facts)} minutes.")
 
 
-def _minutes(facts: dict[str, object]) -> int:
-    return int(str(facts["expiresInSeconds"])) // 60
+def _facts(tokens: Tokens, outputs: Outputs) -> dict[str, Any]:
+    """Who the tokens are of."""
+    claims = claims_of(tokens.id)
+    return {
+        "user": claims.get("email"),
+        "sub": claims.get("sub"),
+        "groups": claims.get("cognito:groups", []),
+        "expiresInSeconds": _seconds_left(tokens.id),
+        "stack": outputs.source,
+    }
+
+
+def _seconds_left(token: str) -> int:
+    return round(float(claims_of(token).get("exp", 0)) - time.time())
+
+
+def _minutes(facts: dict[str, Any]) -> int:
+    return int(facts["expiresInSeconds"]) // 60
 
 
 @command
-def logout(stack: Stack = None, local: Local = False, file: File = None) -> None:
+def logout(stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False) -> None:
     """Revoke the refresh token and forget all tokens."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     store = TokenStore(outputs)
     tokens = store.load()
-    if tokens is None:
-        store.clear()
-        print("Nobody was signed in.")
-        return
     try:
-        sign_out(outputs, tokens)
+        if tokens is not None:
+            sign_out(outputs, tokens)
     finally:
         store.clear()
-    print("Signed out. The ID token itself stays valid until it expires; nobody has it but you.")
+    if as_json:
+        print(json.dumps({"signedOut": tokens is not None}))
+    elif tokens is None:
+        say("Nobody was signed in.")
+    else:
+        say("Signed out. The ID token itself stays valid until it expires; nobody has it but you.")
 
 
 @users.command("list")
@@ -116,7 +134,7 @@ def users_list(
         if as_json:
             print(json.dumps(user._asdict()))
         else:
-            print(f"{user.email or user.username:<40} {user.status:<22} {'' if user.enabled else 'disabled'}".rstrip())
+            say(f"{user.email or user.username:<40} {user.status:<22} {'' if user.enabled else 'disabled'}".rstrip())
 
 
 @users.command("add")
@@ -137,9 +155,9 @@ def users_add(
     if as_json:
         print(json.dumps({"email": email, "temporaryPassword": password}))
     elif password:
-        print(f"Added {email}. Temporary password, shown once: {password}")
+        say(f"Added {email}. Temporary password, shown once: {password}")
     else:
-        print(f"Added {email}; Cognito sends the temporary password.")
+        say(f"Added {email}; Cognito sends the temporary password.")
 
 
 @users.command("disable")
@@ -150,10 +168,14 @@ def users_disable(
     local: Local = False,
     file: File = None,
     profile: Profile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let a user in no more; an ID token that was given out lives on until it expires."""
     Users(find_outputs(stack=stack, local=local, file=file), profile).disable(username)
-    print(f"Disabled {username}.")
+    if as_json:
+        print(json.dumps({"username": username, "enabled": False}))
+    else:
+        say(f"Disabled {username}.")
 
 
 def _credentials(outputs: Outputs, username: str | None, *, from_pipe: bool) -> tuple[str, str]:
@@ -172,6 +194,8 @@ def _credentials(outputs: Outputs, username: str | None, *, from_pipe: bool) -> 
 def _ask_user(challenge: Challenge) -> str:
     if not sys.stdin.isatty():
         raise SignInError(f"Cognito asks for more than a password ({challenge.name}): sign in on a terminal.")
+    if challenge.show:
+        note(challenge.show)
     answer: str = typer.prompt(
         challenge.question,
         hide_input=challenge.secret,
@@ -182,5 +206,5 @@ def _ask_user(challenge: Challenge) -> str:
 
 
 def _open_page(url: str) -> None:
-    print(f"Sign in on this page; waiting for it:\n  {url}", file=sys.stderr, flush=True)
+    note(f"Sign in on this page; waiting for it:\n  {url}")
     webbrowser.open(url)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
@@ -19,9 +19,11 @@ from client.commands.target import AsJson, File, Local, Stack, account_of, comma
 from client.connection import connect
 from client.errors import BenchmarkError, UsageError
 from client.outputs import Outputs, read_outputs, stack_outputs
-from client.picture import write_png, write_svg
+from client.picture import check_writable, renderer, write_png, write_svg
 from client.recording import Recording, record
 from client.retry import Policy
+from client.stream import Limits
+from client.terminal import Console
 from client.timeline import Lane, draw, held_back, lane_of
 
 PROMPT = "Why do words that stream feel faster?"
@@ -47,7 +49,14 @@ def timeline(  # noqa: PLR0917 - typer passes every one by name
 ) -> None:
     """Ask, and draw when each word arrived."""
     outputs = find_outputs(stack=stack, local=local, file=file)
-    lanes = asyncio.run(_lanes(outputs, prompt, compare))
+    # What cannot be done is told before minutes of an answer are waited for.
+    other = None if compare in (None, BUFFERED) else _other(compare)
+    for path in (svg, png):
+        if path is not None:
+            check_writable(path)
+    if png is not None:
+        renderer()
+    lanes = asyncio.run(_lanes(outputs, prompt, other, buffered=compare == BUFFERED))
     for number, given in enumerate((name or [])[: len(lanes)]):
         lanes[number] = dataclasses.replace(lanes[number], name=given)
     if svg is not None:
@@ -88,29 +97,30 @@ def bench_command(
         raise BenchmarkError(f"{measured.failures.total()} questions were not answered; {count} times: {what}.")
 
 
-async def _lanes(outputs: Outputs, prompt: str, compare: str | None) -> list[Lane]:
+async def _lanes(outputs: Outputs, prompt: str, other: Outputs | None, *, buffered: bool) -> list[Lane]:
     lane, recording = await _measure(outputs, prompt)
-    if compare is None:
-        return [lane]
-    if compare == BUFFERED:
+    if buffered:
         return [lane, held_back(lane, recording)]
-    return [lane, (await _measure(_other(compare), prompt))[0]]
+    return [lane] if other is None else [lane, (await _measure(other, prompt))[0]]
 
 
 async def _measure(outputs: Outputs, prompt: str) -> tuple[Lane, Recording]:
     token = await account_of(outputs).id_token()
     async with connect(outputs) as http:
         recording = await record(http, outputs.invoke_url, token, prompt)
-    return lane_of(outputs.source, recording), recording
+    return lane_of(outputs.source, recording, Limits.of(outputs)), recording
 
 
 def _other(compare: str) -> Outputs:
     path = Path(compare)
-    if path.suffix == ".json" or path.exists():
+    if path.suffix == ".json" or path.is_file():
         return read_outputs(path)
-    if compare.isidentifier() or "/" in compare:
+    # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming; what begins with a dash would be an option.
+    if re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._/-]*", compare):
         return stack_outputs(compare)
-    raise UsageError(f"--compare {compare} is no file of outputs, no stack's name and not `buffered`.")
+    raise UsageError(
+        f"--compare {compare} is no file of outputs, no stack's name and not `buffered`: give one of them."
+    )
 
 
 async def _bench(outputs: Outputs, prompt: str, users: int, requests: int, *, advance: Callable[[], None]) -> Measured:

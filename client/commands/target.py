@@ -12,9 +12,10 @@ from typing import Annotated, ParamSpec
 import typer
 
 from client.account import Account
-from client.errors import ClientError, UsageError
+from client.errors import ClientError, UsageError, reason
 from client.outputs import LOCAL_OUTPUTS, Outputs, read_outputs, stack_outputs
 from client.store import TokenStore
+from client.terminal import abandon_output, note
 from client.text import describe
 
 Stack = Annotated[str | None, typer.Option("--stack", help="A Pulumi stack, read with `pulumi stack output`.")]
@@ -23,6 +24,8 @@ File = Annotated[Path | None, typer.Option("--outputs", help="A file that `pulum
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 P = ParamSpec("P")
+
+INTERRUPTED = 130
 
 
 def find_outputs(*, stack: str | None, local: bool, file: Path | None) -> Outputs:
@@ -43,23 +46,34 @@ def account_of(outputs: Outputs) -> Account:
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
-    """A command whose failures are a sentence and exit code 1, or one JSON object with ``--json``."""
+    """A command whose failures are a sentence and exit code 1, or one JSON object with ``--json``.
+
+    Ctrl-C is 130, as shells have it. A reader of a pipe who leaves has what it wanted, and is no failure.
+    """
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        code = 0
         try:
-            function(*args, **kwargs)
-        except ClientError as error:
-            if kwargs.get("as_json"):
-                print(json.dumps(describe(error)), flush=True)
-            else:
-                print(error, file=sys.stderr)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
+            try:
+                function(*args, **kwargs)
+            except typer.Exit as ended:
+                code = ended.exit_code
+            except ClientError as error:
+                code = 1
+                print(json.dumps(describe(error))) if kwargs.get("as_json") else note(error)
+            sys.stdout.flush()
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
         except BrokenPipeError:
-            # The reader has what it wanted. Closing standard output here keeps Python from complaining at exit.
-            sys.stderr.close()
-            raise typer.Exit(0) from None
+            abandon_output()
+        except OSError as error:
+            # Whoever opens a file or a connection explains its errors; what is left is the output's.
+            abandon_output()
+            code = 1
+            where = error.filename or "The output"
+            note(f"{where} cannot be written ({error.strerror or reason(error)}): send it where there is room.")
+        if code:
+            raise typer.Exit(code) from None
 
     return run

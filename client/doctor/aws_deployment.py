@@ -18,9 +18,10 @@ from client.doctor.deployment import (
     Firewall,
     Invocation,
     ManagedGroup,
+    NotDeployedError,
     Throttle,
+    hidden,
     literal,
-    origin_secret,
 )
 from client.outputs import Outputs
 
@@ -62,9 +63,9 @@ class AwsDeployment:
             # Older exports do not name the mode; then only the arrivals can tell.
             transfer_mode=integration.get("responseTransferMode"),
             timeout_milliseconds=integration.get("timeoutInMillis", 29_000),
-            uri=str(integration.get("uri", "")).partition("?")[0],
+            uri=str(integration.get("uri", "")),
             authorization="COGNITO_USER_POOLS" if post.get("security") else "NONE",
-            origin_secret=origin_secret(integration.get("requestParameters") or {}),
+            parameters=hidden(integration.get("requestParameters")),
             private=str(integration.get("connectionType", "")).upper() == "VPC_LINK",
         )
 
@@ -76,9 +77,9 @@ class AwsDeployment:
         return Invocation(
             transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
             timeout_milliseconds=integration.get("timeoutInMillis", 29_000),
-            uri=str(integration.get("uri", "")).partition("?")[0],
+            uri=str(integration.get("uri", "")),
             authorization=method.get("authorizationType"),
-            origin_secret=origin_secret(integration.get("requestParameters") or {}),
+            parameters=hidden(integration.get("requestParameters")),
             private=integration.get("connectionType") == "VPC_LINK",
         )
 
@@ -134,25 +135,31 @@ class AwsDeployment:
             return None
         group = arn.split(":log-group:")[1].removesuffix(":*")
         with _readable("the access log (logs:FilterLogEvents)"):
-            found = self._client("logs").filter_log_events(
+            # A page may be empty and still name the next one: CloudWatch stops searching after a while.
+            pages = self._client("logs").get_paginator("filter_log_events")
+            found = pages.paginate(
                 logGroupName=group,
                 filterPattern=f'"{request_id}"',
                 startTime=int((time.time() - LOOK_BACK_SECONDS) * 1000),
-            )["events"]
-        for event in found:
-            with contextlib.suppress(ValueError):
-                line = json.loads(event["message"])
-                return line if isinstance(line, dict) else {}
-        return {} if found else None
+            )
+            message = next((event["message"] for page in found for event in page.get("events", [])), None)
+        if message is None:
+            return None
+        try:
+            line = json.loads(message)
+        except ValueError:
+            return {}
+        return line if isinstance(line, dict) else {}
 
     def alarms(self) -> int:
         """See `Deployment.alarms`."""
+        if not self._outputs.stack_name:
+            raise DeploymentUnavailable("The outputs do not name the stack (stackName): run `pulumi up`.")
         with _readable("the alarms (cloudwatch:DescribeAlarms)"):
-            pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate()
-            # An alarm is the stack's when it watches one of its things: the API's id or the runtime's.
-            ids = (self._outputs.rest_api_id, self._outputs.runtime_id)
-            text = [json.dumps(alarm, default=str) for page in pages for alarm in page["MetricAlarms"]]
-        return sum(any(id_ and id_ in alarm for id_ in ids) for alarm in text)
+            # Every physical name begins with the stack's; what an alarm watches is named in several ways.
+            pages = self._client("cloudwatch").get_paginator("describe_alarms")
+            found = pages.paginate(AlarmNamePrefix=f"{self._outputs.stack_name}-")
+            return sum(len(page.get("MetricAlarms", [])) for page in found)
 
     def _stage(self) -> Mapping[str, Any]:
         with _readable("the stage (apigateway:GET)"):
@@ -209,6 +216,9 @@ def _readable(what: str) -> Iterator[None]:
         ) from None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
+        if code in ("NotFoundException", "WAFNonexistentItemException", "ResourceNotFoundException"):
+            said = error.response["Error"].get("Message", code)
+            raise NotDeployedError(f"AWS does not know {what}: {said}") from None
         raise DeploymentUnavailable(f"AWS does not let {what} be read ({code}).") from None
     except (BotoCoreError, KeyError, ValueError) as error:
         raise DeploymentUnavailable(f"It was not possible to read {what} ({type(error).__name__}: {error}).") from None

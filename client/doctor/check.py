@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import httpx
 
-from client.doctor.deployment import Deployment
+from client.doctor.deployment import Deployment, DeploymentUnavailable
 from client.outputs import Outputs
+from client.recording import Recording, record
 from client.signin import Tokens
 
 Status = Literal["ok", "finding", "unknown", "skipped"]
 
 AG = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
 CORE = "https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide"
+
+BEGIN_SECONDS = 30.0
+"""An answer's headers come with its first event: a cold start takes seconds, and what takes longer hangs."""
+
+TRIES = 5
+USUAL_PAUSE = 1.0
+LONGEST_PAUSE = 10.0
+"""How often, and after how many seconds, a throttled request is made again."""
+
+
+def throttled(answer: Recording) -> bool:
+    """Whether a token bucket of the API refused; a web ACL's rate rule answers 429 too, without this name."""
+    return "TooManyRequests" in answer.headers.get("x-amzn-errortype", "") or b'"THROTTLED"' in answer.body
 
 
 class Finding(Exception):  # noqa: N818 - a result that ends a check early, not an error
@@ -25,17 +40,23 @@ class Finding(Exception):  # noqa: N818 - a result that ends a check early, not 
         seen: what was observed.
         change: which file and setting to change, and how.
         why: why it matters, where that is more than the check says of itself.
+        stops: whether what comes after it would only show its consequences.
     """
 
-    def __init__(self, seen: str, change: str, why: str = "") -> None:
+    def __init__(self, seen: str, change: str, why: str = "", *, stops: bool = True) -> None:
         super().__init__(seen)
         self.seen = seen
         self.change = change
         self.why = why
+        self.stops = stops
 
 
 class CouldNotCheck(Exception):  # noqa: N818 - a result that ends a check early, not an error
     """A check could not be made, for a reason that is no finding about the stack."""
+
+
+class NeedsSignIn(CouldNotCheck):
+    """A check needs a token, and the sign-in has failed before."""
 
 
 @dataclass(slots=True)
@@ -59,12 +80,45 @@ class Patient:
     origin: str = ""
     tokens: Tokens | None = None
     request_id: str = ""
+    _sign_in_failed: bool = False
 
     async def signed_in(self) -> Tokens:
-        """The user's tokens, also when the sign-in itself is not being checked."""
+        """The user's tokens, also when the sign-in itself is not being checked. It is tried once.
+
+        Raises:
+            SignInError: why there are none, the first time.
+            NeedsSignIn: every time after.
+        """
+        if self._sign_in_failed:
+            raise NeedsSignIn("It needs a signed-in user.")
         if self.tokens is None:
-            self.tokens = await self.sign_in()
+            try:
+                self.tokens = await self.sign_in()
+            except Exception:
+                self._sign_in_failed = True
+                raise
         return self.tokens
+
+    async def ask(self, prompt: str, *, token: str | None, url: str = "", **how: Any) -> Recording:
+        """Ask through the API, or at another address, as `client.recording.record` does.
+
+        A throttle is waited for, one token of its bucket at a time: the doctor's own requests empty a small one.
+        """
+        how = {"begin_within": BEGIN_SECONDS, **how}
+        for _ in range(TRIES):
+            answer = await record(self.http, url or self.outputs.invoke_url, token, prompt, **how)
+            if not throttled(answer):
+                break
+            await asyncio.sleep(await self._pause())
+        return answer
+
+    async def _pause(self) -> float:
+        """Seconds until the bucket has one more token."""
+        try:
+            throttle = await asyncio.to_thread(self.deployment.throttle)
+        except DeploymentUnavailable:
+            return USUAL_PAUSE
+        return min(LONGEST_PAUSE, 1 / throttle.rate) if throttle and throttle.rate > 0 else USUAL_PAUSE
 
 
 @dataclass(slots=True)

@@ -9,11 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
 ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 """Carries the secret by which the agent knows that a request came through the API."""
+
+
+class NotDeployedError(Exception):
+    """What the outputs name does not exist; the text says what."""
 
 
 class DeploymentUnavailable(Exception):  # noqa: N818 - the reader's failure, not the stack's
@@ -27,9 +32,9 @@ class Invocation:
     Attributes:
         transfer_mode: ``STREAM`` or ``BUFFERED``.
         timeout_milliseconds: of the integration.
-        uri: the backend's, without its query.
+        uri: the backend's, with its query.
         authorization: ``COGNITO_USER_POOLS`` where the authorizer guards the method.
-        origin_secret: what the gateway adds so that the agent knows it; None when it adds nothing.
+        parameters: what the gateway adds to the request, by the name of its mapping; one may be the origin secret.
         private: whether the backend is reached through a VPC link.
     """
 
@@ -37,8 +42,27 @@ class Invocation:
     timeout_milliseconds: int | None
     uri: str
     authorization: str | None
-    origin_secret: SecretStr | None
+    parameters: Mapping[str, SecretStr]
     private: bool
+
+    @property
+    def origin_secret(self) -> SecretStr | None:
+        """What the gateway adds so that the agent knows it; None when it adds nothing."""
+        return self._literal(f"header.{ORIGIN_HEADER}")
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query that the backend gets, from its address and from literal mappings."""
+        prefix = "integration.request.querystring."
+        names = [name.removeprefix(prefix) for name in self.parameters if name.startswith(prefix)]
+        added = {name: found.get_secret_value() for name in names if (found := self._literal(f"querystring.{name}"))}
+        return {**dict(parse_qsl(urlsplit(self.uri).query)), **added}
+
+    def _literal(self, name: str) -> SecretStr | None:
+        wanted = f"integration.request.{name}".lower()
+        sources = (source.get_secret_value() for key, source in self.parameters.items() if key.lower() == wanted)
+        found = next((literal(source) for source in sources), None)
+        return None if found is None else SecretStr(found)
 
     def differences(self, other: Invocation) -> list[str]:
         """What differs from another, by name; what either does not know does not differ."""
@@ -47,11 +71,19 @@ class Invocation:
             "timeoutMilliseconds": (self.timeout_milliseconds, other.timeout_milliseconds),
             "uri": (self.uri, other.uri),
             "authorization": (self.authorization, other.authorization),
+            "connectionType": tuple("VPC_LINK" if one.private else "INTERNET" for one in (self, other)),
         }
-        return [
+        plain = [
             f"{name} is {theirs} in the resource and {ours} in the stage"
             for name, (ours, theirs) in pairs.items()
             if ours is not None and theirs is not None and ours != theirs
+        ]
+        # Their values stay unsaid: one of them is the origin secret.
+        names = sorted({*self.parameters, *other.parameters})
+        return plain + [
+            f"{name} is not the same in the resource and in the stage"
+            for name in names
+            if self.parameters.get(name) != other.parameters.get(name)
         ]
 
 
@@ -87,7 +119,10 @@ class Firewall:
 
 
 class Deployment(Protocol):
-    """Reads what is deployed. Every method may raise `DeploymentUnavailable`, and blocks while it reads."""
+    """Reads what is deployed, and blocks while it reads.
+
+    Every method may raise `DeploymentUnavailable`, and `NotDeployedError`.
+    """
 
     def stage(self) -> Invocation:
         """The method as the stage serves it."""
@@ -123,8 +158,6 @@ def literal(source: str | None) -> str | None:
     return source[1:-1] if source and len(source) >= 2 and source[0] == source[-1] == "'" else None
 
 
-def origin_secret(parameters: Mapping[str, str]) -> SecretStr | None:
-    """The origin secret among an integration's request parameters."""
-    wanted = f"integration.request.header.{ORIGIN_HEADER}".lower()
-    found = next((literal(source) for name, source in parameters.items() if name.lower() == wanted), None)
-    return None if found is None else SecretStr(found)
+def hidden(parameters: Mapping[str, str] | None) -> Mapping[str, SecretStr]:
+    """An integration's request parameters, as they may be kept."""
+    return {name: SecretStr(source) for name, source in (parameters or {}).items()}

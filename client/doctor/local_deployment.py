@@ -12,9 +12,10 @@ from client.doctor.deployment import (
     Firewall,
     Invocation,
     ManagedGroup,
+    NotDeployedError,
     Throttle,
+    hidden,
     literal,
-    origin_secret,
 )
 
 Inputs = Mapping[str, Any]
@@ -25,11 +26,15 @@ _LOG_TAIL_BYTES = 512 * 1024
 class LocalDeployment:
     """Reads ``gateway-graph.json`` (what the gateway serves), ``graph.json`` (the resources) and the access log."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rest_api_id: str = "") -> None:
         self._folder = folder
+        self._rest_api_id = rest_api_id
 
     def stage(self) -> Invocation:
         """See `Deployment.stage`."""
+        apis = [one["id"] for one in self._graph("gateway-graph.json") if str(one["type"]).endswith(":RestApi")]
+        if self._rest_api_id and self._rest_api_id not in apis:
+            raise NotDeployedError(f"The local run serves no REST API {self._rest_api_id}.")
         return _invocation(self._graph("gateway-graph.json"))
 
     def resource(self) -> Invocation:
@@ -116,9 +121,9 @@ def _invocation(resources: list[Mapping[str, Any]]) -> Invocation:
     return Invocation(
         transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
         timeout_milliseconds=int(integration.get("timeoutMilliseconds", 29_000)),
-        uri=str(integration.get("uri", "")).partition("?")[0],
+        uri=str(integration.get("uri", "")),
         authorization=method.get("authorization"),
-        origin_secret=origin_secret(integration.get("requestParameters") or {}),
+        parameters=hidden(integration.get("requestParameters")),
         private=integration.get("connectionType") == "VPC_LINK",
     )
 

@@ -32,8 +32,8 @@ def word(text: str, made: float | None = None) -> bytes:
     return event("TEXT_MESSAGE_CONTENT", messageId="m", delta=text, **stamp)
 
 
-def refusal(status: int, message: str = "no") -> bytes:
-    body = json.dumps({"message": message}).encode()
+def refusal(status: int, message: str = "no", **more: str) -> bytes:
+    body = json.dumps({"message": message, **more}).encode()
     return b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
         status,
         len(body),

@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from client.doctor.aws_deployment import AwsDeployment
-from client.doctor.deployment import DeploymentUnavailable, Invocation, ManagedGroup, Throttle
+from client.doctor.deployment import DeploymentUnavailable, Invocation, ManagedGroup, NotDeployedError, Throttle
 from client.outputs import Outputs
 
 URI = "https://bedrock-agentcore.us-east-1.amazonaws.com/runtimes/agent-1/invocations"
@@ -56,6 +56,7 @@ def deployment(session: Session) -> AwsDeployment:
         rest_api_id="api1",
         stage_name="dev",
         runtime_id="agent-1",
+        stack_name="agent-stream-prod",
     )
     return AwsDeployment(outputs, session=session)
 
@@ -93,7 +94,7 @@ def test_the_stage_is_read_from_its_export(session: Session, deployment: AwsDepl
 def test_an_export_that_does_not_name_the_mode_is_no_difference(session: Session, deployment: AwsDeployment) -> None:
     export(session, {"uri": URI, "timeoutInMillis": 900_000})
     stage = deployment.stage()
-    resource = Invocation("STREAM", 900_000, URI, "COGNITO_USER_POOLS", None, private=False)
+    resource = Invocation("STREAM", 900_000, URI, "COGNITO_USER_POOLS", {}, private=False)
     assert stage.transfer_mode is None
     assert stage.differences(resource) == []
 
@@ -183,13 +184,69 @@ def test_the_log_line_is_found_by_the_request(session: Session, deployment: AwsD
     assert deployment.log_line("r-1") == {"requestId": "r-1", "responseTransferMode": "STREAMED"}
 
 
-def test_only_the_stacks_own_alarms_are_counted(session: Session, deployment: AwsDeployment) -> None:
-    alarms = [
-        {"AlarmName": "mine", "Dimensions": [{"Name": "ApiId", "Value": "api1"}]},
-        {"AlarmName": "another's", "Dimensions": [{"Name": "ApiId", "Value": "api2"}]},
-    ]
-    session.stubs["cloudwatch"].add_response("describe_alarms", {"MetricAlarms": alarms})
-    assert deployment.alarms() == 1
+def test_a_log_line_on_a_later_page_is_found(session: Session, deployment: AwsDeployment) -> None:
+    arn = "arn:aws:logs:us-east-1:1:log-group:/agent-stream/dev/access"
+    session.stubs["apigateway"].add_response("get_stage", {"accessLogSettings": {"destinationArn": arn}})
+    session.stubs["logs"].add_response("filter_log_events", {"events": [], "nextToken": "more"})
+    session.stubs["logs"].add_response("filter_log_events", {"events": [{"message": '{"requestId": "r-1"}'}]})
+    assert deployment.log_line("r-1") == {"requestId": "r-1"}
+
+
+def test_a_line_that_is_not_there_is_not_found(session: Session, deployment: AwsDeployment) -> None:
+    arn = "arn:aws:logs:us-east-1:1:log-group:/agent-stream/dev/access"
+    session.stubs["apigateway"].add_response("get_stage", {"accessLogSettings": {"destinationArn": arn}})
+    session.stubs["logs"].add_response("filter_log_events", {"events": []})
+    assert deployment.log_line("r-1") is None
+
+
+def test_the_stacks_alarms_are_counted_by_the_beginning_of_their_names(
+    session: Session, deployment: AwsDeployment
+) -> None:
+    # That they are named so is a test of the program's graph: tests/infra/test_infra_graph.py.
+    prefix = {"AlarmNamePrefix": "agent-stream-prod-"}
+    alarms = [{"AlarmName": f"agent-stream-prod-{name}"} for name in ("server-errors", "firewall-blocks", "other")]
+    stub = session.stubs["cloudwatch"]
+    stub.add_response("describe_alarms", {"MetricAlarms": alarms[:1], "NextToken": "more"}, prefix)
+    stub.add_response("describe_alarms", {"MetricAlarms": alarms[1:]}, {**prefix, "NextToken": "more"})
+    assert deployment.alarms() == len(alarms)
+
+
+def test_without_the_stacks_name_the_alarms_are_not_counted(session: Session) -> None:
+    outputs = Outputs(
+        region="us-east-1", invoke_url="", user_pool_id="", user_pool_client_id="", issuer="", rest_api_id="api1"
+    )
+    with pytest.raises(DeploymentUnavailable, match="stackName"):
+        AwsDeployment(outputs, session=session).alarms()
+
+
+def test_a_private_link_is_seen_in_the_stage_and_in_the_resource(session: Session, deployment: AwsDeployment) -> None:
+    export(session, {"uri": URI, "connectionType": "VPC_LINK"})
+    resources(session, "POST", {"methodIntegration": {"uri": URI, "connectionType": "VPC_LINK"}})
+    stage, resource = deployment.stage(), deployment.resource()
+    assert (stage.private, resource.private) == (True, True)
+    export(session, {"uri": URI, "connectionType": "INTERNET"})
+    assert not deployment.stage().private
+
+
+def test_a_secret_that_was_rotated_and_not_deployed_differs_and_stays_unsaid(
+    session: Session, deployment: AwsDeployment
+) -> None:
+    (name,) = PARAMETERS
+    export(session, {"uri": URI, "requestParameters": PARAMETERS, "timeoutInMillis": 900_000})
+    integration = {"uri": URI, "timeoutInMillis": 900_000, "requestParameters": {name: "'the-next-one'"}}
+    resources(session, "POST", {"authorizationType": "COGNITO_USER_POOLS", "methodIntegration": integration})
+    (difference,) = deployment.stage().differences(deployment.resource())
+    assert name in difference
+    assert SECRET not in difference
+    assert "the-next-one" not in difference
+
+
+def test_an_api_that_does_not_exist_is_told_from_one_that_may_not_be_read(
+    session: Session, deployment: AwsDeployment
+) -> None:
+    session.stubs["apigateway"].add_client_error("get_export", "NotFoundException", "Invalid API identifier")
+    with pytest.raises(NotDeployedError, match="Invalid API identifier"):
+        deployment.stage()
 
 
 def test_what_may_not_be_read_is_explained(session: Session, deployment: AwsDeployment) -> None:

@@ -104,3 +104,11 @@ def test_the_proof_is_never_in_the_address(browsable: Outputs) -> None:
 def test_a_callback_elsewhere_is_refused(browsable: Outputs) -> None:
     with pytest.raises(SignInError, match="not on this machine"):
         begin(browsable, "https://example.com/")
+
+
+@pytest.mark.parametrize("registered", [(), ("https://chat.example.com/",), ("https://localhost:5173/",)])
+def test_a_stack_without_an_address_on_this_machine_is_told_at_once(
+    registered: tuple[str, ...], browsable: Outputs
+) -> None:
+    with pytest.raises(SignInError, match=r"identity\.callbackUrls"):
+        loopback_callback(browsable.model_copy(update={"callback_urls": registered}))

@@ -50,9 +50,13 @@ def examined(base: Base, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
             future.cancel()
 
 
+UNTOLD = {"other-region": {"authorizer"}}
+"""What cannot be told of a variant: where nothing answers, nobody says whether the runtime takes the token."""
+
+
 def longer(graph: Graph) -> Graph:
     for integration in graph.all("aws:apigateway/integration:Integration"):
-        graph = graph.with_inputs(integration.urn, timeoutMilliseconds=900_000)
+        graph = graph.with_inputs(integration.urn, timeoutMilliseconds=300_000)  # the most that BUFFERED may have
     return graph
 
 
@@ -64,13 +68,15 @@ def test_nothing_is_found_where_nothing_is_wrong(examined: Callable[[str], list[
     results = examined("none")
     assert [(result.name, result.status) for result in results if result.status not in ("ok", "skipped")] == []
     assert [result.name for result in results if result.status == "skipped"] == ["heartbeat"]
+    # Somebody waits for it at three in the morning.
+    assert sum(result.seconds for result in results) < 15
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_named_and_no_other(name: str, examined: Callable[[str], list[Result]]) -> None:
     results = examined(name)
     assert findings(results) == [FAULTS[name].check], [(result.name, result.seen) for result in results]
-    assert "unknown" not in {result.status for result in results}
+    assert {result.name for result in results if result.status == "unknown"} == UNTOLD.get(name, set())
     finding = next(result for result in results if result.status == "finding")
     assert finding.why
     assert finding.change
@@ -113,7 +119,7 @@ def test_the_layer_that_holds_the_words_back_is_named(
         ({"issuer": "https://cognito-idp.us-east-1.amazonaws.com/us-east-1_other"}, "outputs"),
         ({"runtimeUrl": "http://127.0.0.1:1/runtimes/x/invoke"}, "outputs"),
         ({"apiUrl": "http://127.0.0.1:1/dev", "invokeUrl": "http://127.0.0.1:1/dev/invocations"}, "outputs"),
-        ({"discoveryUrl": "http://127.0.0.1:1/none"}, "sign-in"),
+        ({"discoveryUrl": "http://127.0.0.1:1/none"}, "outputs"),
     ],
 )
 def test_outputs_that_cannot_be_are_a_finding(
@@ -170,7 +176,7 @@ def test_without_credentials_it_is_judged_from_outside_and_the_rest_is_open(
     # Nothing here evaluates AWS's rule groups, so the attack passes, and the doctor, seeing no local run, says so.
     done = run("doctor", "--only", "firewall", file=path)
     assert done.returncode == 1
-    assert "not 403" in done.stdout
+    assert "not a 403 of the web ACL" in done.stdout
 
 
 def test_a_check_that_does_not_exist_is_named(run: Run) -> None:

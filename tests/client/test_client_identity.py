@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -10,18 +11,25 @@ import re
 import stat
 import struct
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
 
+import client.account
+import client.cognito
+import client.signin
 from client.account import Account, claims_of, token_fault
+from client.cognito import cognito
 from client.errors import SignInError
 from client.outputs import Outputs
 from client.signin import Challenge, Tokens, refresh, sign_in
 from client.store import TokenStore
 from client.users import Users, administrator, temporary_password
+from local.network import any_port
 from tests.client.conftest import PASSWORD, Run
 from tests.client.variants import Base
 
@@ -125,6 +133,88 @@ def test_a_code_from_an_app_is_asked_for(outputs: Outputs, stranger: str) -> Non
     assert asked == ["SOFTWARE_TOKEN_MFA"]
 
 
+class RequiresMfa:
+    """The emulator, which never asks anyone to set an app up, with a pool that does."""
+
+    def __init__(self, cognito: Any) -> None:
+        self._cognito = cognito
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cognito, name)
+
+    def respond_to_auth_challenge(self, **given: Any) -> Any:
+        if given["ChallengeName"] == "PASSWORD_VERIFIER":
+            self._cognito.respond_to_auth_challenge(**given)
+            return {
+                "ChallengeName": "MFA_SETUP",
+                "Session": "a session of more than twenty characters",
+                "ChallengeParameters": {"MFAS_CAN_SETUP": '["SOFTWARE_TOKEN_MFA"]'},
+            }
+        assert given["Session"] != "a session of more than twenty characters"  # but that of the verified code
+        return self._cognito.respond_to_auth_challenge(**given)
+
+
+def test_an_app_is_set_up_where_the_pool_requires_one(
+    outputs: Outputs, stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Challenge] = []
+
+    def answer(challenge: Challenge) -> str:
+        asked.append(challenge)
+        secret = parse_qs(urlsplit(challenge.show.split()[-1]).query)["secret"][0]
+        return f" {_code(secret)}\n"
+
+    monkeypatch.setattr(client.signin, "cognito", lambda outputs: RequiresMfa(cognito(outputs)))
+    assert sign_in(outputs, stranger, PASSWORD, answer).id
+    assert [challenge.name for challenge in asked] == ["MFA_SETUP"]
+    assert f"otpauth://totp/agent-stream:{stranger}?" in asked[0].show
+
+    def mistake(_challenge: Challenge) -> str:
+        return "000000"
+
+    with pytest.raises(SignInError, match="Code mismatch"):
+        sign_in(outputs, stranger, PASSWORD, mistake)
+
+
+@pytest.fixture
+def stale_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A shell with a profile that is gone, a broken file of profiles, and a proxy that is down."""
+    broken = tmp_path / "config"
+    broken.write_text("no section\n")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{any_port()}")
+        monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+    client.cognito._session.cache_clear()
+    yield
+    client.cognito._session.cache_clear()
+
+
+@pytest.mark.usefixtures("stale_shell")
+def test_a_local_run_takes_nothing_from_the_shell(outputs: Outputs, stranger: str) -> None:
+    assert sign_in(outputs, stranger, PASSWORD).id
+    assert stranger in [user.email or user.username for user in Users(outputs).list()]
+
+
+@pytest.mark.usefixtures("stale_shell")
+def test_a_sign_in_needs_no_profile_and_takes_the_proxy(outputs: Outputs) -> None:
+    with pytest.raises(SignInError, match="proxy"):
+        sign_in(outputs.model_copy(update={"endpoint_url": None}), "user", PASSWORD)
+
+
+def test_tokens_that_cannot_be_kept_are_used_all_the_same(
+    outputs: Outputs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = Account(outputs, TokenStore(outputs, Path("/proc/nowhere")))
+    first = account.tokens()
+    assert account.tokens() is first
+    assert asyncio.run(account.id_token()) == first.id
+    monkeypatch.setattr(client.account, "_ends_soon", lambda _token: True)
+    assert account.tokens() != first
+    assert [("XDG_STATE_HOME" in record.message) for record in caplog.records] == [True]
+
+
 def test_a_wrong_password_is_refused(outputs: Outputs, stranger: str) -> None:
     with pytest.raises(SignInError, match="Incorrect username or password"):
         sign_in(outputs, stranger, "Wrong-horse-7!")
@@ -151,18 +241,20 @@ def test_the_command_line_signs_in_from_a_pipe_and_out_again(
     # Not the chain's own folder, where other tests' tokens are.
     copy = tmp_path / "outputs.json"
     copy.write_bytes((base.folder / "outputs.json").read_bytes())
-    done = run("login", "--username", stranger, "--password-stdin", stdin=f"{PASSWORD}\n", file=copy)
+    done = run("login", "--username", stranger, "--password-stdin", "--json", stdin=f"{PASSWORD}\n", file=copy)
     assert done.returncode == 0, done.stderr
     assert PASSWORD not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["keptIn"] == str(tmp_path / "tokens.json")
     kept = json.loads((tmp_path / "tokens.json").read_text())
 
     who = json.loads(run("whoami", "--json", file=copy).stdout)
     assert who["user"] in (stranger, None)
     assert who["sub"] == claims_of(kept["id"])["sub"]
     assert run("token", file=copy).stdout.strip() == kept["id"]
+    assert json.loads(run("token", "--access", "--json", file=copy).stdout)["token"] == kept["access"]
 
-    out = run("logout", file=copy)
-    assert out.returncode == 0, out.stderr
+    out = run("logout", "--json", file=copy)
+    assert (out.returncode, json.loads(out.stdout)) == (0, {"signedOut": True}), out.stderr
     assert not (tmp_path / "tokens.json").exists()
     outputs = base.outputs
     with pytest.raises(SignInError):
@@ -182,7 +274,7 @@ def test_an_administrator_adds_lists_and_disables(run: Run) -> None:
     assert "team@example.com" in run("users", "list").stdout
     again = run("users", "add", "team@example.com")
     assert (again.returncode, "UsernameExistsException" in again.stderr) == (1, True)
-    assert run("users", "disable", "team@example.com").returncode == 0
+    assert json.loads(run("users", "disable", "team@example.com", "--json").stdout)["enabled"] is False
     listed = [json.loads(line) for line in run("users", "list", "--json").stdout.splitlines()]
     assert [user["enabled"] for user in listed if user["email"] == "team@example.com"] == [False]
 

@@ -13,17 +13,21 @@ from xml.etree import ElementTree
 import httpx
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from client.bench import Measured, bench, percentile
-from client.errors import UsageError
+from client.commands.app import app
+from client.errors import CutError, SignInError, UsageError
 from client.flow import judge
+from client.outputs import Outputs
 from client.picture import svg, write_png
 from client.recording import Mark, Recording, record
 from client.retry import Policy
+from client.stream import Limits
 from client.timeline import draw, held_back, lane_of
 from tests.client import scripted_server as scripted
 from tests.client.conftest import Run
-from tests.client.scripted_server import STREAM, answering, event, word
+from tests.client.scripted_server import CHUNKED, STREAM, answering, chunk, event, word
 
 MADE = [0.1 * number for number in range(20)]
 """Twenty words, made a tenth of a second apart."""
@@ -81,6 +85,22 @@ def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:
         assert "why" in refused.told()
         assert asyncio.run(one(server.url)).ending == "cut"
         assert asyncio.run(one(server.url)).status == 0
+
+
+def test_a_recording_takes_whatever_comes_for_what_it_is() -> None:
+    async def one(url: str) -> Recording:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return await record(http, url, "token", "Hello")
+
+    squeezed = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n"
+    )
+    odd = [STREAM, b"data: 5\n\n", b"data: " + b"[" * 100_000 + b"\n\n", event("TEXT_MESSAGE_CONTENT", delta=None)]
+    unclosed = [CHUNKED, chunk(word("a")), chunk(event("RUN_FINISHED"))]  # and no last chunk
+    with answering([squeezed, b"not gzip"], odd, unclosed) as server:
+        assert asyncio.run(one(server.url)).ending == "cut"
+        assert [mark.text for mark in asyncio.run(one(server.url)).marks] == ["", "", ""]
+        assert asyncio.run(one(server.url)).ending == "finished"
 
 
 def test_the_runtimes_refusal_is_told_from_the_gateways() -> None:
@@ -149,6 +169,84 @@ def test_a_benchmark_counts_every_answer_once() -> None:
     assert measured.failures.total() == 1
     assert len(advanced) == 4
     assert set(measured.table()) == {"firstWord", "gap", "total"}
+
+
+def test_failures_are_counted_by_what_they_are() -> None:
+    async def run(url: str) -> Measured:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return await bench(http, url, token, "Hi", users=1, requests=5, policy=Policy(attempts=1))
+
+    async def token() -> str:
+        return "token"
+
+    refused = [[scripted.refusal(403, type="WAF_FILTERED", requestId=str(number))] for number in range(3)]
+    with answering(*refused, [STREAM, word("a")], [STREAM, event("RUN_ERROR", code="INTERNAL")]) as server:
+        measured = asyncio.run(run(server.url))
+    assert measured.failures == {"403 WAF_FILTERED": 3, "200, cut": 1, "RUN_ERROR INTERNAL": 1}
+
+
+def test_a_benchmark_without_a_sign_in_is_one_error() -> None:
+    async def nobody() -> str:
+        raise SignInError("Nobody is signed in.")
+
+    async def run() -> None:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            await bench(http, "http://nowhere", nobody, "Hi", users=3, requests=6, policy=Policy())
+
+    with pytest.raises(SignInError):
+        asyncio.run(run())
+
+
+def test_a_token_that_cannot_be_renewed_is_counted() -> None:
+    given = iter(["token", "token"])
+
+    async def once() -> str:
+        try:
+            return next(given)
+        except StopIteration:
+            raise SignInError("The sign-in has ended.") from None
+
+    async def run(url: str) -> Measured:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return await bench(http, url, once, "Hi", users=1, requests=3, policy=Policy())
+
+    with answering([STREAM, word("a"), event("RUN_FINISHED")]) as server:
+        measured = asyncio.run(run(server.url))
+    assert (len(measured.totals), measured.failures) == (1, {"The sign-in has ended.": 2})
+
+
+@pytest.mark.parametrize(
+    ("lasted", "limit"), [(8.0, "idle"), (60.0, "total"), (3.5, None)], ids=["silence", "length", "neither"]
+)
+def test_a_timeline_that_was_cut_names_the_limit(lasted: float, limit: str | None) -> None:
+    marks = [Mark(3.0, "word", "a"), Mark(lasted - 0.1 if limit == "total" else 3.0, "comment")]
+    with pytest.raises(CutError) as raised:
+        lane_of("dev", Recording("s", status=200, marks=marks, lasted=lasted), Limits(5, 60))
+    assert raised.value.limit == limit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--compare", "my-stack"], "Pulumi CLI"),
+        (["--compare", "no stack!"], "no stack's name"),
+        (["--compare=--yes"], "no stack's name"),
+        (["--svg", "/proc/nowhere/picture.svg"], "no folder"),
+        (["--svg", "/proc"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_the_question_is_asked(
+    arguments: list[str], said: str, outputs: Outputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # where there is no Pulumi
+    path = tmp_path / "outputs.json"
+    with answering() as server:
+        path.write_text(
+            outputs.model_copy(update={"invoke_url": server.url}).model_dump_json(by_alias=True, exclude_none=True)
+        )
+        done = CliRunner().invoke(app, ["timeline", "Hi", "--outputs", str(path), *arguments])
+    assert (done.exit_code, server.requests) == (1, [])
+    assert said in done.stderr
 
 
 def test_the_timeline_command_draws_and_writes(run: Run, tmp_path: Path) -> None:

@@ -33,3 +33,16 @@ def test_a_stack_is_read_through_the_pulumi_cli(monkeypatch: pytest.MonkeyPatch,
     assert stack_outputs("dev").invoke_url == base.outputs.invoke_url
     with pytest.raises(OutputsError, match="no stack"):
         stack_outputs("prod")
+
+
+@pytest.mark.parametrize(
+    ("source", "option"),
+    [
+        ("local", ""),
+        ("stack dev", " --stack dev"),
+        ("stack org/project/my-stack", " --stack org/project/my-stack"),
+        ("a folder/outputs.json", " --outputs 'a folder/outputs.json'"),
+    ],
+)
+def test_a_command_can_name_the_stack_again(source: str, option: str, base: Base) -> None:
+    assert base.outputs.model_copy(update={"source": source}).option == option

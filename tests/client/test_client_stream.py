@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import subprocess
+import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
+import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
+import client
 import client.errors
 from client.connection import API_KEY_VARIABLE, api_key, connect
+from client.conversation import Conversation
 from client.errors import (
     AgentError,
+    ApiKeyError,
     BlockedError,
     ClientError,
     ConflictError,
     CutError,
     NotSignedInError,
+    OutputsError,
+    ProtocolError,
     RefusedError,
     ThrottledError,
     UnreachableError,
+    UsageError,
     WrongTokenError,
     refusal,
 )
 from client.outputs import Outputs
 from client.retry import NEVER, Policy, retrying
-from client.stream import Arrival, Limits, ask
+from client.stream import Arrival, Limits, ask, question
+from local import ROOT
 from local.network import any_port
 from tests.client import scripted_server as scripted
 from tests.client.scripted_server import CHUNKED, HANG, STREAM, answering, chunk, event, word
@@ -212,4 +226,196 @@ def test_the_teams_key_comes_from_the_environment_or_the_outputs(
     assert api_key(masked) == "key-b"
     assert "key-b" not in repr(masked)
     monkeypatch.setenv(API_KEY_VARIABLE, "mine")
-    assert connect(masked).headers["x-api-key"] == "mine"
+    assert api_key(masked) == "mine"
+    monkeypatch.setenv(API_KEY_VARIABLE, "my\nkey")
+    with pytest.raises(UsageError, match=API_KEY_VARIABLE):
+        connect(masked)
+
+
+def test_the_teams_key_goes_to_the_api_and_to_nobody_else(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(API_KEY_VARIABLE, "team-key")
+
+    async def ask_both(api: str, keys: str) -> None:
+        async with connect(outputs.model_copy(update={"invoke_url": api})) as http:
+            async for _ in ask(api, "token", "Hello", http=http):
+                pass
+            await http.get(keys)
+
+    with answering(WHOLE) as api, answering([scripted.refusal(404)]) as pool:
+        asyncio.run(ask_both(api.url, pool.url))
+    assert b"team-key" in api.requests[0]
+    assert b"team-key" not in pool.requests[0]
+
+
+def test_a_missing_key_is_not_taken_for_the_firewall() -> None:
+    refused = scripted.refusal(403, "A valid API key is needed: X-API-Key.", type="INVALID_API_KEY")
+    with answering([refused]) as server, pytest.raises(ApiKeyError, match=API_KEY_VARIABLE):
+        words(server.url)
+
+
+def test_a_quota_that_is_used_up_is_not_asked_again() -> None:
+    with answering([scripted.refusal(429, type="QUOTA_EXCEEDED")], WHOLE) as server, pytest.raises(RefusedError):
+        words(server.url, policy=QUICK)
+    assert len(server.requests) == 1
+
+
+def test_an_unusable_proxy_is_explained(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "gopher://127.0.0.1:70")
+    connect(outputs)  # a local run's client takes none
+    with pytest.raises(UsageError, match="https_proxy"):
+        connect(outputs.model_copy(update={"endpoint_url": None}))
+
+
+def heard(body: bytes, content_type: str = "text/event-stream", **headers: str) -> str:
+    """The words of an answer that comes in one piece, without a socket."""
+    answer = httpx.Response(200, headers={"content-type": content_type, **headers}, stream=OnePiece(body))
+
+    async def collect() -> str:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: answer)) as http:
+            return "".join([arrival.text async for arrival in ask("http://api", "token", "Hello", http=http)])
+
+    return asyncio.run(collect())
+
+
+class OnePiece(httpx.AsyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "5",
+        "[1]",
+        "null",
+        "not JSON",
+        "{}",
+        '{"type":5}',
+        '{"type":"TEXT_MESSAGE_CONTENT"}',
+        '{"type":"TEXT_MESSAGE_CONTENT","delta":null}',
+        pytest.param("[" * 200_000, id="deep"),
+    ],
+)
+def test_what_is_no_event_is_told_with_a_next_step(data: str) -> None:
+    with pytest.raises(ProtocolError, match=r"not a stream of AG-UI events .*: check"):
+        heard(f"data: {data}\n\n".encode() + event("RUN_FINISHED"))
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/html; charset=utf-8", ""])
+def test_an_answer_of_another_kind_is_no_cut(content_type: str) -> None:
+    with pytest.raises(ProtocolError, match="content type") as raised:
+        heard(b"{}", content_type)
+    assert content_type in str(raised.value)
+
+
+def test_a_broken_compression_is_explained() -> None:
+    with pytest.raises(ProtocolError, match="compression"):
+        heard(b"not gzip", **{"content-encoding": "gzip"})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["TEXT_MESSAGE_CONTENT", "RUN_ERROR"]),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["type", "delta", "code", "message"]), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    body=st.binary()
+    | st.lists(JSON, min_size=1).map(lambda all_: "".join(f"data: {json.dumps(one)}\n\n" for one in all_).encode())
+)
+def test_whatever_comes_is_words_or_one_of_our_errors(body: bytes) -> None:
+    with contextlib.suppress(ClientError):
+        assert isinstance(heard(body), str)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param([chunk(event("CUSTOM", name="x", value=1)), b"0\r\n\r\n"], id="a further event"),
+        pytest.param([], id="no last chunk"),
+    ],
+)
+def test_a_run_that_is_over_is_not_cut(end: list[bytes]) -> None:
+    with answering([CHUNKED, chunk(word("Hi")), chunk(event("RUN_FINISHED")), *end]) as server:
+        assert words(server.url) == "Hi"
+
+
+def test_heartbeats_break_the_silence() -> None:
+    beats = [part for _ in range(8) for part in (0.05, chunk(b": keep-alive\n\n"))]
+    with answering([CHUNKED, chunk(word("Hi")), *beats]) as server, pytest.raises(CutError) as raised:
+        words(server.url, limits=Limits(0.3, 900))
+    assert raised.value.limit is None
+
+
+@pytest.mark.parametrize("kind", [httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.ConnectError])
+def test_what_never_left_is_asked_again(kind: type[httpx.TransportError]) -> None:
+    assert failing_with(kind("")) == (False, True)
+
+
+@pytest.mark.parametrize("kind", [httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError, httpx.ReadTimeout])
+def test_what_may_have_left_is_not(kind: type[httpx.TransportError]) -> None:
+    assert failing_with(kind("")) == (True, True)
+
+
+def failing_with(error: httpx.TransportError) -> tuple[bool, bool]:
+    """Whether a failure counts as sent, and whether the message names it."""
+
+    def fail(_request: httpx.Request) -> httpx.Response:
+        raise error
+
+    async def run() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http:
+            async for _ in ask("http://api", "token", "Hello", http=http):
+                pass
+
+    with pytest.raises(UnreachableError) as raised:
+        asyncio.run(run())
+    return raised.value.sent, type(error).__name__ in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["nowhere://api", "http://a:port/"])
+def test_an_address_that_is_none_is_the_outputs_fault(url: str) -> None:
+    with pytest.raises(OutputsError, match="invokeUrl"):
+        words(url, policy=QUICK)
+
+
+def test_what_a_server_says_cannot_drive_the_terminal() -> None:
+    wicked = "bad\x1b]0;pwn\x07\x1b[2J\n\u202e"
+    failed = [STREAM, event("RUN_ERROR", code=f"X{wicked}", message=wicked)]
+    with answering([scripted.refusal(403, wicked)], failed) as server:
+        for _ in range(2):
+            with pytest.raises(ClientError, match="bad") as raised:
+                words(server.url)
+            assert str(raised.value).isprintable()
+
+
+def test_a_question_in_another_encoding_is_asked_as_far_as_it_can_be_read() -> None:
+    assert question("caf\udce9", "s")["messages"][0]["content"] == "caf?"
+
+
+@pytest.mark.parametrize("session_id", ["short", "x" * 257, "with a space " * 3, "with\na line " * 3, "é" * 40])
+def test_a_session_id_that_no_header_takes_is_refused(session_id: str, outputs: Outputs) -> None:
+    with pytest.raises(UsageError, match="33 to 256"):
+        Conversation(outputs, session_id=session_id)
+
+
+def test_the_library_is_loaded_when_it_is_used(outputs: Outputs) -> None:
+    code = "import client, client.__main__, sys; print({'httpx', 'typer', 'pydantic'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"
+    assert all(getattr(client, name) is not None for name in client.__all__)
+    with pytest.raises(AttributeError):
+        client.no_such_name  # noqa: B018 - looking it up is the test
+
+
+def test_five_lines_are_a_client(outputs: Outputs) -> None:
+    async def talk() -> str:
+        async with client.Conversation(outputs) as conversation:
+            return "".join([arrival.text async for arrival in conversation.ask("Hello [words=3 pause=0.01]")])
+
+    assert asyncio.run(talk()) == "You asked: “Hello”"

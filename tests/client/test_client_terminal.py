@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import io
+import itertools
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 
+from client.sanitize import harmless
 from client.stream import Arrival
-from client.text import MarkdownDisplay, PlainDisplay, harmless
+from client.text import MarkdownDisplay, PlainDisplay
 from local import ROOT
 from tests.client.conftest import Run
 from tests.client.variants import Base, environment_of
 from tests.e2e.conftest import PATIENCE
+
+CSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""What the display itself draws with: colours and movements of the cursor."""
 
 
 def word(text: str) -> Arrival:
@@ -73,6 +82,82 @@ def test_a_blank_line_within_code_does_not_split_it() -> None:
     assert "```" not in out.getvalue()
 
 
+def test_a_tools_name_is_neither_markup_nor_an_escape_sequence() -> None:
+    call = Arrival({"type": "TOOL_CALL_START", "toolCallName": "a[/dim]b\x1b]0;pwn\x07"}, 0.0)
+    shown, out = display()
+    shown.show(call)
+    shown.end()
+    notes = io.StringIO()
+    PlainDisplay(io.StringIO(), notes).show(call)
+    assert "a[/dim]b]0;pwn …" in CSI.sub("", out.getvalue())
+    assert notes.getvalue() == "[a[/dim]b]0;pwn]\n"
+
+
+@pytest.mark.parametrize("wicked", ["&#x1b;]0;pwn&#7;", "&#x202E;gpj.exe", "&#155;31m", "`&#27;` &#x1b;[2J", "\ud800"])
+def test_what_is_written_as_an_entity_cannot_drive_the_terminal(wicked: str) -> None:
+    shown, out = display()
+    shown.show(word(f"see {wicked} [link](http://a{wicked}) end\n\n- {wicked}\n\nAfter"))
+    shown.end()
+    left = CSI.sub("", out.getvalue()).replace("\r", "").replace("\n", "")
+    assert left.isprintable()
+    assert "\x1b" not in left
+
+
+BLOCKS = [
+    "A paragraph of *two*\nlines.\n",
+    "Steps:\n\n1. Do:\n\n    ```python\n    a = 1\n\n    b = 2\n    ```\n\n2. Then\n\n   more of two\n",
+    "- one\n**lazy** continuation\n- two\n\n  its second paragraph\n",
+    "| a | b |\n|---|---|\n| 1 | 2 |\n",
+    "`````md\n```\nx\n\ny\n```\n`````\n",
+    "Setext\n======\n",
+    "> quoted\n> > twice\n",
+    "See [x][1].\n\n[1]: https://example.com\n",
+    "    indented code\n\n    and more\n",
+    "***\n",
+    "~~~\nnot closed ```\n~~~\n",
+]
+
+
+@settings(max_examples=20, deadline=None)
+@example(blocks=BLOCKS, cuts=[1])
+@given(blocks=st.lists(st.sampled_from(BLOCKS), min_size=1, max_size=4), cuts=st.lists(st.integers(1, 40), min_size=1))
+def test_blocks_that_arrive_in_pieces_are_shown_as_the_whole_is(blocks: list[str], cuts: list[int]) -> None:
+    text = "\n".join(blocks)
+    in_one, in_pieces = shown_of([text]), shown_of(pieces_of(text, cuts))
+    assert in_pieces == in_one
+    assert "```python" not in in_pieces
+
+
+def shown_of(pieces: Iterable[str]) -> str:
+    """What stays on the screen; without a terminal, nothing else is drawn."""
+    out = io.StringIO()
+
+    async def show() -> None:
+        shown = MarkdownDisplay(Console(file=out, width=60))
+        for piece in pieces:
+            shown.show(word(piece))
+        shown.end()
+
+    asyncio.run(show())
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def pieces_of(text: str, cuts: list[int]) -> Iterator[str]:
+    lengths = itertools.cycle(cuts)
+    while text:
+        length = next(lengths)
+        yield text[:length]
+        text = text[length:]
+
+
+def test_ctrl_c_has_room_on_every_line() -> None:
+    out = io.StringIO()
+    shown = MarkdownDisplay(Console(file=out, width=60))
+    shown.show(word(f"{'word ' * 100}\n\n```\n{'x' * 100}\n```\n"))
+    shown.end()
+    assert max(len(line) for line in out.getvalue().splitlines()) <= 60 - len("^C")
+
+
 def test_an_answer_in_a_pipe_is_plain_text(run: Run) -> None:
     done = run("ask", "Hello [words=3 pause=0.01]")
     assert (done.returncode, done.stdout) == (0, "You asked: “Hello”\n")
@@ -101,6 +186,21 @@ def test_a_session_id_of_the_wrong_length_is_refused(run: Run) -> None:
     done = run("ask", "Hello", "--session", "short")
     assert done.returncode == 1
     assert "33 to 256" in done.stderr
+
+
+def test_what_looks_like_a_command_is_not_asked(run: Run) -> None:
+    done = run("chat", stdin="/help\n/quit\n")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.count("/new begins a new session") == 2
+
+
+def test_an_answer_tells_how_to_go_on_with_it(base: Base, tmp_path: Path) -> None:
+    terminal = Terminal(base, tmp_path, "ask", "Hello [words=3 pause=0.01]")
+    try:
+        terminal.until(f"chat --outputs {base.folder}/outputs.json --session ")
+        assert terminal.process.wait(PATIENCE) == 0
+    finally:
+        terminal.close()
 
 
 @pytest.mark.parametrize("arguments", [["--stack", "dev", "--local"], ["--local"]])
@@ -177,6 +277,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_talk(chat: Terminal, tmp_path: Path
     chat.until("“Again”")
     chat.until("> ")
     chat.type("\x04")
+    chat.until("--outputs")
     chat.until("--session")
     assert chat.process.wait(PATIENCE) == 0
     history = tmp_path / "agent-stream" / "history"

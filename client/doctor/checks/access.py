@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx
 import jwt
 
 from client.account import claims_of
+from client.doctor.answer import understood
 from client.doctor.check import AG, CORE, Check, CouldNotCheck, Finding, Patient, Seen
 from client.doctor.probe import SHORT
-from client.recording import Recording, record
+from client.errors import UserPoolError
 
 SKEW_SECONDS = 60
 """A clock that is further off makes tokens seem expired, or not yet in force."""
@@ -30,7 +30,14 @@ class SignIn(Check):
 
     async def run(self, patient: Patient) -> Seen:
         """See `Check.run`."""
-        token = (await patient.signed_in()).id
+        try:
+            token = (await patient.signed_in()).id
+        except UserPoolError as error:
+            raise Finding(
+                str(error),
+                "Check userPoolId, userPoolClientId and region among the outputs: run `pulumi up` and read them anew.",
+                stops=False,  # what needs no token can still be looked at
+            ) from None
         outputs, claims = patient.outputs, claims_of(token)
         wanted = {"iss": outputs.issuer, "aud": outputs.user_pool_client_id, "token_use": "id"}
         wrong = {name: claims.get(name) for name, value in wanted.items() if claims.get(name) != value}
@@ -56,14 +63,21 @@ class SignIn(Check):
             raise CouldNotCheck("The outputs name no discoveryUrl, so the token's signature was not checked.")
         try:
             document = (await patient.http.get(url, timeout=10)).raise_for_status().json()
-            keys = (await patient.http.get(document["jwks_uri"], timeout=10)).raise_for_status().json()
-            key = await asyncio.to_thread(_key_of, keys, token)
-            jwt.decode(token, key, algorithms=["RS256"], options={"verify_aud": False})
-        except (httpx.HTTPError, ValueError, KeyError, jwt.PyJWKSetError) as error:
+            found = (await patient.http.get(document["jwks_uri"], timeout=10)).raise_for_status().json()
+            keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(found).keys}
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
             raise Finding(
                 f"The user pool's keys cannot be had from {url} ({type(error).__name__}).",
-                "The runtime's authorizer needs this address too: check identity and runtime in infra/.",
+                "The runtime's authorizer needs this address too: check discovery_url in infra/identity.py.",
             ) from None
+        try:
+            named = jwt.get_unverified_header(token).get("kid")
+            if named not in keys:
+                raise Finding(
+                    f"The token is signed with the key {named}, which is not among the user pool's ({url}).",
+                    "The pool was replaced, or the token is another's: `python -m client logout`, and sign in again.",
+                )
+            await asyncio.to_thread(jwt.decode, token, keys[named], ["RS256"], {"verify_aud": False})
         except jwt.PyJWTError as error:
             raise Finding(
                 f"The token's signature is not the pool's: {error}.", "Sign in to this stack again."
@@ -92,24 +106,28 @@ class Authorizer(Check):
 
     async def run(self, patient: Patient) -> Seen:
         """See `Check.run`."""
-        url, http, tokens = patient.outputs.invoke_url, patient.http, await patient.signed_in()
-        for what, token in (("no token", None), ("an access token", tokens.access), ("a made-up token", "a.b.c")):
-            self._must_be_refused(what, await record(http, url, token, SHORT, leave_after_words=1))
-        answer = await record(http, url, tokens.id, SHORT)
-        if answer.status in (0, 403, 429):
-            raise CouldNotCheck(f"With the ID token: {answer.told()}; something before the authorizer refuses.")
+        # What needs no sign-in comes first: it can be looked at when nobody can sign in.
+        for what, token in (("no token", None), ("a made-up token", "a.b.c")):
+            await self._must_be_refused(patient, what, token)
+        tokens = await patient.signed_in()
+        await self._must_be_refused(patient, "an access token", tokens.access)
+        answer = await patient.ask(SHORT, token=tokens.id)
+        giver = understood(answer, "With the ID token", "agent", "runtime", "authorizer")
+        refused = "no token, an access token and a made-up one: 401 by the API"
+        if giver == "runtime" and answer.status == 401 and b"Missing Auth" in answer.body:
+            # AgentCore says this of a path that it does not know: what the stage serves is wrong, not the token.
+            return Seen(f"{refused}; it lets the ID token through", ["the runtime's half: it was not asked"])
         if answer.status == 401:
-            self._explain(answer)
-        return Seen(f"no token, an access token and a made-up one: 401 by the API; the ID token: {answer.status}")
+            raise self._explain(giver == "runtime")
+        return Seen(f"{refused}; the ID token is let through by both ({answer.told()})")
 
-    def _must_be_refused(self, what: str, answer: Recording) -> None:
-        if answer.status == 0:
-            raise CouldNotCheck(f"With {what}: {answer.told()}.")
-        if answer.status == 401 and not answer.by_runtime:
+    async def _must_be_refused(self, patient: Patient, what: str, token: str | None) -> None:
+        answer = await patient.ask(SHORT, token=token, leave_after_words=1)
+        giver = understood(answer, f"With {what}", "agent", "runtime", "authorizer")
+        if giver == "authorizer":
             return
-        if answer.status in (403, 429):
-            raise CouldNotCheck(f"With {what} the API answers {answer.told()}, so the authorizer was not asked.")
-        where = "the API lets it through, and only the runtime refuses it" if answer.by_runtime else "it is let through"
+        by_runtime = "the API lets it through, and only the runtime refuses it"
+        where = by_runtime if giver == "runtime" else "it is let through"
         raise Finding(
             f"With {what} the answer is {answer.told()}: {where}.",
             "infra/api.py, the POST method: authorization COGNITO_USER_POOLS with the authorizer, no authorization "
@@ -117,22 +135,16 @@ class Authorizer(Check):
             why="Whoever is not signed in reaches the runtime, and what that costs is on your bill.",
         )
 
-    def _explain(self, answer: Recording) -> None:
-        if answer.by_runtime and b"Missing Auth" in answer.body:
-            return  # AgentCore says this of a path that it does not know: the deployment is what is wrong
-        if answer.by_runtime:
-            raise Finding(
+    def _explain(self, by_runtime: bool) -> Finding:
+        if by_runtime:
+            return Finding(
                 "The API lets the ID token through, and the runtime refuses it (its 401 carries a challenge).",
                 "infra/runtime.py, custom_jwt_authorizer: allowed_audiences must hold the app client's id, "
                 "allowed_clients must be left out (an ID token has no client_id), discovery_url must be the pool's.",
                 why=f"The runtime checks the token a second time; see {CORE}/inbound-jwt-authorizer.html.",
             )
-        raise Finding(
-            f"The API refuses the ID token: {answer.told()}.",
+        return Finding(
+            "The API refuses the ID token.",
             "infra/api.py: no authorization_scopes on the POST method (with them the authorizer takes access "
             "tokens), and provider_arns must name this user pool.",
         )
-
-
-def _key_of(keys: Any, token: str) -> jwt.PyJWK:
-    return jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(token)["kid"]]

@@ -6,10 +6,10 @@ import asyncio
 
 import httpx
 
+from client.doctor.answer import understood
 from client.doctor.check import AG, Check, CouldNotCheck, Finding, Patient, Seen
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import SHORT
-from client.recording import record
 from client.stream import SESSION_HEADER
 
 ALLOW = "access-control-allow-origin"
@@ -34,20 +34,20 @@ class Cors(Check):
         if not origin:
             return Seen("no page calls this API", ["everything: the stack allows no origin; --origin names one"])
         await self._preflight(patient, origin)
+        refused = await patient.ask(SHORT, token=None, headers={"Origin": origin}, leave_after_words=1)
+        understood(refused, "With an Origin and no token", "authorizer", "API")
+        self._must_allow(
+            refused.headers, origin, f"the refusal ({refused.status})", "infra/gateway_responses.py: the CORS header."
+        )
         token = (await patient.signed_in()).id
-        answer = await record(patient.http, patient.outputs.invoke_url, token, SHORT, headers={"Origin": origin})
-        if answer.status != 200:
-            raise CouldNotCheck(f"With an Origin the answer is {answer.told()}.")
+        answer = await patient.ask(SHORT, token=token, headers={"Origin": origin})
+        understood(answer, "With an Origin", "agent")
         self._must_allow(
             answer.headers,
             origin,
             "the streamed answer",
             "agent: AGENT_ALLOWED_ORIGIN, from api.allowedOrigin; AgentCore never forwards Origin, so the header is "
             "static.",
-        )
-        refused = await record(patient.http, patient.outputs.invoke_url, None, SHORT, headers={"Origin": origin})
-        self._must_allow(
-            refused.headers, origin, f"the refusal ({refused.status})", "infra/gateway_responses.py: the CORS header."
         )
         return Seen(f"preflight, streamed answer and refusal allow {origin}")
 
@@ -66,13 +66,12 @@ class Cors(Check):
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": ",".join(NEEDED),
         }
-        try:
-            answer = await patient.http.options(patient.outputs.invoke_url, headers=asked, timeout=10)
-        except httpx.TransportError as error:
-            raise CouldNotCheck(f"The preflight got no answer: {error}.") from None
+        answer = await patient.ask("", token=None, method="OPTIONS", headers=asked)
         change = "infra/preflight.py: an OPTIONS method without authorization; api.allowedOrigin names the page."
-        if answer.status_code not in (200, 204):
-            raise Finding(f"The preflight is refused with {answer.status_code}: a browser sends it no token.", change)
+        if answer.status != 204:
+            giver = understood(answer, "With a browser's preflight", "agent", "authorizer", "API", "API key")
+            if giver != "agent":
+                raise Finding(f"The preflight is refused with {answer.told()}: a browser sends it no token.", change)
         self._must_allow(answer.headers, origin, "the preflight", change)
         allowed = answer.headers.get("access-control-allow-headers", "").lower()
         lacking = [name for name in NEEDED if name not in allowed and "*" not in allowed]

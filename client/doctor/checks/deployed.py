@@ -6,7 +6,8 @@ import asyncio
 from urllib.parse import urlsplit
 
 from client.doctor.check import AG, Check, Finding, Patient, Seen
-from client.doctor.deployment import Invocation
+from client.doctor.consistency import account_of
+from client.doctor.deployment import ORIGIN_HEADER, Invocation
 from client.outputs import Outputs
 
 DEPLOY = "Deploy the API: `pulumi up` takes a new snapshot when a trigger changed; see the Deployment in infra/api.py."
@@ -16,7 +17,7 @@ class Deployed(Check):
     """The deployed stage, and not only the resource, streams from the right address for long enough."""
 
     name = "deployment"
-    question = "the deployed stage carries STREAM, the timeout and the runtime's address, as its resources do"
+    question = "the deployed stage carries STREAM, the timeout and the runtime's address, all as its resources do"
     why = (
         "A stage serves a snapshot. A change to a resource does nothing until it is deployed, and the console shows "
         "the resource."
@@ -32,19 +33,45 @@ class Deployed(Check):
             raise Finding(f"Changed but not deployed: {'; '.join(differences)}.", DEPLOY)
         self._check_address(stage, patient.outputs)
         self._check_mode(stage, patient.outputs)
+        self._check_secret(stage, patient.outputs)
         mode = stage.transfer_mode or "a mode that the export does not name"
         seconds = (stage.timeout_milliseconds or 0) / 1000
         return Seen(f"{mode}, {seconds:g} s, to {urlsplit(stage.uri).path}; resources and stage agree")
 
     def _check_address(self, stage: Invocation, outputs: Outputs) -> None:
-        path = urlsplit(stage.uri).path
-        wanted = urlsplit(outputs.runtime_url).path
-        if path != wanted:
+        called, wanted = urlsplit(stage.uri), urlsplit(outputs.runtime_url)
+        # The address on AWS, also of a local run: its gateway serves what the program declares.
+        host = f"bedrock-agentcore.{outputs.region}.amazonaws.com"
+        if (called.hostname, called.path) != (host, wanted.path):
             raise Finding(
-                f"The integration calls {path}, and the runtime streams from {wanted} alone.",
+                f"The integration calls {called.hostname}{called.path}, and the runtime streams from "
+                f"{host}{wanted.path} alone.",
                 "infra/runtime.py, `url`: https://bedrock-agentcore.{region}.amazonaws.com/runtimes/{id}/invocations.",
                 why="AgentCore answers a path that it does not know with 401 Missing Authentication Token, which sends "
                 "everybody looking at the token.",
+            )
+
+        query = {"qualifier": outputs.qualifier, "accountId": account_of(outputs)}
+        wrong = [
+            f"{name} {stage.query.get(name, 'nothing')} in place of {value}"
+            for name, value in query.items()
+            if stage.query.get(name) != value
+        ]
+        if wrong:
+            raise Finding(
+                f"The integration asks the runtime for {', '.join(wrong)}.",
+                "infra/header_mapping.py: the literals of the query's qualifier and accountId, then deploy.",
+                why="AgentCore knows a runtime by its id and account, and serves the version that the qualifier names.",
+            )
+
+    def _check_secret(self, stage: Invocation, outputs: Outputs) -> None:
+        if outputs.bypass_protection in ("origin-secret", "private") and stage.origin_secret is None:
+            raise Finding(
+                f"The stage adds no {ORIGIN_HEADER} to a request, and runtime.bypassProtection is "
+                f"{outputs.bypass_protection}.",
+                f"infra/header_mapping.py: the integration's request parameters. {DEPLOY}",
+                why="The agent refuses what comes without the secret, so nobody gets an answer; or, where it does not, "
+                "everybody gets one round the API.",
             )
 
     def _check_mode(self, stage: Invocation, outputs: Outputs) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from client.doctor.check import Check, CouldNotCheck, Finding, Patient, Seen
+import httpx
+
+from client.doctor.answer import understood
+from client.doctor.check import Check, Finding, Patient, Seen
 from client.doctor.deployment import DeploymentUnavailable, Firewall
 from client.doctor.probe import ATTACK, SHORT, long_prose
-from client.recording import record
+from client.recording import Recording
 
 # Rules of the managed groups that read the body, which here is prose.
 READS_PROSE = {
@@ -18,8 +21,8 @@ READS_PROSE = {
         "CrossSiteScripting_BODY",
         "EC2MetaDataSSRF_BODY",
     },
-    "AWSManagedRulesKnownBadInputsRuleSet": {"Log4JRCE_BODY", "JavaDeserializationRCE_BODY"},
-    "AWSManagedRulesSQLiRuleSet": {"SQLi_BODY"},
+    "AWSManagedRulesKnownBadInputsRuleSet": {"Log4JRCE_BODY", "JavaDeserializationRCE_BODY", "ReactJSRCE_BODY"},
+    "AWSManagedRulesSQLiRuleSet": {"SQLi_BODY", "SQLiExtendedPatterns_BODY"},
 }
 
 OVERSIZE = 1024 * 1024
@@ -38,25 +41,25 @@ class FirewallRules(Check):
     async def run(self, patient: Patient) -> Seen:
         """See `Check.run`."""
         firewall, missing = await self._declared(patient)
-        token, url = (await patient.signed_in()).id, patient.outputs.invoke_url
+        token = (await patient.signed_in()).id
         seen = []
         if firewall is None or firewall.evaluates_groups:
-            attack = await patient.http.post(url, params=ATTACK, json={"prompt": SHORT}, headers=_bearer(token))
-            if attack.status_code != 403:
+            url = str(httpx.URL(patient.outputs.invoke_url, params=ATTACK))
+            attack = await patient.ask(SHORT, token=token, url=url, leave_after_words=1)
+            if understood(attack, "With an attack in the query", "firewall", "agent", "runtime", "API") != "firewall":
                 raise Finding(
-                    f"A script and a SQL injection in the query string get {attack.status_code}, not 403.",
-                    "infra/firewall.py: the managed groups' rules on query and headers must be on Block, and the web "
-                    "ACL associated with the stage.",
+                    f"A script and a SQL injection in the query string get {attack.told()}, not a 403 of the web ACL.",
+                    "infra/waf_rules.py: the managed groups' rules on query and headers must be on Block; "
+                    "infra/firewall.py: the web ACL must be associated with the stage.",
                 )
             seen.append("attack in the query: 403")
         else:
             missing.append("the attack itself: the local run declares AWS's rule groups and does not evaluate them")
-        prose = await record(patient.http, url, token, long_prose(), leave_after_words=1)
-        if prose.status != 200:
-            raise self._prose_refused(prose.status, prose.told())
+        prose = await patient.ask(long_prose(), token=token, leave_after_words=1)
+        if understood(prose, "With a long prompt that quotes code", "agent", "firewall") == "firewall":
+            raise self._prose_refused(f"A long prompt that quotes code, SQL and HTML gets {prose.told()}.")
         seen.append("12 KB of prose with code, SQL and HTML: passes")
-        huge = await record(patient.http, url, token, "x" * OVERSIZE, leave_after_words=1)
-        seen.append(self._judge_oversize(huge.status, huge.told(), huge.body))
+        seen.append(self._judge_oversize(await patient.ask("x" * OVERSIZE, token=token, leave_after_words=1)))
         return Seen("; ".join(seen), missing)
 
     async def _declared(self, patient: Patient) -> tuple[Firewall | None, list[str]]:
@@ -75,38 +78,32 @@ class FirewallRules(Check):
             for rule in sorted(rules - groups[name])
         ]
         if blocking:
-            raise self._prose_refused(None, f"these rules block by what the body says: {', '.join(blocking)}")
+            raise self._prose_refused(f"In the web ACL these rules block by what the body says: {', '.join(blocking)}.")
         if not groups:
             raise Finding(
                 "The web ACL runs no managed rule group, so an attack in the query string passes.",
-                "infra/firewall.py, MANAGED_GROUPS.",
+                "infra/waf_rules.py: COMMON, KNOWN_BAD_INPUTS and SQL_INJECTION belong into every web ACL.",
             )
         return firewall, []
 
-    def _prose_refused(self, status: int | None, told: str) -> Finding:
-        seen = f"A long prompt that quotes code, SQL and HTML gets {told}." if status else f"In the web ACL {told}."
+    def _prose_refused(self, seen: str) -> Finding:
         return Finding(
             seen,
-            "infra/firewall.py, MANAGED_GROUPS: set the rules on the body to Count; keep those on header, path and "
-            "query on Block. SizeRestrictions_BODY alone blocks every body above 8 KB.",
+            "infra/waf_rules.py: the rules on the body belong among the `counted` of their group; keep those on "
+            "header, path and query on Block. SizeRestrictions_BODY alone blocks every body above 8 KB.",
         )
 
-    def _judge_oversize(self, status: int, told: str, body: bytes) -> str:
-        if status == 0:
-            raise CouldNotCheck(f"A body of 1 MB: {told}.")
-        if status == 200:
+    def _judge_oversize(self, answer: Recording) -> str:
+        giver = understood(answer, "With a body of 1 MB", "firewall", "agent", "runtime", "API")
+        if giver in ("agent", "runtime"):
             raise Finding(
-                "A body of 1 MB is let through.",
-                "infra/firewall.py: a size constraint with oversize handling MATCH, before all other rules.",
+                f"A body of 1 MB is let through ({answer.told()}).",
+                "infra/waf_rules.py: a size constraint with oversize handling MATCH, before all other rules.",
                 why="The web ACL inspects at most 64 KB and lets the rest pass unseen.",
             )
-        if status not in (403, 413) or (b"large" not in body.lower() and b"too long" not in body.lower()):
+        if giver == "API" or not any(words in answer.body.lower() for words in (b"large", b"too long")):
             raise Finding(
-                f"A body of 1 MB is refused with {told}, which does not say that it is too large.",
-                "infra/firewall.py: a custom response with 413 on the size rule.",
+                f"A body of 1 MB is refused with {answer.told()}, and not by the web ACL with a reason.",
+                "infra/waf_rules.py: a custom response with 413 on the size rule.",
             )
-        return f"1 MB: {status}, with a reason"
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
+        return f"1 MB: {answer.status}, with a reason"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 
-from client.doctor.check import AG, Check, CouldNotCheck, Finding, Patient, Seen
-from client.doctor.probe import SHORT, silent
+from client.doctor.answer import giver_of, understood
+from client.doctor.check import AG, BEGIN_SECONDS, Check, CouldNotCheck, Finding, Patient, Seen, throttled
+from client.doctor.deployment import Throttle
+from client.doctor.probe import silent
 from client.recording import Recording, record
 
 MOST_REQUESTS = 150
 """A burst larger than this is not sent: a check must not be an attack."""
 
 RECOVERY_SECONDS = 15.0
+MOST_PATIENCE = 60.0
 
 
 class Heartbeat(Check):
@@ -29,7 +32,8 @@ class Heartbeat(Check):
         outputs = patient.outputs
         limit = outputs.idle_timeout_seconds / outputs.time_scale
         silence = limit * 1.1 + 0.5
-        answer = await record(patient.http, outputs.invoke_url, (await patient.signed_in()).id, silent(silence))
+        answer = await patient.ask(silent(silence), token=(await patient.signed_in()).id)
+        understood(answer, "With a run that is silent", "agent")
         beats = [mark.seconds for mark in answer.marks if mark.kind == "comment"]
         if answer.ending == "cut":
             raise Finding(
@@ -71,38 +75,37 @@ class ThrottleAnswers(Check):
             )
         token = (await patient.signed_in()).id
         answers = await asyncio.gather(*(self._ask(patient, token) for _ in range(count)))
-        statuses = [answer.status for answer in answers]
-        refused = [answer for answer in answers if answer.status == 429]
-        if refused and not any(map(_by_throttle, refused)):
-            raise CouldNotCheck("The web ACL's rate rule answers 429 before the throttle can: wait five minutes.")
+        refused = [answer for answer in answers if throttled(answer)]
         if not refused:
+            for answer in answers:
+                understood(answer, f"With {count} requests at once", "API", "agent", "runtime")
+            statuses = sorted({answer.status for answer in answers})
             raise Finding(
-                f"{count} requests at once, and none was refused (answers: {sorted(set(statuses))}); the stage "
-                f"declares {throttle.burst} at once.",
+                f"{count} requests at once, and none was refused (answers: {statuses}); the stage declares "
+                f"{throttle.burst} at once.",
                 "infra/api.py, MethodSettings: method_path must name the method (invocations/POST). API Gateway "
                 "throttles by best effort, so run this check again before you look further.",
             )
-        waited = await self._recovery(patient, token)
+        waited = await self._recovery(patient, token, throttle)
         return Seen(f"{len(refused)} of {count} at once got 429; taken again after {waited:.1f} s")
 
     async def _ask(self, patient: Patient, token: str) -> Recording:
         # A body that the API's model refuses: throttled like any other, and no microVM is woken for it.
-        return await record(patient.http, patient.outputs.invoke_url, token, "", body=b"{}", leave_after_words=1)
+        url = patient.outputs.invoke_url
+        return await record(patient.http, url, token, "", body=b"{}", leave_after_words=1, begin_within=BEGIN_SECONDS)
 
-    async def _recovery(self, patient: Patient, token: str) -> float:
+    async def _recovery(self, patient: Patient, token: str, throttle: Throttle) -> float:
         started = time.monotonic()
-        while (waited := time.monotonic() - started) < RECOVERY_SECONDS:
-            answer = await record(patient.http, patient.outputs.invoke_url, token, SHORT)
-            if answer.status != 429:
+        # A bucket with a slow trickle takes longer for its first token; twice that is time enough.
+        patience = min(max(RECOVERY_SECONDS, 2 / max(throttle.rate, 0.01)), MOST_PATIENCE)
+        while (waited := time.monotonic() - started) < patience:
+            answer = await self._ask(patient, token)
+            if giver_of(answer) != "throttle":
+                understood(answer, "After the burst", "API", "agent", "runtime")
                 return waited
             await asyncio.sleep(0.2)
         raise Finding(
-            f"The API still answers 429 after {RECOVERY_SECONDS:g} s.",
-            "The web ACL's rate rule, or a usage plan's quota, may be what refuses now: firewall.requestsPerAddress, "
-            "api.teams.",
+            f"The throttle still refuses after {patience:g} s.",
+            "Somebody else may be emptying the bucket (the access log says who), or a team's own plan has a smaller "
+            "one: api.invocationRate, api.teams.",
         )
-
-
-def _by_throttle(answer: Recording) -> bool:
-    """Whether the stage refused; the web ACL's rate rule answers 429 as well, without API Gateway's header."""
-    return "TooManyRequests" in answer.headers.get("x-amzn-errortype", "") or b"THROTTLED" in answer.body

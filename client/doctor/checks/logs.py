@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
+from client.doctor.answer import understood
 from client.doctor.check import AG, Check, CouldNotCheck, Finding, Patient, Seen
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import SHORT
-from client.recording import record
 
 NEEDED = ("requestId", "status", "responseTransferMode", "timeToAllHeaders", "timeToFirstContent")
 
@@ -28,6 +28,7 @@ class Logs(Check):
 
     async def run(self, patient: Patient) -> Seen:
         """See `Check.run`."""
+        alarms, unseen = await self._alarms(patient)
         request_id = patient.request_id or await self._ask(patient)
         patience = LOCAL_PATIENCE if patient.outputs.is_local else AWS_PATIENCE
         deadline = time.monotonic() + patience
@@ -46,19 +47,27 @@ class Logs(Check):
                 ".timeToFirstContent.",
             )
         said = f"{line['responseTransferMode']}, headers after {line['timeToAllHeaders']} ms, first content after "
-        return await self._with_alarms(patient, f"{said}{line['timeToFirstContent']} ms")
+        return Seen(f"{said}{line['timeToFirstContent']} ms{alarms}", unseen)
 
     async def _ask(self, patient: Patient) -> str:
-        answer = await record(patient.http, patient.outputs.invoke_url, (await patient.signed_in()).id, SHORT)
-        if answer.status != 200 or not answer.request_id:
-            raise CouldNotCheck(f"No request to look for: {answer.told()}.")
+        answer = await patient.ask(SHORT, token=(await patient.signed_in()).id)
+        understood(answer, "With the request to look for", "agent")
+        if not answer.request_id:
+            raise CouldNotCheck("The answer has no x-amzn-requestid, so its line cannot be looked for.")
         return answer.request_id
 
-    async def _with_alarms(self, patient: Patient, text: str) -> Seen:
+    async def _alarms(self, patient: Patient) -> tuple[str, list[str]]:
+        """How many there are, against what the stack's setting promises; and why that was not looked at."""
         try:
-            alarms = await asyncio.to_thread(patient.deployment.alarms)
+            found = await asyncio.to_thread(patient.deployment.alarms)
         except DeploymentUnavailable as error:
-            return Seen(text, [f"the alarms: {error}"])
-        if alarms == 0:
-            return Seen(text, ["alarms: the stack declares none (observability.alarms)"])
-        return Seen(f"{text}; {alarms} alarms")
+            return "", [f"the alarms: {error}"]
+        if found:
+            return f"; {found} alarms", []
+        if patient.outputs.alarms:
+            raise Finding(
+                "There is no alarm, and observability.alarms asks for them.",
+                "infra/observability.py declares them: `pulumi up`, for somebody may have deleted them by hand.",
+                why="Nobody hears of errors, of slow first words or of an attack.",
+            )
+        return "", ["alarms: the stack declares none (observability.alarms)"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from client.doctor.answer import understood
 from client.doctor.check import AG, CORE, Check, CouldNotCheck, Finding, Patient, Seen
 from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable
 from client.doctor.probe import LONG, PACED, SHORT
 from client.flow import Flow, judge
-from client.recording import Recording, record
+from client.recording import Recording
 
 TRIES = 2
 """An answer that was held back is asked for once more: a busy machine stalls for a moment, a layer does every time."""
+
+_NAMES = {"runtime": "the runtime", "integration": "the API, in place of what is behind it,"}
 
 STOPPED_SECONDS = 4.0
 """A run that was left is over when the next answer in its session begins within this time."""
@@ -41,7 +44,7 @@ class Streaming(Check):
         raise await self._held_back(patient, flow)
 
     async def _ask(self, patient: Patient, url: str, headers: Mapping[str, str] | None = None) -> Recording:
-        return await record(patient.http, url, (await patient.signed_in()).id, PACED, headers=headers)
+        return await patient.ask(PACED, token=(await patient.signed_in()).id, url=url, headers=headers)
 
     async def _held_back(self, patient: Patient, flow: Flow) -> Finding:
         """Who holds the words back: ask the runtime itself and compare."""
@@ -97,19 +100,16 @@ class HangUp(Check):
 
     async def run(self, patient: Patient) -> Seen:
         """See `Check.run`."""
-        tokens, url = await patient.signed_in(), patient.outputs.invoke_url
-        left = await record(patient.http, url, tokens.id, LONG, leave_after_words=3)
+        token = (await patient.signed_in()).id
+        left = await patient.ask(LONG, token=token, leave_after_words=3)
+        understood(left, "Asked for a long answer", "agent")
         if left.ending == "finished":
             raise CouldNotCheck("The answer was over before there was time to hang up.")
         if left.ending != "left":
             _must_be_answered(left, "through the API")
         patience = max(STOPPED_SECONDS, 3 * (left.first_word or 0))
-        try:
-            async with asyncio.timeout(patience):
-                following = await record(patient.http, url, tokens.id, SHORT, session_id=left.session_id)
-        except TimeoutError:
-            following = None
-        if following is None or following.code == "SESSION_BUSY":
+        following = await patient.ask(SHORT, token=token, session_id=left.session_id, end_within=patience)
+        if following.ending == "late" or following.code == "SESSION_BUSY":
             raise Finding(
                 f"After a hang-up the next answer in the session does not begin within {patience:.0f} s: the run goes "
                 "on without its reader.",
@@ -130,15 +130,16 @@ def _must_be_answered(recording: Recording, where: str) -> None:
     """
     if recording.ending == "finished":
         return
-    if recording.status in (0, 429):
-        raise CouldNotCheck(f"Asked {where}: {recording.told()}.")
-    who = "the runtime" if recording.by_runtime else "the API"
-    if recording.status != 200:
+    giver = understood(recording, f"Asked {where}", "agent", "runtime", "integration", "authorizer", "API")
+    if giver != "agent" and recording.status != 429:
+        who = _NAMES.get(giver, "the API")
         raise Finding(
             f"Asked {where}, {who} answers {recording.told()}.",
             "infra/runtime.py for the runtime's refusals (address, token, header allow-list), its log for 424; "
-            "infra/api.py for the API's.",
+            "infra/api.py for the API's, its access log for 5xx.",
         )
+    if giver != "agent":
+        raise CouldNotCheck(f"Asked {where}: {recording.told()}; AgentCore takes no more for now.")
     if recording.ending == "error":
         raise Finding(
             f"Asked {where}, the agent answers {recording.told()}: {recording.message}",

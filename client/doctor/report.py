@@ -1,0 +1,164 @@
+"""What the doctor says, result by result as they come."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from client.doctor.check import Check, Result
+from client.doctor.runner import AFTER_A_FINDING, NEEDS_SIGN_IN, exit_code
+from client.terminal import note
+
+_SIGNS = {"ok": "[green]ok[/]", "finding": "[red bold]broken[/]", "unknown": "[yellow]?[/]", "skipped": "[dim]-[/]"}
+
+_VERDICTS = {
+    0: "All is well.",
+    1: "Something is broken.",
+    2: "Nothing broken was found, but not everything could be checked.",
+}
+
+
+class Outlet:
+    """Standard output, whose reader may leave, or whose disk may be full: what is found out does not depend on it."""
+
+    def write(self, text: str) -> int:
+        """Write, or forget the text."""
+        try:
+            return sys.stdout.write(text)
+        except OSError as error:
+            self._lost(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Send what was written."""
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            self._lost(error)
+
+    def isatty(self) -> bool:
+        """Whether somebody watches."""
+        return sys.stdout.isatty()
+
+    def fileno(self) -> int:
+        """The stream's own."""
+        return sys.stdout.fileno()
+
+    @property
+    def encoding(self) -> str:
+        """The stream's own."""
+        return sys.stdout.encoding
+
+    def _lost(self, error: OSError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            note(f"The report cannot be written: {error.strerror}.")
+        # Also what Python still holds back for it, which would fail once more at exit and change the exit code.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+class Report:
+    """Prints each result when it is there, or keeps them all for one JSON object.
+
+    Args:
+        as_json: print one object at the end, always of the same shape.
+        console: where to print; standard output unless given.
+    """
+
+    def __init__(self, *, as_json: bool, console: Console | None = None) -> None:
+        self._as_json = as_json
+        self._outlet = Outlet()
+        self._console = console or Console(file=self._outlet, highlight=False)  # type: ignore[arg-type] # all it uses
+        self._status = self._console.status("") if self._console.is_terminal and not as_json else None
+        self.results: list[Result] = []
+
+    def starting(self, check: Check) -> None:
+        """Say on a terminal what is being looked at."""
+        if self._status is not None:
+            self._status.update(check.question)
+            self._status.start()
+
+    def done(self, result: Result) -> None:
+        """Take a result, and print it."""
+        if self._status is not None:
+            self._status.stop()
+        self.results.append(result)
+        if not self._as_json and not _said_together(result):
+            self._row(result.status, _lines(result))
+
+    def end(self, code: int | None = None, message: str = "") -> int:
+        """Print what the results come to, and return the exit code.
+
+        Args:
+            code: in place of the one that follows from the results.
+            message: why the examination did not come to its end.
+        """
+        if self._status is not None:
+            self._status.stop()
+        code = exit_code(self.results) if code is None else code
+        if self._as_json:
+            checks = [dataclasses.asdict(one) for one in self.results]
+            self._outlet.write(json.dumps({"exitCode": code, "message": message, "checks": checks}) + "\n")
+            self._outlet.flush()
+            return code
+        together = (
+            ("skipped", AFTER_A_FINDING, "not made, for a request meets what is broken before:"),
+            ("unknown", NEEDS_SIGN_IN, "needs a sign-in, which failed:"),
+        )
+        for status, reason, text in together:
+            names = [one.name for one in self.results if one.status == status and one.seen.startswith(reason)]
+            if names:
+                self._row(status, [f"[dim]{text}[/] {', '.join(names)}"])
+        if message:
+            note(message)
+        else:
+            seconds = sum(one.seconds for one in self.results)
+            self._line(f"\n{_VERDICTS[code]} ({seconds:.1f} s)")
+        return code
+
+    def _row(self, status: str, lines: Sequence[str]) -> None:
+        if not self._console.is_terminal:
+            # A line for a line: nobody knows how wide the reader is, and an address that is wrapped is no address.
+            first, *rest = lines
+            self._line(f"{Text.from_markup(_SIGNS[status]).plain:<6}  {first}")
+            for line in rest:
+                self._line(f"        {line}")
+            return
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, width=6)
+        table.add_column(overflow="fold")
+        table.add_row(_SIGNS[status], "\n".join(lines))
+        self._console.print(table)
+
+    def _line(self, text: str) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _said_together(result: Result) -> bool:
+    """Whether the result is one of several that one line says."""
+    return result.seen.startswith(AFTER_A_FINDING) if result.status == "skipped" else result.seen == NEEDS_SIGN_IN
+
+
+def _lines(result: Result) -> list[str]:
+    """A result as text: what was checked, what was seen, and of a finding all that helps."""
+    if result.status == "skipped":
+        return [f"[bold]{result.name}[/]  [dim]{escape(result.seen)}[/]"]
+    lines = [f"[bold]{result.name}[/]  {result.question}  [dim]{result.seconds:.1f} s[/]", escape(result.seen)]
+    lines += [f"[yellow]not looked at:[/] {escape(missing)}" for missing in result.not_looked_at]
+    if result.status == "finding":
+        lines += [
+            f"[bold]why it matters:[/] {escape(result.why)}",
+            f"[bold]what to change:[/] {escape(result.change)}",
+            f"[bold]read:[/] docs/troubleshooting.md#{result.name}",
+            f"      {result.page}",
+        ]
+    return lines

@@ -1,0 +1,336 @@
+"""Each check names what it looks at when that is broken, and says "could not be checked" of everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client.doctor import check as check_module
+from client.doctor.answer import giver_of
+from client.doctor.check import Result
+from client.doctor.checks import CHECKS, front_door, limits, logs, reach
+from client.doctor.deployment import ORIGIN_HEADER, Throttle
+from client.errors import SignInError, UserPoolError
+from client.recording import Recording
+from client.signin import Tokens
+from local.gateway.throttle import Bucket
+from tests.client.doctor_world import (
+    CHALLENGE,
+    HANG,
+    PARAMETERS,
+    Request,
+    Strangers,
+    World,
+    by_runtime,
+    by_web_acl,
+    claims_of,
+    refusal,
+    reply,
+    said,
+    token,
+)
+
+NAMED = {check.name: check for check in CHECKS}
+# Two need an answer that takes its time, which the chain's own tests have.
+QUICK = [check for check in CHECKS if check.name not in ("streaming", "heartbeat", "hang-up")]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for what never comes, and strangers need no user pool."""
+    monkeypatch.setattr(front_door, "Strangers", Strangers)
+    monkeypatch.setattr(check_module, "BEGIN_SECONDS", 1.0)
+    monkeypatch.setattr(reach, "PATIENCE", 1.0)
+    monkeypatch.setattr(limits, "RECOVERY_SECONDS", 0.2)
+    monkeypatch.setattr(logs, "LOCAL_PATIENCE", 0.0)
+
+
+def look(name: str, world: World) -> Result:
+    return world.results(NAMED[name])[name]
+
+
+def test_a_stack_that_is_well_has_no_finding() -> None:
+    results = World().results(*QUICK)
+    assert {name: (one.status, one.seen) for name, one in results.items() if one.status != "ok"} == {}
+
+
+def post(world: World, answer: bytes, where: Callable[[Request], bool] = lambda _request: True) -> None:
+    """Answer every POST to the API so, or those of them that are chosen."""
+    world.answer = lambda request: answer if request.of_api and request.method == "POST" and where(request) else None
+
+
+def direct(world: World, answer: bytes, where: Callable[[Request], bool]) -> None:
+    world.answer = lambda request: answer if request.path.startswith("/runtimes/") and where(request) else None
+
+
+def api_answers(request_answer: bytes, method: str) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.answer = lambda request: request_answer if request.method == method else None
+
+    return change
+
+
+def changed(**attributes: Any) -> Callable[[World], None]:
+    return lambda world: vars(world).update(attributes)
+
+
+def deployed(**attributes: Any) -> Callable[[World], None]:
+    return lambda world: vars(world.deployment).update(attributes)
+
+
+def outputs(**changes: Any) -> Callable[[World], None]:
+    return lambda world: world.changes.update(changes)
+
+
+def together(*parts: Callable[[World], None]) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        for part in parts:
+            part(world)
+
+    return change
+
+
+def with_token(answer: bytes, sent: str | None) -> Callable[[World], None]:
+    return lambda world: post(world, answer, lambda request: request.token == sent)
+
+
+def with_claim(answer: bytes, name: str, value: str) -> Callable[[World], None]:
+    return lambda world: post(world, answer, lambda request: claims_of(request).get(name) == value)
+
+
+def directly(answer: bytes, where: Callable[[Request], bool]) -> Callable[[World], None]:
+    return lambda world: direct(world, answer, where)
+
+
+ACCOUNT_MAPPING = "integration.request.querystring.accountId"
+LOST = {name: value for name, value in PARAMETERS.items() if ORIGIN_HEADER not in name}
+MOVED = "https://bedrock-agentcore.eu-west-1.amazonaws.com/runtimes/agent-1/invocations"
+
+BROKEN: list[tuple[str, Callable[[World], None], str]] = [
+    # check, what is broken, what is said of it
+    ("outputs", api_answers(reply(302, location="https://sign-in.example/"), "GET"), "leads to https://sign-in"),
+    ("outputs", api_answers(reply(404), "GET"), "no x-amzn-requestid"),
+    ("outputs", api_answers(reply(200, x_amzn_requestid="r-1"), "GET"), "there is no such method"),
+    ("outputs", api_answers(HANG, "GET"), "takes the connection, and then"),
+    ("outputs", outputs(stackName=None, bypassProtection=None), "stackName, bypassProtection"),
+    ("outputs", outputs(region="eu-west-1"), "eu-west-1"),
+    ("outputs", outputs(runtimeId="agent-2"), "not that of the runtime agent-2"),
+    ("outputs", outputs(runtimeArn="arn:aws:iam::1:role/x"), "runtimeArn"),
+    ("outputs", outputs(qualifier="green"), "qualifier=green"),
+    ("outputs", outputs(userPoolId="us-east-1_other"), "discoveryUrl"),
+    ("outputs", outputs(webAclArn="arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/a/b"), "webAclArn"),
+    ("outputs", outputs(stageName="prod"), "not that of the stage prod"),
+    ("outputs", outputs(timeScale=0), "timeScale"),
+    ("sign-in", changed(clock_offset=300.0), "clock"),
+    ("sign-in", changed(tokens=Tokens(token(kid="k-2"), token("access"), "")), "k-2, which is not among"),
+    ("sign-in", changed(tokens=Tokens(token(client="client-2"), token("access"), "")), "aud is client-2"),
+    ("sign-in", changed(tokens=UserPoolError("Cognito cannot be reached.")), "cannot be reached"),
+    ("authorizer", with_token(said(), "a.b.c"), "a made-up token"),
+    ("authorizer", with_token(CHALLENGE, None), "only the runtime refuses"),
+    ("authorizer", with_claim(CHALLENGE, "token_use", "access"), "only the runtime refuses"),
+    ("authorizer", with_claim(CHALLENGE, "token_use", "id"), "the runtime refuses it (its 401"),
+    ("authorizer", with_claim(HANG, "token_use", "id"), "does not begin to answer"),
+    ("deployment", deployed(parameters=LOST), f"adds no {ORIGIN_HEADER}"),
+    ("deployment", deployed(undeployed={**PARAMETERS, "integration.request.header.X": "'y'"}), "header.X is not the"),
+    ("deployment", deployed(uri=MOVED), "eu-west-1"),
+    (
+        "deployment",
+        deployed(parameters={**PARAMETERS, "integration.request.querystring.qualifier": "'green'"}),
+        "qualifier green in place of DEFAULT",
+    ),
+    (
+        "deployment",
+        deployed(parameters={**PARAMETERS, "integration.request.querystring.accountId": "'1'"}),
+        "accountId",
+    ),
+    ("firewall", lambda world: post(world, said(), lambda request: "script" in request.query), "not a 403"),
+    (
+        "firewall",
+        lambda world: post(world, by_web_acl(403, "no"), lambda one: b"DROP" in one.body),
+        "A long prompt that quotes code",
+    ),
+    ("firewall", lambda world: post(world, said(), lambda request: len(request.body) > 65_536), "1 MB is let through"),
+    ("throttle", changed(bucket=None), "none was refused"),
+    ("throttle", changed(bucket=Bucket(0, 5)), "still refuses"),
+    ("throttle", deployed(bucket=None), "declares no throttle"),
+    ("front-door", directly(said(), lambda one: one.token is None), "without any token"),
+    ("front-door", directly(said(), lambda one: one.token is not None), "bypassProtection is origin-secret"),
+    (
+        "front-door",
+        together(deployed(parameters=LOST), directly(said(), lambda one: one.token is not None)),
+        "did not come through the API",
+    ),
+    (
+        "front-door",
+        directly(said(), lambda one: claims_of(one).get("aud") == "client-2"),
+        "The runtime lets the token of another app client",
+    ),
+    ("front-door", with_claim(CHALLENGE, "aud", "client-2"), "The API lets the token of another app client"),
+    ("front-door", with_claim(said(), "sub", "stranger"), "Another user is let into a session"),
+    ("cors", changed(refusal_headers={}), "The refusal (401) has no"),
+    ("cors", changed(preflight_headers="content-type"), "does not allow the headers authorization"),
+    ("cors", api_answers(refusal(401, "UNAUTHORIZED", "UnauthorizedException"), "OPTIONS"), "a browser sends it no"),
+    ("logs", deployed(line=None), "has no line"),
+    ("logs", deployed(line={"requestId": "r-1", "status": "200"}), "lacks responseTransferMode"),
+    ("logs", deployed(alarm_count=0), "There is no alarm"),
+]
+
+
+@pytest.mark.parametrize(("name", "break_it", "words"), BROKEN, ids=[f"{one[0]}:{one[2]}" for one in BROKEN])
+def test_what_is_broken_is_found(name: str, break_it: Callable[[World], None], words: str) -> None:
+    world = World()
+    break_it(world)
+    result = look(name, world)
+    assert result.status == "finding", result.seen
+    assert words in result.seen
+    assert result.why
+    assert result.change
+
+
+UNFORESEEN = {
+    "rate rule": by_web_acl(429, "Too many requests; try again in 5 minutes."),
+    "throttle": refusal(429, "THROTTLED", "TooManyRequestsException"),
+    "quota": refusal(429, "QUOTA_EXCEEDED", "LimitExceededException"),
+    "API key": refusal(403, "INVALID_API_KEY", "ForbiddenException"),
+    "integration": refusal(504, "INTEGRATION_FAILURE", "InternalServerErrorException"),
+    "runtime": by_runtime(429, "ThrottlingException"),
+    "stranger": reply(502, "<html>", content_type="text/html"),
+    "captive": reply(302, location="https://sign-in.example/"),
+    "nobody": b"\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", UNFORESEEN)
+def test_an_answer_that_a_check_does_not_look_for_is_no_finding(kind: str) -> None:
+    world = World()
+    world.deployment.bucket = Throttle(1000, 1)  # so that waiting for it takes no time
+    # Not what answers without a body: `outputs` looks at who that is.
+    post(world, UNFORESEEN[kind], lambda one: kind != "runtime" or may_pass(one))
+    # The agent behind the API does not answer: that is what `streaming` finds, and nothing else does.
+    checks = [check for check in CHECKS if check.name not in ("outputs", "streaming")]
+    results = world.results(*checks)
+    assert [(one.name, one.seen) for one in results.values() if one.status == "finding"] == []
+    unknown = {name for name, one in results.items() if one.status == "unknown"}
+    # That the runtime was asked at all answers what `authorizer` wants to know.
+    assert unknown >= {"hang-up", "firewall", "front-door", "cors"} | ({"authorizer"} if kind != "runtime" else set())
+
+
+def may_pass(request: Request) -> bool:
+    """Whether the runtime may see it: of anything else, its refusal tells that it was let through."""
+    claims = claims_of(request)
+    return claims.get("aud") == "client-1" and claims.get("token_use") == "id" and not request.query
+
+
+def test_a_gateway_without_an_answer_from_behind_is_a_finding_of_the_stream() -> None:
+    world = World()
+    post(world, UNFORESEEN["integration"])
+    result = look("streaming", world)
+    assert result.status == "finding"
+    assert "504" in result.seen
+
+
+def test_a_missing_api_key_is_named_with_what_to_set() -> None:
+    world = World()
+    post(world, UNFORESEEN["API key"])
+    assert "AGENT_STREAM_API_KEY" in look("authorizer", world).seen
+
+
+def test_the_rate_rule_is_named_with_when_it_ends() -> None:
+    world = World()
+    post(world, UNFORESEEN["rate rule"])
+    for name in ("firewall", "front-door", "throttle"):
+        result = look(name, world)
+        assert result.status == "unknown"
+        assert "rateWindowSeconds" in result.seen
+
+
+def test_a_throttle_that_lets_one_through_at_a_time_is_waited_for() -> None:
+    world = World()
+    world.deployment.bucket, world.bucket = Throttle(50, 1), Bucket(50, 1)
+    results = world.results(*QUICK)
+    assert {name: one.seen for name, one in results.items() if one.status != "ok"} == {}
+
+
+def test_a_sign_in_that_failed_is_tried_once_and_what_needs_no_token_is_looked_at() -> None:
+    world = World()
+    world.tokens = UserPoolError("Cognito cannot be reached.")
+    results = world.results(*QUICK, keep_going=False)
+    assert world.signed_in == 1
+    assert results["sign-in"].status == "finding"
+    assert results["deployment"].status == "ok"
+    assert {one.seen for one in results.values() if one.status == "unknown"} == {"needs a sign-in"}
+    # What a request meets without a token is still told.
+    world.refusal_headers = {}
+    assert look("cors", world).status == "finding"
+
+
+def test_a_user_who_may_not_sign_in_is_no_finding_about_the_stack() -> None:
+    world = World()
+    world.tokens = SignInError("Incorrect username or password.")
+    assert look("sign-in", world).status == "unknown"
+
+
+def test_a_mistake_of_the_doctors_own_is_no_finding() -> None:
+    world = World()
+    world.tokens = IndexError("list index out of range")
+    result = look("sign-in", world)
+    assert result.status == "unknown"
+    assert "IndexError: list index out of range" in result.seen
+
+
+@pytest.mark.parametrize(
+    ("setting", "status", "words"),
+    [("none", "ok", "as runtime.bypassProtection none allows"), (None, "unknown", "bypassProtection")],
+)
+def test_an_open_back_door_is_judged_by_the_setting(setting: str | None, status: str, words: str) -> None:
+    world = World()
+    world.changes["bypassProtection"] = setting
+    world.deployment.parameters = LOST
+    direct(world, said(), lambda request: claims_of(request).get("aud") == "client-1")
+    result = look("front-door", world)
+    assert (result.status, words in result.seen) == (status, True), result.seen
+
+
+def test_alarms_that_nobody_asked_for_are_not_missed_and_unread_ones_are_not_looked_at() -> None:
+    world = World()
+    world.deployment.alarm_count = 0
+    world.changes["alarms"] = False
+    assert look("logs", world).not_looked_at == ("alarms: the stack declares none (observability.alarms)",)
+    world.deployment.alarm_count = None
+    assert look("logs", world).not_looked_at == ("the alarms: Nobody may read them.",)
+
+
+def test_a_path_that_agentcore_does_not_know_is_not_taken_for_a_refused_token() -> None:
+    world = World()
+    post(world, by_runtime(401, "UnauthorizedException"), lambda one: claims_of(one).get("token_use") == "id")
+    world.answer = lambda request: (
+        reply(401, '{"message":"Missing Authentication Token"}', x_amzn_requestid="r-1")
+        if request.of_api and claims_of(request).get("token_use") == "id"
+        else None
+    )
+    result = look("authorizer", world)
+    assert result.status == "ok"
+    assert result.not_looked_at
+
+
+@given(
+    status=st.integers(0, 599),
+    headers=st.dictionaries(
+        st.sampled_from(["x-amzn-requestid", "x-amzn-errortype", "www-authenticate", "location"]),
+        st.text(alphabet="abcXYZ:,- ", max_size=20),
+    ),
+    body=st.binary(max_size=60) | st.sampled_from([b"[]", b'{"type": null}', b'{"type": ["x"]}', b"1"]),
+)
+def test_every_answer_has_a_giver(status: int, headers: dict[str, str], body: bytes) -> None:
+    recording = Recording("s", status=status, body=body)
+    recording.headers.update(headers)
+    giver = giver_of(recording)
+    assert (giver == "agent") == (status == 200)
+    assert (giver == "nobody") == (status == 0)
+    # Without API Gateway's marks, nothing is said of a layer that would have left them.
+    if not headers and status not in (0, 200, 401, 403, 409, 413, 424, 429):
+        assert giver == "stranger"
