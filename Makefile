@@ -18,6 +18,7 @@ help: ## list the targets
 setup: .venv/installed ## create .venv with everything pinned
 
 .venv/installed: requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) on the PATH: install Python 3.11 or newer, or run make PYTHON=/path/to/python3.11"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed and $(PYTHON) is older: run make PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "Installing the pinned packages into .venv ..."
 	@$(PYTHON) -m venv .venv

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from local import ROOT
@@ -53,3 +55,39 @@ async def start_agent(
         cwd=ROOT,
         environment={**environment, "AGENT_PORT": str(port)},
     )
+
+
+@asynccontextmanager
+async def prepared_agent(
+    port: int, environment: Mapping[str, str], *, log: Path, module: str
+) -> AsyncIterator[tuple[Child, Callable[[], None]]]:
+    """An agent whose sources are loaded, and a function that lets it listen. It is stopped if the block fails.
+
+    Raises:
+        ProgramError: when the sources cannot be loaded.
+    """
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.setblocking(False)
+        with theirs:
+            child = await Child.start(
+                "agent",
+                [sys.executable, "-m", "local.held", module],
+                log=log,
+                cwd=ROOT,
+                environment={**environment, "AGENT_PORT": str(port)},
+                stdin=theirs.fileno(),
+            )
+
+        async def loaded() -> bool:
+            try:
+                return bool(ours.recv(1))
+            except BlockingIOError:
+                return False
+
+        await child.until(loaded)
+        try:
+            yield child, lambda: ours.sendall(b".")
+        except BaseException:
+            await child.stop()
+            raise

@@ -10,28 +10,27 @@ import asyncio
 import dataclasses
 import importlib.util
 import json
-import os
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 from local import ROOT
-from local.agent_process import agent_environment, start_agent
+from local.agent_process import agent_environment, prepared_agent, start_agent
 from local.evaluate import read_settings
 from local.faults import Fault
+from local.files import forget, write_private
 from local.graph import Graph, ProgramError
-from local.network import LOOPBACK, AddressBook, Ports
+from local.network import LOOPBACK, Ports, choose_ports
+from local.outputs import addresses_of, located
 from local.processes import Child, bare_environment
 from local.provision import Provisioned, Provisioner
 from local.supervisor import Supervisor
 
-USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
+__all__ = ["Chain", "Options", "running", "together", "write_private"]
 
-ADDRESSES = ("apiUrl", "invokeUrl", "discoveryUrl", "loginUrl", "runtimeUrl")
-"""Outputs that a client connects to; `issuer` is a name and stays as AWS writes it."""
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Options:
     Attributes:
         stack: whose graph to serve.
         folder: where graph, outputs and logs go.
-        ports: ports asked for, by name as in `USUAL_PORTS`; the others are chosen.
+        ports: ports asked for, by name as in `local.network.USUAL_PORTS`; the others are chosen.
         model: what the agent answers with, in place of the stack's model.
         time_scale: AWS's time limits are divided by this.
         sessions: how many sessions may each have an agent process of their own; 0 for one process for all.
@@ -66,7 +65,7 @@ class Chain:
         self._reserved = Ports()
         self.ports = choose_ports(options.ports, self._reserved)
         self._standby: Provisioner | None = None
-        self.graph: Graph
+        self._served: Provisioned
         self.outputs: dict[str, Any] = {}
 
     async def start(self) -> None:
@@ -80,7 +79,7 @@ class Chain:
         if importlib.util.find_spec("ministack") is None:
             raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
         endpoint = self.url("emulator")
-        async with _together() as group:
+        async with together() as group:
             group.create_task(self._start_emulator())
             provisioning = group.create_task((await Provisioner.start()).provision(options.stack, endpoint))
         await self._serve(provisioning.result())
@@ -88,51 +87,79 @@ class Chain:
     async def _serve(self, provisioned: Provisioned) -> None:
         """Start what stands on the graph."""
         options = self._options
-        self.graph = provisioned.graph
+        self._served = provisioned
         fault = options.fault
         resources = fault.resources(self.graph) if fault else self.graph
         write_private(options.folder / "graph.json", resources.to_json())
         served_by_gateway = fault.gateway(self.graph) if fault and fault.gateway else self.graph
         served_by_runtime = fault.runtime(self.graph) if fault and fault.runtime else self.graph
-        async with _together() as group:
+        async with together() as group:
             if not options.sessions and "agent" not in self.processes:
                 group.create_task(self._start_agent())
             group.create_task(self._start_runtime(served_by_runtime))
             group.create_task(self.start_gateway("gateway", served_by_gateway))
-        self.outputs = self._outputs(provisioned)
+        self.outputs = self._outputs()
         write_private(options.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
 
-    async def restart_agent(self) -> None:
-        """Serve the agent's present sources; where sessions are isolated, those that come from now on.
+    async def restart_agent(self) -> list[str]:
+        """Serve the agent's present sources, and return what was restarted.
+
+        The agent that is up serves until the other has loaded its sources; then one ends and the other listens, on the
+        port that the runtime knows. Where sessions are isolated nothing is restarted: one that is open keeps the code
+        it started with, as in AgentCore.
 
         Raises:
-            ProgramError: when it does not start; the rest stays up.
+            ProgramError: when the sources cannot be loaded, and the agent that is up stays; or when what was loaded
+                does not start, and then there is none: see `missing`.
         """
         if self._options.sessions:
-            return  # a session keeps the code it started with, as in AgentCore
-        await self._supervisor.end("agent")
-        await self._start_agent()
+            return []
+        port, environment = self.ports["agent"], self._agent_environment()
+        log = self._fresh_log("agent-restarted")
+        async with prepared_agent(port, environment, log=log, module=self._agent_module) as (child, run):
+            await self._supervisor.end("agent")
+            child.log = log.replace(log.with_name("agent.log"))
+            run()
+            await child.healthy(port, "/ping")
+            self._supervisor.adopt(child)
+        return ["agent"]
 
-    async def restart_graph(self) -> None:
-        """Serve what the program declares now; users, tokens and addresses stay where the user pool does.
+    async def restart_graph(self) -> list[str]:
+        """Serve what the program declares now, and return what was restarted: nothing when that is as before.
+
+        Users, tokens and addresses stay where the user pool does.
 
         Raises:
-            ProgramError: when the program cannot be evaluated; what was served stays up.
+            ProgramError: when the program cannot be evaluated, or what it declares cannot be served; the graph that
+                was served is served again. What even so is not up is in `missing`.
         """
-        user = (self.outputs["demoUsername"], self.outputs["demoPassword"])
-        served = self._options.folder / "graph.json"
+        before = self._served
         provisioner, self._standby = self._standby or await Provisioner.start(), None
         try:
             provisioned = await provisioner.provision(
-                self._options.stack, self.url("emulator"), served=served, user=user
+                self._options.stack,
+                self.url("emulator"),
+                served=self._options.folder / "graph.json",
+                user=(before.username, before.password),
             )
-            if provisioned.graph != self.graph:
-                before, self.graph = self._agent_environment(), provisioned.graph
-                same = before == self._agent_environment()  # then the agent, and what it remembers, can stay
-                await self._supervisor.end("gateway", "runtime", *(() if same else ("agent",)))
-                await self._serve(provisioned)
+            if provisioned.graph == before.graph and not self.missing:
+                return []
+            try:
+                return await self._exchange(provisioned)
+            except ProgramError:
+                await self._exchange(before)
+                raise
         finally:
             await self.stand_by()
+
+    async def _exchange(self, provisioned: Provisioned) -> list[str]:
+        """Serve another graph; the agent, and what it remembers, stays where its environment does."""
+        environment, self._served = self._agent_environment(), provisioned
+        changed = [] if self._options.sessions or environment == self._agent_environment() else ["agent"]
+        names = [*changed, "runtime", "gateway"]
+        await self._supervisor.end(*names)
+        await self._serve(provisioned)
+        return names
 
     async def stand_by(self) -> None:
         """Have a process ready for the next `restart_graph`, with its imports done."""
@@ -166,6 +193,11 @@ class Chain:
         return self.url(name)
 
     @property
+    def graph(self) -> Graph:
+        """What the program declares."""
+        return self._served.graph
+
+    @property
     def folder(self) -> Path:
         """Where outputs, graphs and logs are."""
         return self._options.folder
@@ -175,9 +207,19 @@ class Chain:
         """The process id of every child, by name."""
         return self._supervisor.processes
 
-    async def first_failure(self) -> str:
-        """Wait until a child stops by itself, and return why in one sentence."""
-        return await self._supervisor.first_death()
+    @property
+    def missing(self) -> list[str]:
+        """The parts that should be up and are not, because they could not be restarted."""
+        parts = ("emulator", *(() if self._options.sessions else ("agent",)), "runtime", "gateway")
+        return [name for name in parts if name not in self.processes]
+
+    async def while_up(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work; it is cancelled when a part of the chain stops by itself meanwhile.
+
+        Raises:
+            ChildEndedError: with a sentence about the part.
+        """
+        return await self._supervisor.while_up(work)
 
     async def stop(self) -> None:
         """Stop every child."""
@@ -185,8 +227,7 @@ class Chain:
         if self._standby is not None:
             await self._standby.close()
         self._reserved.release()
-        for name in ("outputs.json", "tokens.json"):  # of no use without the user pool
-            (self.folder / name).unlink(missing_ok=True)
+        forget(self.folder)
 
     async def _start_emulator(self) -> None:
         port = str(self.ports["emulator"])
@@ -197,15 +238,13 @@ class Chain:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        child = await self._start("emulator", [sys.executable, "-m", "ministack"], environment)
-        await child.listening(self.ports["emulator"])
+        await self._start("emulator", [sys.executable, "-m", "ministack"], environment)
 
     async def _start_agent(self) -> None:
-        log = self._options.folder / "logs" / "agent.log"
-        log.unlink(missing_ok=True)
+        log = self._fresh_log("agent")
         child = await start_agent(self.ports["agent"], self._agent_environment(), log=log, module=self._agent_module)
-        self._supervisor.adopt(child)
         await child.healthy(self.ports["agent"], "/ping")
+        self._supervisor.adopt(child)
 
     def _agent_environment(self) -> dict[str, str]:
         options = self._options
@@ -235,79 +274,45 @@ class Chain:
         path = self._options.folder / f"{name}-graph.json"
         write_private(path, graph.to_json())
         argv = [sys.executable, "-m", f"local.{module or name}", "--graph", str(path), "--port", str(self.ports[name])]
-        for host, url in self._addresses().hosts.items():
+        for host, url in addresses_of(self.graph, self.url).hosts.items():
             argv += ["--address", f"{host}={url}"]
-        child = await self._start(name, [*argv, *arguments], {})
-        await child.listening(self.ports[name])
+        await self._start(name, [*argv, *arguments], {})
 
-    async def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> Child:
-        log = self._options.folder / "logs" / f"{name}.log"
-        log.unlink(missing_ok=True)
+    async def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> None:
+        """Start a part and look after it once it listens on its port; one that never does is stopped again."""
+        log = self._fresh_log(name)
         child = await Child.start(name, argv, log=log, cwd=ROOT, environment={**bare_environment(), **environment})
+        await child.listening(self.ports[name])
         self._supervisor.adopt(child)
-        return child
+
+    def _fresh_log(self, name: str) -> Path:
+        log = self.folder / "logs" / f"{name}.log"
+        log.unlink(missing_ok=True)
+        return log
 
     def url(self, name: str) -> str:
         """The address of a part on loopback, without a trailing slash."""
         return f"http://{LOOPBACK}:{self.ports[name]}"
 
-    def _addresses(self) -> AddressBook:
-        region, outputs = self.graph.region, self.graph.outputs
-        hosts = {
-            f"cognito-idp.{region}.amazonaws.com": "emulator",
-            f"bedrock-agentcore.{region}.amazonaws.com": "runtime",
-            str(urlsplit(outputs["loginUrl"]).hostname): "emulator",
-            str(urlsplit(outputs["apiUrl"]).hostname): "gateway",
-        }
-        return AddressBook({host: self.url(name) for host, name in hosts.items()})
-
-    def _outputs(self, provisioned: Provisioned) -> dict[str, Any]:
-        """The stack's outputs as a client needs them: what it connects to is on loopback."""
-        addresses = self._addresses()
-        located = {name: addresses.locate(self.graph.outputs[name]) for name in ADDRESSES}
+    def _outputs(self) -> dict[str, Any]:
         outputs = {
-            **self.graph.outputs,
-            **located,
+            **located(self.graph.outputs, addresses_of(self.graph, self.url)),
             "endpointUrl": self.url("emulator"),
-            "demoUsername": provisioned.username,
-            "demoPassword": provisioned.password,
+            "demoUsername": self._served.username,
+            "demoPassword": self._served.password,
             "timeScale": self._options.time_scale,
         }
         return dict(self._options.fault.outputs(outputs)) if self._options.fault else outputs
 
 
 @asynccontextmanager
-async def _together() -> AsyncIterator[asyncio.TaskGroup]:
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
     """A task group whose first failure is raised as itself, after the other tasks are cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
     except* ProgramError as failures:
         raise failures.exceptions[0] from None
-
-
-def choose_ports(asked: Mapping[str, int], reserved: Ports) -> dict[str, int]:
-    """A port for every part: the one asked for, the usual one where it is free, any free one otherwise.
-
-    Raises:
-        ProgramError: when a port that was asked for is in use.
-    """
-    for name, port in asked.items():
-        if not reserved.take(port):
-            raise ProgramError(
-                f"Port {port} is in use: choose another --{name}-port, or leave it out to have one chosen."
-            )
-    return {name: asked.get(name) or reserved.choose(usual) for name, usual in USUAL_PORTS.items()}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner alone: outputs hold a password, graphs hold secrets."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.unlink(missing_ok=True)
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib cannot set a mode on creation
-        file.write(text)
-    draft.replace(path)
 
 
 @asynccontextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,15 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 from client.errors import ClientError
+from client.flow import pieces
 from client.outputs import Outputs
+from client.recording import Mark
 from client.signin import sign_in
 from client.stream import ask
 from local.chain import Chain, Options, running
 from local.graph import Graph, ProgramError
+from local.processes import ChildEndedError
 
 PROMPT = "Why do words that stream feel faster?"
-SAME_ARRIVAL_SECONDS = 0.005
-"""Events closer together than this came in one piece: a person cannot see, and a network need not keep, the gap."""
 
 
 class Measured(NamedTuple):
@@ -33,21 +34,30 @@ class Measured(NamedTuple):
 
 
 async def show(stack: str) -> None:
-    """Run the demonstration; leaves nothing running and nothing written.
+    """Run the demonstration; leaves nothing running, and nothing written unless a log tells why it failed.
 
     Raises:
         ProgramError: with a sentence about what is at fault.
+        ChildEndedError: with a sentence about the part of the chain that died.
     """
     console = Console(highlight=False)
     began = time.monotonic()
-    console.print(f"Bringing up the {stack} stack on loopback: Cognito, API Gateway, AgentCore, agent ...")
-    with tempfile.TemporaryDirectory(prefix="agent-stream-") as folder:
-        async with running(Options(stack=stack, folder=Path(folder))) as chain:
+    console.print(f"Bringing up the {stack} stack: Cognito, API Gateway, AgentCore, agent ...")
+    folder = Path(tempfile.mkdtemp(prefix="agent-stream-"))
+    told = ""
+    try:
+        async with running(Options(stack=stack, folder=folder)) as chain:
             console.print(f"Up after {time.monotonic() - began:.1f} s. Signing {chain.outputs['demoUsername']} in ...")
-            try:
-                await _compare(console, chain)
-            except ClientError as error:
-                raise ProgramError(str(error)) from None
+            await chain.while_up(_compare(console, chain))
+    except ClientError as error:
+        told = f"{error} The logs are in {folder / 'logs'}."
+        raise ProgramError(told) from None
+    except (ProgramError, ChildEndedError) as error:
+        told = str(error)
+        raise
+    finally:
+        if str(folder) not in told:
+            shutil.rmtree(folder)
 
 
 async def _compare(console: Console, chain: Chain) -> None:
@@ -76,14 +86,15 @@ def buffered(graph: Graph) -> Graph:
 
 
 async def _listen(console: Console, url: str, id_token: str) -> Measured:
-    times: list[float] = []
-    async for arrival in ask(url, id_token, PROMPT):
-        if arrival.text:
-            console.print(arrival.text, end="", markup=False, soft_wrap=True)
-            times.append(arrival.seconds)
-    console.print()
-    pieces = 1 + sum(after - before > SAME_ARRIVAL_SECONDS for before, after in pairwise(times))
-    return Measured(times[0], times[-1], pieces)
+    words: list[Mark] = []
+    try:
+        async for arrival in ask(url, id_token, PROMPT):
+            if arrival.text:
+                console.print(arrival.text, end="", markup=False, soft_wrap=True)
+                words.append(Mark(arrival.seconds, "word", arrival.text))
+    finally:
+        console.print()
+    return Measured(words[0].seconds, words[-1].seconds, pieces(words))
 
 
 def _table(streamed: Measured, held_back: Measured) -> Table:

@@ -11,7 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,17 @@ def stack_file(stack: str) -> Path:
     Raises:
         ProgramError: when there is none, naming those there are.
     """
-    path = ROOT / f"Pulumi.{stack}.yaml"
-    if path.exists():
-        return path
-    known = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
-    raise ProgramError(f"There is no stack {stack!r}: known are {', '.join(known)}; add Pulumi.{stack}.yaml for more.")
+    known = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in ROOT.glob("Pulumi.*.yaml")}
+    if stack in known:
+        return known[stack]
+    raise ProgramError(
+        f"There is no stack {_brief(stack)!r}: known are {', '.join(sorted(known))}; "
+        "each is a file Pulumi.<stack>.yaml."
+    )
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 def read_settings(stack: str) -> dict[str, str]:
@@ -45,13 +51,19 @@ def read_settings(stack: str) -> dict[str, str]:
     """
     path = stack_file(stack)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        settings: dict[str, Any] = content.get("config") or {}
-        items = list(settings.items())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
-        reason = str(error).replace("\n", " ")
-        raise ProgramError(f"{path.name} cannot be read as a stack's settings ({reason}); mend it first.") from None
-    return {str(key): _as_text(value) for key, value in items}
+        content = _keys(yaml.safe_load(path.read_text(encoding="utf-8")), "its top")
+        settings = _keys(content.get("config"), "what is below `config:`")
+        return {str(key): _as_text(value) for key, value in settings.items()}
+    # An anchor inside itself and a hundred brackets within each other are YAML; a date as a key is not JSON.
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ProgramError(f"{path.name} cannot be read as a stack's settings ({reason}): mend it first.") from None
+
+
+def _keys(value: Any, what: str) -> dict[Any, Any]:
+    if not isinstance(value, dict | None):
+        raise TypeError(f"{what} must be keys, such as `config:` and below it `aws:region: eu-west-1`")
+    return value or {}
 
 
 def _as_text(value: Any) -> str:
@@ -85,7 +97,11 @@ def evaluate(
         with warnings.catch_warnings():
             # Importing a provider's module warns of its deprecated resources, whether the program uses them or not.
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pulumi_\w+\.")
-            return run_program(project, stack, values, provider, preview=preview)
+            try:
+                with redirect_stdout(sys.stderr):  # what the program prints is not part of what is asked for
+                    return run_program(project, stack, values, provider, preview=preview)
+            except SystemExit as stop:
+                raise ProgramError(f"The program exits ({stop.code}) where it should reach its end.") from None
 
 
 @contextmanager
@@ -108,6 +124,9 @@ def _without_collecting() -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """``python -m local.evaluate STACK``: the graph as JSON on standard output; 2 when it cannot be had."""
+    if len(arguments) != 1:
+        print("Say which stack: `python -m local.evaluate STACK`.", file=sys.stderr)
+        return 2
     (stack,) = arguments
     try:
         print(evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", ""))).to_json())

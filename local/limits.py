@@ -22,6 +22,8 @@ UNSERVED = {
 def not_emulated(graph: Graph) -> list[str]:
     """A line for everything that the graph declares and the local run leaves out."""
     acl = web_acl_from_graph(graph)
-    rules = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
+    lines = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
+    if any(api.inputs.get("policy") for api in graph.all("aws:apigateway/restApi:RestApi")):
+        lines.append("the API's resource policy: every caller on loopback may call")
     declared = {resource.type for resource in graph.resources}
-    return rules + [line for type_, line in UNSERVED.items() if type_ in declared]
+    return lines + [line for type_, line in UNSERVED.items() if type_ in declared]

@@ -6,13 +6,20 @@ import dataclasses
 import fcntl
 import os
 import socket
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
+from local.graph import ProgramError
+
 LOOPBACK = "127.0.0.1"
+
+USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
+
+
+LOCKS = Path("/tmp", f"agent-stream-ports-{os.getuid()}")  # noqa: S108 - a folder that no other user can write to
+"""Not in TMPDIR: ports are the machine's, and two shells may differ in it."""
 
 
 class UnknownHostError(Exception):
@@ -73,25 +80,35 @@ class Ports:
     """Loopback ports that one chain uses and no other chain of this user chooses meanwhile.
 
     A port is free until its server listens, a second or two after it was chosen; two chains that start together would
-    choose the same. A lock for each chosen port, which dies with its process, keeps them apart.
+    choose the same. A locked file for each chosen port keeps them apart; the lock dies with its process.
     """
 
     def __init__(self) -> None:
-        self._locks: list[IO[str]] = []
+        self._locks: dict[Path, IO[str]] = {}
 
     def take(self, port: int) -> bool:
-        """Take this port if it is free."""
+        """Take this port if it is free.
+
+        Raises:
+            ProgramError: when no lock can be made.
+        """
         if not is_free(port):
             return False
-        folder = Path(tempfile.gettempdir(), f"agent-stream-ports-{os.getuid()}")
-        folder.mkdir(mode=0o700, exist_ok=True)
-        lock = (folder / str(port)).open("w", encoding="ascii")
+        try:
+            LOCKS.mkdir(mode=0o700, exist_ok=True)
+            path = LOCKS / str(port)
+            lock = path.open("w", encoding="ascii")
+        except OSError as error:
+            raise ProgramError(f"{LOCKS} cannot hold the locks of ports ({error.strerror}): move it away.") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
             return False
-        self._locks.append(lock)
+        if not _is_at(lock, path):  # its holder removed it between our opening and our locking it
+            lock.close()
+            return self.take(port)
+        self._locks[path] = lock
         return True
 
     def choose(self, usual: int | None = None) -> int:
@@ -104,6 +121,31 @@ class Ports:
 
     def release(self) -> None:
         """Let others have them."""
-        for lock in self._locks:
+        for path, lock in self._locks.items():
+            path.unlink(missing_ok=True)
             lock.close()
         self._locks.clear()
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def choose_ports(asked: Mapping[str, int], reserved: Ports) -> dict[str, int]:
+    """A port for every part: the one asked for, the usual one where it is free, any free one otherwise.
+
+    Raises:
+        ProgramError: when a port that was asked for is in use, or asked for twice.
+    """
+    for name, port in asked.items():
+        same = [f"--{other}-port" for other, number in asked.items() if number == port]
+        if len(same) > 1:
+            raise ProgramError(f"{' and '.join(same)} are both {port}: give each part a port of its own.")
+        if not reserved.take(port):
+            raise ProgramError(
+                f"Port {port} is in use: choose another --{name}-port, or leave it out to have one chosen."
+            )
+    return {name: asked.get(name) or reserved.choose(usual) for name, usual in USUAL_PORTS.items()}

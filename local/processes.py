@@ -31,6 +31,10 @@ def bare_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
 
 
+class ChildEndedError(Exception):
+    """A child that was up ended though nobody told it to; the message is a sentence with its last words."""
+
+
 @dataclasses.dataclass(slots=True)
 class Child:
     """A running child process.
@@ -46,20 +50,27 @@ class Child:
 
     @classmethod
     async def start(
-        cls, name: str, argv: Sequence[str], *, log: Path, cwd: Path, environment: Mapping[str, str]
+        cls,
+        name: str,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        cwd: Path,
+        environment: Mapping[str, str],
+        stdin: int = asyncio.subprocess.DEVNULL,
     ) -> Child:
         """Start a process in a session of its own, so that Ctrl-C reaches only the one that supervises."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *argv,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=output,
                 cwd=cwd,
                 env=dict(environment),
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent,
             )
         return cls(name, process, log)
 
@@ -69,7 +80,7 @@ class Child:
         Raises:
             ProgramError: when it ends before.
         """
-        await self._until(lambda: _accepts(port))
+        await self.until(lambda: _accepts(port))
 
     async def healthy(self, port: int, path: str) -> None:
         """Return when the child answers a GET with 200.
@@ -77,9 +88,14 @@ class Child:
         Raises:
             ProgramError: when it ends before.
         """
-        await self._until(lambda: _answers(port, path))
+        await self.until(lambda: _answers(port, path))
 
-    async def _until(self, ready: Callable[[], Awaitable[bool]]) -> None:
+    async def until(self, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Return when the child is ready; one that is not, or that nobody waits for any more, is stopped.
+
+        Raises:
+            ProgramError: when it ends before, or takes too long.
+        """
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await ready():
@@ -87,9 +103,13 @@ class Child:
                         raise ProgramError(self.obituary())
                     await asyncio.sleep(0.02)
         except TimeoutError:
+            await self.stop()
             raise ProgramError(
                 f"The {self.name} was not ready after {START_SECONDS:g} s; its log is {self.log}."
             ) from None
+        except BaseException:
+            await self.stop()
+            raise
 
     def obituary(self) -> str:
         """Why the child is no more, in one sentence, with its last words."""
@@ -112,8 +132,10 @@ class Child:
             os.killpg(self.process.pid, number)
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent() -> None:
+    """For a child to run before its program: it gets SIGTERM when its parent dies, however that comes. Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def _accepts(port: int) -> bool:

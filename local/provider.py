@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -136,16 +137,21 @@ def cognito_client(endpoint: str, region: str, *, patience: float = 10.0) -> Cog
         ProgramError: when it does not.
     """
     import boto3  # noqa: PLC0415 - half a second that a plain look at the graph need not pay
+    import botocore.session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import EndpointConnectionError, HTTPClientError  # noqa: PLC0415
 
-    client = boto3.client(
+    # What the user set for AWS has no say here. A variable is its key in a file, in the environment, a default, a cast.
+    session = botocore.session.Session(
+        session_vars={"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    )
+    client = boto3.Session(botocore_session=session).client(
         "cognito-idp",
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id="local",
         aws_secret_access_key="local",  # noqa: S106 - the emulator checks none; no real key may be sent by accident
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10),
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10, proxies={}),
     )
     deadline = time.monotonic() + patience
     while True:

@@ -1,9 +1,9 @@
 """Makes the declared user pool exist in the emulator, and a demo user in it, in a process of its own.
 
 ``python -m local.provision [MODULE ...]`` imports those modules of the AWS provider, reads one line of JSON (``stack``,
-``endpoint``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``. Apart, because Pulumi keeps its
-state in the process and its imports are of no use to the supervisor; and by line, so that a process may stand ready
-with its seconds of imports done.
+``endpoint``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``, or ``{"refused": sentence}``, as
+its last line. Apart, because Pulumi keeps its state in the process and its imports are of no use to the supervisor; and
+by line, so that a process may stand ready with its seconds of imports done.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from typing import Any, NamedTuple
 from local import ROOT
 from local.evaluate import evaluate, read_settings
 from local.graph import Answer, Graph, ProgramError
-from local.processes import bare_environment
+from local.outputs import check_outputs
+from local.processes import bare_environment, die_with_parent
 from local.provider import EmulatorProvider
 
 DEMO_USERNAME = "demo@example.com"
 
-REFUSED = 2
-"""The exit code of a process that explained itself in a sentence."""
+PROVISION_SECONDS = 60.0
+"""A program that has not ended after this long never will, even on a slow and busy machine."""
 
 
 class Provisioned(NamedTuple):
@@ -53,6 +54,8 @@ class Provisioner:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
         )
         return cls(process)
 
@@ -72,16 +75,24 @@ class Provisioner:
         """
         asked = json.dumps({"stack": stack, "endpoint": endpoint, "served": str(served) if served else None})
         try:
-            output, complaint = await self._process.communicate(f"{asked}\n".encode())
-        except asyncio.CancelledError:
+            async with asyncio.timeout(PROVISION_SECONDS):
+                output, said = await self._process.communicate(f"{asked}\n".encode())
+        except TimeoutError:
+            raise ProgramError(
+                f"The program did not end within {PROVISION_SECONDS:g} s: run `python -m local.evaluate {stack}` and "
+                "see what it waits for."
+            ) from None
+        finally:
             await self.close()
-            raise
-        if self._process.returncode == REFUSED:
-            raise ProgramError(complaint.decode(errors="replace").strip())
+        text = said.decode(errors="replace").strip()
         if self._process.returncode:
-            last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
+            last = text.rpartition("\n")[2] or f"exit code {self._process.returncode}, and not a word"
             raise ProgramError(f"The program failed ({last}): run `python -m local.evaluate {stack}` to see where.")
-        result = json.loads(output)
+        if text:
+            print(text, file=sys.stderr)  # what the program printed
+        result = json.loads(output.splitlines()[-1])
+        if "refused" in result:
+            raise ProgramError(result["refused"])
         username, password = result["user"] or user or ("", "")
         return Provisioned(Graph.from_json(result["graph"]), username, password)
 
@@ -110,7 +121,7 @@ class KeepingProvider:
 
 
 def main(modules: list[str]) -> int:
-    """Provision what the line asks for, print the result; `REFUSED` and a sentence when that cannot be done."""
+    """Provision what the line asks for and print the result, or the sentence that says why it cannot be done."""
     for name in modules:
         hasattr(importlib.import_module(f"pulumi_aws.{name}"), "__all__")  # a look inside makes a lazy module load
     line = sys.stdin.readline()
@@ -122,12 +133,13 @@ def main(modules: list[str]) -> int:
         emulator = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""))
         before = Graph.from_json(Path(served).read_text(encoding="utf-8")) if served else None
         graph = evaluate(stack, KeepingProvider(emulator, before) if before else emulator)
+        check_outputs(graph)
         pool = graph.one("aws:cognito/userPool:UserPool").id
         known = before is not None and before.one("aws:cognito/userPool:UserPool").id == pool
         user = None if known else (DEMO_USERNAME, _create_demo_user(emulator, pool))
     except ProgramError as error:
-        print(error, file=sys.stderr)
-        return REFUSED
+        print(json.dumps({"refused": str(error)}))
+        return 0
     print(json.dumps({"graph": graph.to_json(), "user": user}))
     return 0
 

@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -15,6 +16,9 @@ from typing import IO, Any, Self
 from local.graph import ProgramError
 
 STOP_SECONDS = 15.0
+
+MOMENT_SECONDS = 0.5
+"""Longer than another process takes between locking the file and writing to it, or looks at the lock."""
 
 
 class Claim:
@@ -25,20 +29,28 @@ class Claim:
 
     @classmethod
     def take(cls, folder: Path) -> Claim:
-        """Claim the folder.
+        """Claim the folder; from now on `read_state` finds a chain that is ``starting``.
 
         Raises:
-            ProgramError: when another process holds it.
+            ProgramError: when another process holds it, or it cannot be written to.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "state.json").open("a+", encoding="utf-8")
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            raise ProgramError("The local chain is up already: run `python -m local down` first.") from None
-        file.truncate(0)
-        return cls(file)
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / "state.json").open("a+", encoding="utf-8")
+        except OSError as error:
+            raise _unusable(folder, error) from None
+        deadline = time.monotonic() + MOMENT_SECONDS
+        while not _locked(file, fcntl.LOCK_EX):
+            if time.monotonic() > deadline:  # before, it may be somebody who only looks
+                file.close()
+                raise ProgramError(
+                    "The local chain is up already, or starting: run `python -m local down` first, or name another "
+                    "--folder."
+                )
+            time.sleep(0.01)
+        claim = cls(file)
+        claim.describe({"state": "starting"})
+        return claim
 
     def describe(self, state: Mapping[str, Any]) -> None:
         """Write down what is up, for `read_state`."""
@@ -56,31 +68,60 @@ class Claim:
         self._file.close()
 
     @staticmethod
-    def stop_holder(folder: Path) -> None:
-        """Ask the holder to end, and wait until it has.
+    def stop_holder(folder: Path) -> bool:
+        """Ask the holder to end, and wait until it has; False when there is none.
 
         Raises:
             ProgramError: when it does not end.
         """
         state = read_state(folder)
-        deadline = time.monotonic() + STOP_SECONDS
-        if state is not None:
+        if state is None:
+            return False
+        with suppress(ProcessLookupError):
             os.kill(state["pid"], signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
         while read_state(folder) is not None:
             if time.monotonic() > deadline:
-                raise ProgramError(f"Process {state and state['pid']} does not end: kill it by hand.")
+                raise ProgramError(f"Process {state['pid']} does not end: kill it by hand (kill -9 {state['pid']}).")
             time.sleep(0.05)
+        return True
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:
-    """What the holder of the folder wrote down; None when nobody holds it, or it is still starting."""
+    """What the holder of the folder wrote down; None when nobody holds it.
+
+    Its ``state`` is ``starting`` or ``up``, its ``pid`` the holder's.
+
+    Raises:
+        ProgramError: when the folder cannot be looked into.
+    """
     try:
         with (folder / "state.json").open(encoding="utf-8") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                state: dict[str, Any] | None = json.loads(file.read() or "null")
-                return state
+            deadline = time.monotonic() + MOMENT_SECONDS
+            while not _locked(file, fcntl.LOCK_SH):
+                file.seek(0)
+                try:
+                    state: dict[str, Any] = json.load(file)
+                except ValueError:  # it is being written
+                    if time.monotonic() > deadline:
+                        raise ProgramError(f"{folder} is held by a process that does not say who it is.") from None
+                    time.sleep(0.01)
+                else:
+                    return state
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unusable(folder, error) from None
     return None
+
+
+def _locked(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _unusable(folder: Path, error: OSError) -> ProgramError:
+    return ProgramError(f"{folder} cannot be the chain's folder ({error.strerror}): name another with --folder.")

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-from local.processes import Child
+from local.processes import Child, ChildEndedError
+
+NOTICE_SECONDS = 0.5
+"""Work that fails because a child died may fail before the death is noticed; it is, within this time."""
+
+T = TypeVar("T")
 
 
 class Supervisor:
@@ -21,7 +28,7 @@ class Supervisor:
         return {name: child.process.pid for name, child in self._children.items()}
 
     def adopt(self, child: Child) -> None:
-        """Look after a child from now on."""
+        """Look after a child that is ready, from now on."""
         self._children[child.name] = child
         task = asyncio.create_task(self._watch(child))
         self._watching.add(task)
@@ -32,9 +39,24 @@ class Supervisor:
         if self._children.get(child.name) is child:
             self._deaths.put_nowait(child.obituary())
 
-    async def first_death(self) -> str:
-        """Wait until a child ends that nobody told to, and return why in one sentence."""
-        return await self._deaths.get()
+    async def while_up(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work; it is cancelled when a child ends meanwhile.
+
+        Raises:
+            ChildEndedError: when a child ended that nobody told to.
+        """
+        working, death = asyncio.create_task(work), asyncio.create_task(self._deaths.get())
+        try:
+            await asyncio.wait({working, death}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and working.exception() is not None:
+                await asyncio.wait({death}, timeout=NOTICE_SECONDS)
+            if death.done():
+                raise ChildEndedError(death.result())
+            return working.result()
+        finally:
+            for task in (working, death):
+                task.cancel()
+            await asyncio.gather(working, death, return_exceptions=True)
 
     async def end(self, *names: str) -> None:
         """Stop some children, if they are there."""

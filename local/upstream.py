@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import re
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -30,17 +32,15 @@ Headers = list[tuple[str, str]]
 
 T = TypeVar("T")
 
+_NOT_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
 
 class StreamCutError(Exception):
     """A limit ended an answer whose status had already gone out; the text names the limit, for the log."""
 
 
 class UpstreamError(Exception):
-    """The next hop gave no answer; ``timed_out`` tells waiting too long from not being reached."""
-
-    def __init__(self, reason: str, *, timed_out: bool) -> None:
-        super().__init__(reason)
-        self.timed_out = timed_out
+    """The next hop gave no answer, or one that cannot be passed on."""
 
 
 def client_session() -> aiohttp.ClientSession:
@@ -56,16 +56,20 @@ def client_session() -> aiohttp.ClientSession:
 
 
 class Upstream:
-    """An answer whose headers have arrived and whose body is still to come. Close it, or its connection stays."""
+    """An answer whose headers have arrived and whose body is still to come. Close it, or its connection stays.
+
+    Attributes:
+        received: all headers.
+        headers: those that do not end at this hop.
+    """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
         self.status = response.status
-        self.headers: Headers = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in response.raw_headers
-            if name.decode("latin-1").lower() not in HOP_BY_HOP
+        self.received: Headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers
         ]
+        self.headers: Headers = [pair for pair in self.received if pair[0].lower() not in HOP_BY_HOP]
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes as they come.
@@ -95,15 +99,34 @@ async def open_upstream(
     """Send a request and wait until all headers of its answer have come.
 
     Raises:
-        UpstreamError: when the next hop cannot be reached or breaks off before that.
+        UpstreamError: when the next hop cannot be reached, breaks off before that, or answers what is not HTTP.
     """
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    sent = [(name, _as_it_came(value)) for name, value in pairs]
     try:
-        response = await session.request(method, url, headers=headers, data=body or None, allow_redirects=False)
+        response = await session.request(method, url, headers=sent, data=body or None, allow_redirects=False)
     except TimeoutError as error:
-        raise UpstreamError("the next hop did not take the connection in time", timed_out=True) from error
-    except (aiohttp.ClientError, ConnectionError) as error:
-        raise UpstreamError(f"the next hop cannot be reached: {type(error).__name__}", timed_out=False) from error
-    return Upstream(response)
+        raise UpstreamError("the next hop did not take the connection in time") from error
+    except (aiohttp.ClientError, ConnectionError, ValueError) as error:  # ValueError: a line break in a header
+        raise UpstreamError(f"the next hop cannot be reached: {type(error).__name__}") from error
+    upstream = Upstream(response)
+    if not 200 <= upstream.status < 600 or any(_NOT_A_VALUE.search(value) for _, value in upstream.received):
+        upstream.close()
+        raise UpstreamError(f"the next hop's answer cannot be passed on: status {upstream.status}, or a header's bytes")
+    return upstream
+
+
+def _as_it_came(value: str) -> str:
+    """A header's value such that aiohttp, which writes UTF-8, writes the bytes that Starlette read as Latin-1.
+
+    Bytes that are not UTF-8 arrive as UTF-8 all the same: aiohttp can write no others.
+    """
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 class PassingResponse(StreamingResponse):
@@ -111,25 +134,54 @@ class PassingResponse(StreamingResponse):
 
     A cut is seen by the caller as HTTP has it: the body ends without its last chunk, as
     ``curl: (18) transfer closed with outstanding read data remaining``.
+
+    Args:
+        upstream: the answer; it is closed in the end.
+        chunks: its body, or what was made of it.
+        status: to the caller.
+        headers: to the caller.
+        deadline: on the event loop's clock, when the caller must have all of it.
+        idle_limit: seconds from one chunk sent to the next. Both limits hold over a slow reader as over a slow backend.
     """
 
-    def __init__(self, upstream: Upstream, chunks: AsyncIterator[bytes], *, status: int, headers: Headers) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        chunks: AsyncIterator[bytes],
+        *,
+        status: int,
+        headers: Headers,
+        deadline: float = math.inf,
+        idle_limit: float = math.inf,
+    ) -> None:
         super().__init__(chunks, status_code=status)
         self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         self._upstream = upstream
+        self._deadline = deadline
+        self._idle_limit = idle_limit
         self.cut: StreamCutError | None = None
 
     async def stream_response(self, send: Send) -> None:
         """Send the head, then every chunk; on a cut return without the last one, and the server closes."""
-        with contextlib.closing(self._upstream):
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            try:
-                async for chunk in self.body_iterator:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            except StreamCutError as cut:
-                self.cut = cut
-                return
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        clock = asyncio.get_running_loop().time
+        try:
+            with contextlib.closing(self._upstream):
+                async with asyncio.timeout_at(self._until(clock())) as limit:
+                    await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                    async for chunk in self.body_iterator:
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        limit.reschedule(self._until(clock()))
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except StreamCutError as cut:
+            self.cut = cut
+        except TimeoutError:
+            which = "integration" if limit.when() == self._deadline else "idle"
+            self.cut = StreamCutError(f"the {which} timeout was reached")
+
+    def _until(self, now: float) -> float | None:
+        """When the next chunk must have gone out; None for whenever."""
+        until = min(self._deadline, now + self._idle_limit)
+        return until if until < math.inf else None
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
@@ -161,13 +213,20 @@ async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 async def read_body(request: Request, limit: int, too_large: Exception) -> bytes:
     """The whole body of a request.
 
+    A caller who is cut off while sending may lose the answer with the connection, so of a body that is too large as
+    much again is read, and not kept, before it is refused.
+
     Raises:
-        Exception: ``too_large``, as soon as there are more than ``limit`` bytes.
+        Exception: ``too_large``, when there are more than ``limit`` bytes.
         ClientDisconnect: when the caller hangs up first.
     """
-    body = bytearray()
+    body, size = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
+        size += len(chunk)
+        if size > 2 * limit:
+            break
+        if size <= limit:
+            body += chunk
+    if size > limit:
+        raise too_large
     return bytes(body)

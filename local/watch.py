@@ -11,24 +11,24 @@ from pathlib import Path
 from watchfiles import awatch
 
 from local import ROOT
-from local.chain import Chain
+from local.chain import Chain, together
 from local.graph import ProgramError
 
 
-def affected(paths: set[Path]) -> str | None:
-    """What changed files ask for: ``graph``, ``agent``, or None.
+def affected(paths: set[Path]) -> set[str]:
+    """What changed files ask for: ``graph``, ``agent``, both or nothing.
 
     The package's name in the graph is a digest of the agent's sources, so a changed agent changes the graph too; for
     the local run that is of no interest, and only the agent is restarted.
     """
     parts = {path.relative_to(ROOT).parts for path in paths if path.suffix in (".py", ".yaml", ".txt")}
-    if any(part[0] in ("infra", "__main__.py") or part[0].startswith("Pulumi.") for part in parts):
-        return "graph"
-    return "agent" if any(part[0] == "agent" for part in parts) else None
+    program = {part for part in parts if part[0] in ("infra", "__main__.py") or part[0].startswith("Pulumi.")}
+    agent = {part for part in parts if part[0] == "agent"}
+    return {what for what, changed in (("graph", program), ("agent", agent)) if changed}
 
 
 async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
-    """Restart what changes, until cancelled; a program that cannot be evaluated leaves the old one up.
+    """Restart what changes, until cancelled; what cannot be brought up leaves the old one up.
 
     Args:
         chain: what is up.
@@ -41,22 +41,31 @@ async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
             changed.put_nowait({Path(path) for _, path in changes})
 
     await chain.stand_by()
-    async with asyncio.TaskGroup() as group:
+    async with together() as group:
         group.create_task(collect(ROOT / "infra", ROOT / "agent", recursive=True))
         # The folder and not its files: an editor that saves puts a new file in the old one's place.
         group.create_task(collect(ROOT, recursive=False))
         while True:
-            await _restart(chain, affected(await changed.get()))
-            restarted()
+            paths = await changed.get()
+            while not changed.empty():  # saved while the last restart was under way: one restart serves all of them
+                paths |= changed.get_nowait()
+            for what in sorted(affected(paths)):
+                await _restart(chain, what)
+                restarted()
 
 
-async def _restart(chain: Chain, what: str | None) -> None:
-    if what is None:
-        return
+async def _restart(chain: Chain, what: str) -> None:
     began = time.monotonic()
     try:
-        await (chain.restart_graph() if what == "graph" else chain.restart_agent())
+        names = await (chain.restart_graph() if what == "graph" else chain.restart_agent())
     except ProgramError as error:
-        print(f"{error} What was up stays up.", file=sys.stderr, flush=True)
+        absent = ", ".join(chain.missing)
+        end = f"{absent} will be back once that is mended and saved." if absent else "What was up stays up."
+        print(f"{error} {end}", file=sys.stderr, flush=True)
+        return
+    if names:
+        print(f"Restarted {', '.join(names)} in {time.monotonic() - began:.1f} s.", flush=True)
+    elif what == "graph":
+        print("The graph is as before: nothing was restarted.", flush=True)
     else:
-        print(f"Restarted the {what} in {time.monotonic() - began:.1f} s.", flush=True)
+        print("Sessions that begin from now on get the changed agent; those that are open keep theirs.", flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local.gateway.api import api_from_graph
 from local.gateway.app import create_app
-from local.graph import Graph
+from local.graph import Graph, ProgramError
 from local.network import AddressBook
 from local.serving import serve
 
@@ -23,9 +23,12 @@ def main() -> None:
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
     addresses = AddressBook.parse(arguments.address)
-    api = api_from_graph(graph, time_scale=arguments.time_scale)
+    try:
+        api = api_from_graph(graph, time_scale=arguments.time_scale)
+    except ProgramError as error:
+        raise SystemExit(str(error)) from None
     app = create_app(api, addresses, access_log=arguments.access_log, time_scale=arguments.time_scale)
-    serve(app, arguments.port)
+    serve(app, arguments.port, time_scale=arguments.time_scale)
 
 
 if __name__ == "__main__":

@@ -63,6 +63,8 @@ class AccessLog:
         """Write the line of a finished exchange."""
         if self._path is None or self._format is None:
             return
+        if exchange.context.get("error.responseType") == "REQUEST_TOO_LARGE":
+            return  # API Gateway logs no 413 of its own
         values = {name: _safe(value) for name, value in exchange.finish().items()}
         line = substitute(self._format, values)
         with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:

@@ -13,17 +13,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from local.gateway.access_log import AccessLog, Exchange
-from local.gateway.api import Api, Integration, Method
+from local.gateway.api import Api, Authorizer, Integration, Method
 from local.gateway.authorizer import KnownCallers
 from local.gateway.firewall import BlockedError
 from local.gateway.firewall_statements import Inspected
-from local.gateway.mapping import backend_request, resolve
+from local.gateway.mapping import Caller, backend_request, resolve
 from local.gateway.proxy import BackendRequest, Proxy
 from local.gateway.responses import GatewayError, render
 from local.network import AddressBook
@@ -31,9 +31,7 @@ from local.tokens import KeySet
 from local.upstream import client_session, read_body, unless_gone
 
 REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
-HEADER_LIMIT_BYTES = 20_480
-"""Names and values together
-(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
 
 
 class Gateway:
@@ -57,7 +55,7 @@ class Gateway:
         self._proxy: Proxy
 
     @asynccontextmanager
-    async def running(self, _app: Starlette) -> AsyncIterator[None]:
+    async def running(self, _app: object) -> AsyncIterator[None]:
         """Holds the connections to the backend and to the user pool open; an application lifespan."""
         async with client_session() as self._session:
             self._proxy = Proxy(
@@ -80,20 +78,21 @@ class Gateway:
     async def _respond(self, request: Request, exchange: Exchange) -> Response:
         context = exchange.context
         try:
-            body = await _read(request)
+            body = await _read(request, self._api.header_limit)
             return await unless_gone(request.receive, self._answer(request, body, exchange))
         except BlockedError as error:
             context["wafResponseCode"] = "WAF_BLOCK"
             context["waf.status"] = str(error.answer.status if error.answer else error.status)
             if error.answer is None:
-                return self._refuse(error, context)
-            return Response(error.answer.body, error.answer.status, dict(error.answer.headers), error.answer.media_type)
+                return self._refuse(error, request, context)
+            headers = {"x-amzn-RequestId": context["requestId"], **error.answer.headers}
+            return Response(error.answer.body, error.answer.status, headers, error.answer.media_type)
         except GatewayError as error:
-            return self._refuse(error, context)
+            return self._refuse(error, request, context)
 
-    def _refuse(self, error: GatewayError, context: dict[str, str]) -> Response:
+    def _refuse(self, error: GatewayError, request: Request, context: dict[str, str]) -> Response:
         context |= {"error.message": error.message, "error.responseType": error.type, "error.reason": error.reason}
-        return render(error, self._api.responses, context)
+        return render(error, self._api.responses, Caller(request.headers, request.query_params, context))
 
     async def _answer(self, request: Request, body: bytes, exchange: Exchange) -> Response:
         context = exchange.context
@@ -101,19 +100,19 @@ class Gateway:
         path, method = self._route(request)
         context["resourcePath"] = path
         if method.authorizer is not None:
-            await self._authorize(request, method, exchange)
+            await self._authorize(request, method.authorizer, method.scopes, exchange)
         plan = self._api.throttle.identify(request.headers.get("x-api-key")) if method.api_key_required else None
         if plan is not None:
             context["identity.apiKeyId"] = plan.key_id
         self._api.throttle.admit(path, request.method, plan)
         if method.rules is not None:
             method.rules.check(request.headers, request.query_params, body)
+        caller = Caller(request.headers, request.query_params, context)
         if method.integration.type == "MOCK":
-            return _mock(method.integration, request, context)
-        headers, query = backend_request(
-            request.headers, dict(request.query_params), method.integration.parameters, context
-        )
-        return await self._proxy.call(method.integration, BackendRequest(headers, query, body), exchange)
+            return _mock(method.integration, caller)
+        headers, query = backend_request(caller, method.integration.parameters)
+        backend = BackendRequest(request.method, headers, query, body)
+        return await self._proxy.call(method.integration, backend, exchange)
 
     def _inspect(self, request: Request, body: bytes, exchange: Exchange) -> None:
         acl = self._api.firewall
@@ -121,9 +120,9 @@ class Gateway:
             return
         inspected = Inspected(
             method=request.method,
-            path=request.scope["path"],
+            path=request.scope["raw_path"].decode("latin-1"),
             query=request.scope["query_string"].decode("latin-1"),
-            headers=dict(request.headers),
+            headers=request.headers,
             body=body[: acl.inspection_limit],
             oversize=len(body) > acl.inspection_limit,
             address=exchange.context["identity.sourceIp"],
@@ -135,19 +134,18 @@ class Gateway:
         root = f"/{self._api.stage}"
         path: str = request.scope["path"]
         below = path.removeprefix(root) if path == root or path.startswith(f"{root}/") else None
-        method = self._api.methods.get(below, {}).get(request.method) if below is not None else None
+        methods = self._api.methods.get(below, {}) if below is not None else {}
+        method = methods.get(request.method) or methods.get("ANY")
         if below is None or method is None:
             raise GatewayError("MISSING_AUTHENTICATION_TOKEN", reason="no such path or method")
         return below, method
 
-    async def _authorize(self, request: Request, method: Method, exchange: Exchange) -> None:
-        if method.authorizer is None:
-            return
-        context, sent = exchange.context, request.headers.getlist(method.authorizer.header)
+    async def _authorize(
+        self, request: Request, authorizer: Authorizer, scopes: tuple[str, ...], exchange: Exchange
+    ) -> None:
+        context, sent = exchange.context, request.headers.getlist(authorizer.header)
         try:
-            claims = await self._callers.authorize(
-                method.authorizer, method.scopes, sent[0] if len(sent) == 1 else None
-            )
+            claims = await self._callers.authorize(authorizer, scopes, sent[0] if len(sent) == 1 else None)
         except GatewayError as error:
             context |= {"authorizer.status": str(error.status), "authorizer.error": error.reason}
             raise
@@ -156,50 +154,46 @@ class Gateway:
 
     def _keys_of(self, issuer: str) -> KeySet:
         if issuer not in self._keys:
-            url = self._addresses.locate(f"{issuer}/.well-known/jwks.json")
-            self._keys[issuer] = KeySet(url, self._session)
+            self._keys[issuer] = KeySet(f"{issuer}/.well-known/jwks.json", self._session, self._addresses)
         return self._keys[issuer]
 
     def _context(self, request: Request) -> dict[str, str]:
         trace = request.headers.get("x-amzn-trace-id") or f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-        request_id = str(uuid.uuid4())
+        now = time.time()
         return {
+            "accountId": self._api.account,
             "apiId": self._api.id,
+            "domainName": self._api.domain,
+            "domainPrefix": self._api.id,
             "extendedRequestId": secrets.token_urlsafe(11),
             "httpMethod": request.method,
             "identity.sourceIp": request.client.host if request.client else "",
             "identity.userAgent": request.headers.get("user-agent", "-"),
             "path": request.scope["path"],
             "protocol": f"HTTP/{request.scope['http_version']}",
-            "requestId": request_id,
-            "requestTimeEpoch": str(round(time.time() * 1000)),
+            "requestId": str(uuid.uuid4()),
+            "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(now)),
+            "requestTimeEpoch": str(round(now * 1000)),
             "stage": self._api.stage,
             "xrayTraceId": trace,
         }
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, header_limit: int) -> bytes:
     """The whole request body: API Gateway streams answers, never requests."""
-    if sum(len(name) + len(value) for name, value in request.headers.raw) > HEADER_LIMIT_BYTES:
+    if sum(len(name) + len(value) for name, value in request.headers.raw) > header_limit:
         raise GatewayError("HEADERS_TOO_LARGE", headers={"connection": "close"})
     too_large = GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
     return await read_body(request, REQUEST_LIMIT_BYTES, too_large)
 
 
-def _mock(integration: Integration, request: Request, context: dict[str, str]) -> Response:
+def _mock(integration: Integration, caller: Caller) -> Response:
     status, headers = next(iter(integration.responses.items()), (200, {}))
-    values = {
-        name: resolve(source, request.headers, dict(request.query_params), context) or ""
-        for name, source in headers.items()
-    }
-    return Response(status_code=status, headers={**values, "x-amzn-RequestId": context["requestId"]})
+    values = {name: resolve(source, caller) or "" for name, source in headers.items()}
+    return Response(status_code=status, headers={**values, "x-amzn-RequestId": caller.context["requestId"]})
 
 
-def create_app(
-    api: Api, addresses: AddressBook, *, access_log: Path | None = None, time_scale: float = 1.0
-) -> Starlette:
+def create_app(api: Api, addresses: AddressBook, *, access_log: Path | None = None, time_scale: float = 1.0) -> Router:
     """The gateway as an application that a server can run."""
     gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format), time_scale=time_scale)
-    app = Starlette(lifespan=gateway.running)
-    app.mount("/", gateway)
-    return app
+    return Router(default=gateway, lifespan=gateway.running, redirect_slashes=False)

@@ -1,8 +1,7 @@
 """The web ACL: the declared rules, in order of priority, on a request.
 
-AWS's managed rule groups are declared and listed, and not evaluated: their patterns are not public. The same goes for
-the SQL injection and cross-site scripting statements. Everything else that a rule may say is evaluated here or
-reported by `WebAcl.not_evaluated`.
+AWS's managed rule groups are declared and listed, and not evaluated: their patterns are not public. A rule that says
+anything else that cannot be evaluated here is left out as a whole, and reported by `WebAcl.not_evaluated`.
 
 Statements: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
 """
@@ -61,7 +60,7 @@ class WebAcl:
         rules: by rising priority.
         default_action: ``allow`` or ``block``.
         inspection_limit: bytes of a body that rules see; the rest passes unseen.
-        not_evaluated: names of rules, or parts of them, that are declared and cannot be evaluated here.
+        not_evaluated: the rules that are declared and left out, each with why.
     """
 
     rules: Sequence[Rule]
@@ -110,7 +109,7 @@ def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | Non
     missing: list[str] = []
     reader = StatementReader(address_sets, time_scale, missing.append)
     declared = sorted(inputs.get("rules") or (), key=lambda rule: rule["priority"])
-    rules = [_rule(rule, reader.read(rule["statement"]), bodies) for rule in declared]
+    rules = [rule for one in declared if (rule := _rule(one, reader, bodies)) is not None]
     default = inputs["defaultAction"]
     return WebAcl(
         rules=rules,
@@ -121,17 +120,22 @@ def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | Non
     )
 
 
-def _rule(declared: Mapping[str, Any], statement: Statement, bodies: Mapping[str, Mapping[str, Any]]) -> Rule:
+def _rule(declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]]) -> Rule | None:
+    """A rule, ready to be tried; None when it is left out, and the reader has told why."""
+    name = declared["name"]
+    labels = tuple(label["name"] for label in declared.get("ruleLabels") or ())
     # A group has an override instead of an action: its own rules decide unless the override is Count.
-    action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {}
-    kind = next((name for name in ("allow", "block") if name in action), "count")
-    return Rule(
-        name=declared["name"],
-        statement=statement,
-        action=kind,
-        answer=_answer(action.get("block") or {}, bodies),
-        labels=tuple(label["name"] for label in declared.get("ruleLabels") or ()),
-    )
+    action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {"count": {}}
+    kind = next(iter(action))
+    mine = dataclasses.replace(reader, report=lambda what: reader.report(what if what == name else f"{name}: {what}"))
+    statement = mine.read(declared["statement"])
+    if statement is not None and kind not in ("allow", "block", "count", "none"):
+        mine.report(f"action {kind}")
+        statement = None
+    if statement is None:
+        reader.unknown_labels.update(labels)
+        return None
+    return Rule(name, statement, kind, _answer(action.get("block") or {}, bodies), labels)
 
 
 def _answer(block: Mapping[str, Any], bodies: Mapping[str, Mapping[str, Any]]) -> Answer | None:

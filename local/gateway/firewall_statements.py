@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+from starlette.datastructures import Headers
+
 from local.gateway.rate_rule import RateStatement, rate_keys
 
 Condition = Callable[[bytes], bool]
@@ -22,7 +24,7 @@ class Inspected:
     """What rules see of a request.
 
     Attributes:
-        headers: names in lower case.
+        path: as it was sent, with its percent signs.
         body: no more of it than the inspection limit.
         oversize: whether there was more.
         labels: what earlier rules attached.
@@ -31,7 +33,7 @@ class Inspected:
     method: str
     path: str
     query: str
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
     oversize: bool
     address: str
@@ -44,16 +46,6 @@ class Statement(Protocol):
     def matches(self, inspected: Inspected) -> bool:
         """Whether the request is what the statement describes."""
         ...
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Never:
-    """Stands for a statement that cannot be evaluated here."""
-
-    def matches(self, inspected: Inspected) -> bool:
-        """See `Statement`."""
-        del inspected
-        return False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,9 +69,13 @@ class Labelled:
 
     def matches(self, inspected: Inspected) -> bool:
         """See `Statement`."""
+        return self.among(inspected.labels)
+
+    def among(self, labels: Iterable[str]) -> bool:
+        """Whether one of the labels is meant."""
         if self.scope == "NAMESPACE":
-            return any(label.startswith(self.key) for label in inspected.labels)
-        return any(label == self.key or label.endswith(f":{self.key}") for label in inspected.labels)
+            return any(label.startswith(self.key) for label in labels)
+        return any(label == self.key or label.endswith(f":{self.key}") for label in labels)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,38 +91,31 @@ class FromAddress:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the request as text for a statement to look at: after the text transformations, in their order.
+class PartMeets:
+    """A part of the request has a size, holds bytes or matches an expression; an absent part does not.
 
-    ``oversize`` says what a body beyond the inspection limit counts as: ``CONTINUE`` looks at what is there.
+    Attributes:
+        read: the part's values: none when it is absent, several of a header that came several times. One is enough.
+        transformations: what is done to a value first, in this order.
+        oversize: what a body beyond the inspection limit counts as: ``CONTINUE`` looks at what is there.
+        condition: what a value must meet.
     """
 
-    read: Callable[[Inspected], bytes | None]
+    read: Callable[[Inspected], Sequence[bytes]]
     transformations: tuple[Callable[[bytes], bytes], ...]
     oversize: str
-
-    def test(self, inspected: Inspected, condition: Callable[[bytes], bool]) -> bool:
-        """Whether the part meets a condition; an absent part does not."""
-        if inspected.oversize and self.oversize in ("MATCH", "NO_MATCH"):
-            return self.oversize == "MATCH"
-        text = self.read(inspected)
-        if text is None:
-            return False
-        for transform in self.transformations:
-            text = transform(text)
-        return condition(text)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class PartMeets:
-    """A part of the request has a size, holds bytes or matches an expression."""
-
-    part: Part
-    condition: Callable[[bytes], bool]
+    condition: Condition
 
     def matches(self, inspected: Inspected) -> bool:
         """See `Statement`."""
-        return self.part.test(inspected, self.condition)
+        if inspected.oversize and self.oversize in ("MATCH", "NO_MATCH"):
+            return self.oversize == "MATCH"
+        return any(self.condition(self._transformed(value)) for value in self.read(inspected))
+
+    def _transformed(self, value: bytes) -> bytes:
+        for transform in self.transformations:
+            value = transform(value)
+        return value
 
 
 _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
@@ -161,21 +150,26 @@ class StatementReader:
     Attributes:
         address_sets: addresses by the ARN of their IP set.
         time_scale: windows of rate rules are divided by this.
-        report: told the name of whatever cannot be evaluated; that never matches.
+        report: told the name of whatever cannot be evaluated.
+        unknown_labels: of earlier rules that cannot be evaluated: nobody knows whether a request has them.
     """
 
     address_sets: Mapping[str, Sequence[str]]
     time_scale: float
     report: Callable[[str], None]
+    unknown_labels: set[str] = dataclasses.field(default_factory=set)
 
-    def read(self, declared: Mapping[str, Any]) -> Statement:
-        """A declared statement, ready to be evaluated."""
+    def read(self, declared: Mapping[str, Any]) -> Statement | None:
+        """A declared statement, ready to be evaluated; None when it, or any part of it, cannot be.
+
+        A part that is unknown makes the whole unknown: taken for "no match", it would be a match under a "not".
+        """
         ((kind, body),) = [(key, value) for key, value in declared.items() if value is not None]
-        readers: Mapping[str, Callable[[Mapping[str, Any]], Statement]] = {
-            "andStatement": lambda body: Combined(all, self._all(body)),
-            "orStatement": lambda body: Combined(any, self._all(body)),
-            "notStatement": lambda body: Combined(lambda found: not any(found), self._all(body)),
-            "labelMatchStatement": lambda body: Labelled(body["key"], body["scope"]),
+        readers: Mapping[str, Callable[[Mapping[str, Any]], Statement | None]] = {
+            "andStatement": lambda body: self._combined(all, body["statements"]),
+            "orStatement": lambda body: self._combined(any, body["statements"]),
+            "notStatement": lambda body: self._combined(lambda found: not any(found), [body["statement"]]),
+            "labelMatchStatement": self._label,
             "ipSetReferenceStatement": self._addresses,
             "rateBasedStatement": self._rate,
             "sizeConstraintStatement": lambda body: self._part(body, _size_condition),
@@ -184,34 +178,56 @@ class StatementReader:
         }
         if kind in readers:
             return readers[kind](body)
-        self.report(str(body["name"]) if kind == "managedRuleGroupStatement" else kind)
-        return Never()
+        return self._unknown(str(body["name"]) if kind == "managedRuleGroupStatement" else kind)
 
-    def _all(self, body: Mapping[str, Any]) -> list[Statement]:
-        return [self.read(one) for one in body["statements"]]
+    def _unknown(self, what: str) -> Statement | None:
+        self.report(what)
+        return None
 
-    def _addresses(self, body: Mapping[str, Any]) -> Statement:
-        return FromAddress(tuple(ipaddress.ip_network(one) for one in self.address_sets.get(body["arn"], ())))
+    def _combined(
+        self, combine: Callable[[Iterable[bool]], bool], declared: Sequence[Mapping[str, Any]]
+    ) -> Statement | None:
+        parts = [self.read(one) for one in declared]
+        known = [part for part in parts if part is not None]
+        return Combined(combine, known) if len(known) == len(parts) else None
 
-    def _rate(self, body: Mapping[str, Any]) -> Statement:
+    def _label(self, body: Mapping[str, Any]) -> Statement | None:
+        labelled = Labelled(body["key"], body["scope"])
+        # Labels of AWS's own groups begin so; the groups that attach them are not evaluated.
+        if labelled.key.startswith("awswaf:managed:") or labelled.among(self.unknown_labels):
+            return self._unknown(f"label {labelled.key}")
+        return labelled
+
+    def _addresses(self, body: Mapping[str, Any]) -> Statement | None:
+        if body.get("ipSetForwardedIpConfig") or body["arn"] not in self.address_sets:
+            return self._unknown("addresses from a header, or of a set that the program does not declare")
+        return FromAddress(tuple(ipaddress.ip_network(one) for one in self.address_sets[body["arn"]]))
+
+    def _rate(self, body: Mapping[str, Any]) -> Statement | None:
         keys = rate_keys(body)
         if keys is None:
-            self.report(f"rate by {body['aggregateKeyType']}")
-            return Never()
-        scope = body.get("scopeDownStatement")
+            return self._unknown(f"rate by {body['aggregateKeyType']}")
+        scope = self.read(body["scopeDownStatement"]) if body.get("scopeDownStatement") else None
+        if scope is None and body.get("scopeDownStatement"):
+            return None
         window = body.get("evaluationWindowSec") or 300
-        return RateStatement(int(body["limit"]), window / self.time_scale, keys, self.read(scope) if scope else None)
+        return RateStatement(int(body["limit"]), window / self.time_scale, keys, scope)
 
-    def _part(self, body: Mapping[str, Any], condition_of: Callable[[Mapping[str, Any]], Condition]) -> Statement:
+    def _part(
+        self, body: Mapping[str, Any], condition_of: Callable[[Mapping[str, Any]], Condition]
+    ) -> Statement | None:
         ((kind, options),) = (body.get("fieldToMatch") or {"none": {}}).items()
         names = [one["type"] for one in sorted(body.get("textTransformations") or (), key=lambda one: one["priority"])]
         unknown = [name for name in names if name not in _TRANSFORMATIONS]
         if kind not in _PARTS or unknown:
-            self.report(" ".join([kind, *unknown]))
-            return Never()
+            return self._unknown(" ".join([kind, *unknown]))
+        try:
+            condition = condition_of(body)
+        except re.error:
+            return self._unknown(f"expression {body['regexString']}")
         oversize = options.get("oversizeHandling", "CONTINUE") if kind == "body" else "CONTINUE"
-        part = Part(_PARTS[kind](options), tuple(_TRANSFORMATIONS[name] for name in names), oversize)
-        return PartMeets(part, condition_of(body))
+        transformations = tuple(_TRANSFORMATIONS[name] for name in names)
+        return PartMeets(_PARTS[kind](options), transformations, oversize, condition)
 
 
 def _size_condition(body: Mapping[str, Any]) -> Condition:
@@ -229,16 +245,16 @@ def _regex_condition(body: Mapping[str, Any]) -> Condition:
     return lambda text: expression.search(text) is not None
 
 
-def _header(inspected: Inspected, name: str) -> bytes | None:
-    value = inspected.headers.get(name.lower())
-    return None if value is None else value.encode("latin-1", "replace")
+def _header_values(options: Mapping[str, Any]) -> Callable[[Inspected], Sequence[bytes]]:
+    name = str(options["name"])
+    return lambda inspected: [value.encode("latin-1") for value in inspected.headers.getlist(name)]
 
 
 # A part's reader, given the options of its ``fieldToMatch``.
-_PARTS: Mapping[str, Callable[[Mapping[str, Any]], Callable[[Inspected], bytes | None]]] = {
-    "body": lambda _: lambda inspected: inspected.body,
-    "method": lambda _: lambda inspected: inspected.method.encode(),
-    "queryString": lambda _: lambda inspected: inspected.query.encode("latin-1", "replace"),
-    "uriPath": lambda _: lambda inspected: inspected.path.encode("latin-1", "replace"),
-    "singleHeader": lambda options: lambda inspected: _header(inspected, options["name"]),
+_PARTS: Mapping[str, Callable[[Mapping[str, Any]], Callable[[Inspected], Sequence[bytes]]]] = {
+    "body": lambda _: lambda inspected: (inspected.body,),
+    "method": lambda _: lambda inspected: (inspected.method.encode(),),
+    "queryString": lambda _: lambda inspected: (inspected.query.encode("latin-1"),),
+    "uriPath": lambda _: lambda inspected: (inspected.path.encode("latin-1"),),
+    "singleHeader": _header_values,
 }

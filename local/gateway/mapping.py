@@ -5,11 +5,16 @@ Known behaviour of headers: https://docs.aws.amazon.com/apigateway/latest/develo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from starlette.datastructures import Headers as RequestHeaders
+from starlette.datastructures import QueryParams
 
+from local.graph import ProgramError
 from local.upstream import Headers
+
+Query = list[tuple[str, str]]
 
 DROPPED_FROM_REQUEST = frozenset(
     {
@@ -34,7 +39,19 @@ DROPPED_FROM_REQUEST = frozenset(
 """``Host`` is overwritten, and ``Content-Length`` computed anew; the rest the gateway drops."""
 
 DROPPED_FROM_RESPONSE = frozenset(
-    {"expect", "host", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade", "via"}
+    {
+        "expect",
+        "host",
+        "keep-alive",  # of the connection to the backend, whose ``Connection`` header is renamed
+        "proxy-authenticate",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-amzn-requestid",  # the gateway's own stand in their place
+        "x-amzn-trace-id",
+    }
 )
 
 REMAPPED_IN_RESPONSE = frozenset(
@@ -50,47 +67,114 @@ REMAPPED_IN_RESPONSE = frozenset(
     }
 )
 
+CONTEXT = frozenset(
+    {
+        "accountId",
+        "apiId",
+        "domainName",
+        "domainPrefix",
+        "extendedRequestId",
+        "httpMethod",
+        "identity.apiKeyId",
+        "identity.sourceIp",
+        "identity.userAgent",
+        "path",
+        "protocol",
+        "requestId",
+        "requestTime",
+        "requestTimeEpoch",
+        "resourcePath",
+        "stage",
+        "xrayTraceId",
+    }
+)
+"""The ``context`` variables that a mapping may name here, and every claim of the caller's token
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html)."""
 
-def resolve(source: str, headers: RequestHeaders, query: Mapping[str, str], context: Mapping[str, str]) -> str | None:
+
+class Caller(NamedTuple):
+    """What mappings read: the caller's request, and the values of ``context`` variables."""
+
+    headers: RequestHeaders
+    query: QueryParams
+    context: Mapping[str, str]
+
+
+def check_source(source: str, owner: str, *, declared: Collection[str] | None = None) -> None:
+    """Let a mapping's source pass that `resolve` knows.
+
+    Args:
+        source: as declared.
+        owner: the name of the resource that declares it.
+        declared: the method's ``requestParameters``: what it may map from; None where that asks for no declaration.
+
+    Raises:
+        ProgramError: when the mapping would come to nothing.
+    """
+    if _literal(source) is not None:
+        return
+    if source.startswith(("method.request.header.", "method.request.querystring.")):
+        known = {name.lower() for name in declared} if declared is not None else {source.lower()}
+        if source.lower() not in known:
+            raise ProgramError(
+                f"{owner} maps from {source}, which API Gateway maps only when the method declares it: add it to the "
+                "method's request parameters."
+            )
+        return
+    variable = source.removeprefix("context.")
+    if variable == source or not (variable in CONTEXT or variable.startswith("authorizer.claims.")):
+        raise ProgramError(
+            f"{owner} maps from {source}, which the local run cannot: use a quoted literal, a header, a query "
+            "parameter, or a context variable that docs/local-vs-aws.md names."
+        )
+
+
+def resolve(source: str, caller: Caller) -> str | None:
     """The value of a mapping's source; None when the caller did not send it.
 
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html
     """
-    if len(source) >= 2 and source[0] == source[-1] == "'":
-        return source[1:-1]
+    literal = _literal(source)
+    if literal is not None:
+        return literal
     if source.startswith("method.request.header."):
-        return headers.get(source.removeprefix("method.request.header."))
+        return caller.headers.get(source.removeprefix("method.request.header."))
     if source.startswith("method.request.querystring."):
-        return query.get(source.removeprefix("method.request.querystring."))
-    if source.startswith("context."):
-        return context.get(source.removeprefix("context."))
-    return None
+        return caller.query.get(source.removeprefix("method.request.querystring."))
+    return caller.context.get(source.removeprefix("context."))
 
 
-def backend_request(
-    headers: RequestHeaders, query: Mapping[str, str], parameters: Mapping[str, str], context: Mapping[str, str]
-) -> tuple[Headers, dict[str, str]]:
+def _literal(source: str) -> str | None:
+    return source[1:-1] if len(source) >= 2 and source[0] == source[-1] == "'" else None
+
+
+def backend_request(caller: Caller, parameters: Mapping[str, str]) -> tuple[Headers, Query]:
     """The headers and the query of the request to the backend.
 
-    A mapped header stands in place of one of the same name that the caller sent. AWS's documentation does not say
+    A mapped header stands in place of those of the same name that the caller sent. AWS's documentation does not say
     so; docs/local-vs-aws.md lists it among what is not confirmed.
     """
-    sent = {name: value for name, value in headers.items() if name not in DROPPED_FROM_REQUEST}
-    sent["x-forwarded-for"] = ", ".join(filter(None, [headers.get("x-forwarded-for"), context["identity.sourceIp"]]))
-    sent["x-forwarded-proto"] = "https"
-    sent["x-forwarded-port"] = "443"
-    sent["x-amzn-trace-id"] = context["xrayTraceId"]
-    sent["x-amzn-apigateway-api-id"] = context["apiId"]
-    asked = dict(query)
+    headers, context = caller.headers, caller.context
+    forwarded = [*headers.getlist("x-forwarded-for"), context["identity.sourceIp"]]
+    set_headers = {
+        "x-forwarded-for": ", ".join(filter(None, forwarded)),
+        "x-forwarded-proto": "https",
+        "x-forwarded-port": "443",
+        "x-amzn-trace-id": context["xrayTraceId"],
+        "x-amzn-apigateway-api-id": context["apiId"],
+    }
+    set_query: dict[str, str] = {}
     for target, source in parameters.items():
-        value = resolve(source, headers, query, context)
+        value = resolve(source, caller)
         if value is None:
             continue
         if target.startswith("integration.request.header."):
-            sent[target.removeprefix("integration.request.header.").lower()] = value
-        elif target.startswith("integration.request.querystring."):
-            asked[target.removeprefix("integration.request.querystring.")] = value
-    return list(sent.items()), asked
+            set_headers[target.removeprefix("integration.request.header.").lower()] = value
+        else:
+            set_query[target.removeprefix("integration.request.querystring.")] = value
+    sent = [pair for pair in headers.items() if pair[0] not in DROPPED_FROM_REQUEST and pair[0] not in set_headers]
+    asked = [pair for pair in caller.query.multi_items() if pair[0] not in set_query]
+    return [*sent, *set_headers.items()], [*asked, *set_query.items()]
 
 
 def caller_headers(upstream: Headers, context: Mapping[str, str]) -> Headers:

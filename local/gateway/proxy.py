@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 import aiohttp
 from starlette.responses import Response
+from starlette.types import Send
 
 from local.gateway.access_log import Exchange
 from local.gateway.api import Integration
-from local.gateway.mapping import caller_headers
+from local.gateway.mapping import Query, caller_headers
 from local.gateway.responses import GatewayError
 from local.network import AddressBook, UnknownHostError
 from local.upstream import Headers, PassingResponse, StreamCutError, Upstream, UpstreamError, open_upstream
@@ -30,8 +31,9 @@ STREAM_BYTES_PER_SECOND = 2 * 1024 * 1024
 class BackendRequest(NamedTuple):
     """What is sent to the backend."""
 
+    method: str
     headers: Headers
-    query: Mapping[str, str]
+    query: Query
     body: bytes
 
 
@@ -62,10 +64,10 @@ class Proxy:
         streaming = integration.transfer_mode == "STREAM"
         context = exchange.context
         context["integration.responseTransferMode"] = "STREAMED" if streaming else "BUFFERED"
-        deadline = time.monotonic() + integration.timeout / self._time_scale
+        deadline = asyncio.get_running_loop().time() + integration.timeout / self._time_scale
         try:
             # Only up to the backend's headers when streaming: what comes later can no longer change the status.
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout_at(deadline):
                 upstream = await self._open(integration, request)
                 context["integration.status"] = str(upstream.status)
                 context["integration.timeToAllHeaders"] = exchange.elapsed()
@@ -77,73 +79,68 @@ class Proxy:
         except (UpstreamError, StreamCutError, UnknownHostError) as error:
             context["integration.error"] = str(error)
             raise GatewayError("INTEGRATION_FAILURE", reason=str(error)) from error
-        timed = limited(upstream.chunks(), deadline=deadline, idle_limit=self._idle_limit)
-        chunks = paced(_noted(timed, exchange))
-        headers = caller_headers(upstream.headers, context)
-        return PassingResponse(upstream, chunks, status=upstream.status, headers=headers)
+        return _Stream(upstream, exchange, deadline=deadline, idle_limit=self._idle_limit)
 
     async def _open(self, integration: Integration, request: BackendRequest) -> Upstream:
         url = self._addresses.locate(integration.uri)
         if request.query:
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(request.query)}"
-        return await open_upstream(
-            self._session, url, method=integration.http_method, headers=request.headers, body=request.body
+        method = request.method if integration.http_method == "ANY" else integration.http_method
+        return await open_upstream(self._session, url, method=method, headers=request.headers, body=request.body)
+
+
+class _Stream(PassingResponse):
+    """A backend's answer as it comes, paced; what became of it goes into the access log."""
+
+    def __init__(self, upstream: Upstream, exchange: Exchange, *, deadline: float, idle_limit: float) -> None:
+        super().__init__(
+            upstream,
+            paced(_noted(upstream.chunks(), exchange)),
+            status=upstream.status,
+            headers=caller_headers(upstream.received, exchange.context),
+            deadline=deadline,
+            idle_limit=idle_limit,
         )
+        self._exchange = exchange
+
+    async def stream_response(self, send: Send) -> None:
+        """See `PassingResponse`."""
+        try:
+            await super().stream_response(send)
+        finally:
+            if self.cut:
+                self._exchange.context["integration.error"] = str(self.cut)
+            _over(self._exchange)
 
 
 async def _buffered(upstream: Upstream, exchange: Exchange) -> Response:
     """Hold the whole answer back until its last byte."""
     body = bytearray()
-    with contextlib.closing(upstream):
-        async for chunk in _noted(upstream.chunks(), exchange):
-            body += chunk
-            if len(body) > BUFFERED_LIMIT_BYTES:
-                raise GatewayError("INTEGRATION_FAILURE", reason="the backend's answer is larger than 10 MB")
+    try:
+        with contextlib.closing(upstream):
+            async for chunk in _noted(upstream.chunks(), exchange):
+                body += chunk
+                if len(body) > BUFFERED_LIMIT_BYTES:
+                    raise GatewayError("INTEGRATION_FAILURE", reason="the backend's answer is larger than 10 MB")
+    finally:
+        _over(exchange)
     response = Response(bytes(body), status_code=upstream.status)
-    kept = [
-        (name, value) for name, value in caller_headers(upstream.headers, exchange.context) if name != "content-length"
-    ]
+    kept = [pair for pair in caller_headers(upstream.received, exchange.context) if pair[0] != "content-length"]
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept]
     response.raw_headers.append((b"content-length", str(len(body)).encode()))
     return response
 
 
 async def _noted(chunks: AsyncIterator[bytes], exchange: Exchange) -> AsyncIterator[bytes]:
-    """The same chunks; when the first came, when the last, and what cut them goes into the access log."""
-    try:
-        async for chunk in chunks:
-            exchange.context.setdefault("integration.timeToFirstContent", exchange.elapsed())
-            yield chunk
-    except StreamCutError as cut:
-        exchange.context["integration.error"] = str(cut)
-        raise
-    finally:
-        exchange.context["integration.latency"] = exchange.context["integrationLatency"] = exchange.elapsed()
-
-
-async def limited(chunks: AsyncIterator[bytes], *, deadline: float, idle_limit: float) -> AsyncIterator[bytes]:
-    """The same chunks, until the stream is silent for too long or lasts too long.
-
-    Args:
-        chunks: the backend's bytes.
-        deadline: on the monotonic clock, when the answer must be over.
-        idle_limit: seconds of silence allowed.
-
-    Raises:
-        StreamCutError: naming the limit that was reached.
-    """
-    iterator = chunks.__aiter__()
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            async with asyncio.timeout(max(0.0, min(idle_limit, left))):
-                chunk = await anext(iterator)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            which = "integration timeout" if left <= idle_limit else "idle timeout"
-            raise StreamCutError(f"the {which} was reached") from None
+    """The same chunks; when the first came goes into the access log."""
+    async for chunk in chunks:
+        exchange.context.setdefault("integration.timeToFirstContent", exchange.elapsed())
         yield chunk
+
+
+def _over(exchange: Exchange) -> None:
+    """The integration is over: note how long it took."""
+    exchange.context["integration.latency"] = exchange.context["integrationLatency"] = exchange.elapsed()
 
 
 async def paced(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

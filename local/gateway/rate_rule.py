@@ -91,16 +91,12 @@ def _joined(readers: list[Callable[[Inspected], str | None]]) -> KeyOf:
 
 def _custom_key(declared: Mapping[str, Any]) -> Callable[[Inspected], str | None] | None:
     ((kind, options),) = [(key, value) for key, value in declared.items() if value is not None]
-    match kind:
-        case "header":
-            return lambda inspected: inspected.headers.get(options["name"].lower())
-        case "ip":
-            return lambda inspected: inspected.address
-        case "httpMethod":
-            return lambda inspected: inspected.method
-        case "uriPath":
-            return lambda inspected: inspected.path
-        case "queryString":
-            return lambda inspected: inspected.query
-        case _:
-            return None
+    readers: Mapping[str, Callable[[Inspected], str | None]] = {
+        "header": lambda inspected: ", ".join(inspected.headers.getlist(options["name"])) or None,
+        "ip": lambda inspected: inspected.address,
+        "httpMethod": lambda inspected: inspected.method,
+        "uriPath": lambda inspected: inspected.path,
+        "queryString": lambda inspected: inspected.query,
+    }
+    transformed = any(one["type"] != "NONE" for one in options.get("textTransformations") or ())
+    return None if transformed else readers.get(kind)

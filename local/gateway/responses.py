@@ -13,10 +13,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from local.graph import Graph
+from local.gateway.mapping import Caller, check_source, resolve
+from local.graph import Graph, ProgramError, Resource
 
 DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
 _VARIABLE = re.compile(r"\$\{context\.([A-Za-z0-9_.]+)\}|\$context\.([A-Za-z0-9_.]+)")
+_UNKNOWN_VARIABLE = re.compile(r"\$(?!\{?context\.)\{?[A-Za-z][A-Za-z0-9_.]*")
 
 
 class GatewayError(Exception):
@@ -45,16 +47,13 @@ DEFAULTS: Mapping[str, tuple[int, str, str]] = {
     "BAD_REQUEST_BODY": (400, "Invalid request body", "BadRequestException"),
     "BAD_REQUEST_PARAMETERS": (400, "Missing required request parameters", "BadRequestException"),
     "UNAUTHORIZED": (401, "Unauthorized", "UnauthorizedException"),
-    "ACCESS_DENIED": (403, "Forbidden", "AccessDeniedException"),
     "INVALID_API_KEY": (403, "Forbidden", "ForbiddenException"),
     "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token", "MissingAuthenticationTokenException"),
     "WAF_FILTERED": (403, "Forbidden", "ForbiddenException"),
     "HEADERS_TOO_LARGE": (431, "Request Header Or Cookie Too Large", "BadRequestException"),
     "REQUEST_TOO_LARGE": (413, "Request Too Long", "RequestTooLargeException"),
-    "UNSUPPORTED_MEDIA_TYPE": (415, "Unsupported Media Type", "BadRequestException"),
     "QUOTA_EXCEEDED": (429, "Limit Exceeded", "LimitExceededException"),
     "THROTTLED": (429, "Too Many Requests", "TooManyRequestsException"),
-    "API_CONFIGURATION_ERROR": (500, "Internal server error", "InternalServerErrorException"),
     "AUTHORIZER_FAILURE": (500, "Internal server error", "InternalServerErrorException"),
     "INTEGRATION_FAILURE": (504, "Network error communicating with endpoint", "InternalServerErrorException"),
     "INTEGRATION_TIMEOUT": (504, "Endpoint request timed out", "InternalServerErrorException"),
@@ -74,9 +73,23 @@ class GatewayResponse:
     templates: Mapping[str, str]
 
     @classmethod
-    def from_inputs(cls, inputs: Mapping[str, Any]) -> GatewayResponse:
-        """Read what an ``apigateway.Response`` declares."""
+    def from_resource(cls, resource: Resource) -> GatewayResponse:
+        """Read what an ``apigateway.Response`` declares.
+
+        Raises:
+            ProgramError: when it names a value that the local run does not have.
+        """
+        inputs: Mapping[str, Any] = resource.inputs
         parameters: Mapping[str, str] = inputs.get("responseParameters") or {}
+        for source in parameters.values():
+            check_source(source, resource.name)
+        for template in (inputs.get("responseTemplates") or {}).values():
+            unknown = _UNKNOWN_VARIABLE.search(template)
+            if unknown:
+                raise ProgramError(
+                    f"{resource.name}: the local run does not fill in {unknown.group()} in a gateway response's "
+                    "template; use $context variables."
+                )
         return cls(
             status=int(inputs["statusCode"]) if inputs.get("statusCode") else None,
             headers={key.removeprefix("gatewayresponse.header."): value for key, value in parameters.items()},
@@ -87,25 +100,25 @@ class GatewayResponse:
 def declared_responses(graph: Graph) -> dict[str, GatewayResponse]:
     """The gateway responses of the API, by type."""
     return {
-        resource.inputs["responseType"]: GatewayResponse.from_inputs(resource.inputs)
+        resource.inputs["responseType"]: GatewayResponse.from_resource(resource)
         for resource in graph.all("aws:apigateway/response:Response")
     }
 
 
-def render(error: GatewayError, declared: Mapping[str, GatewayResponse], context: Mapping[str, str]) -> Response:
+def render(error: GatewayError, declared: Mapping[str, GatewayResponse], caller: Caller) -> Response:
     """The answer to a refused request.
 
     Args:
         error: the refusal.
         declared: the API's gateway responses, by type; the closest default stands in for a type without one.
-        context: values of ``$context`` variables, keys without the prefix.
+        caller: the refused request.
     """
     default_type = "DEFAULT_4XX" if error.status < 500 else "DEFAULT_5XX"
     response = GatewayResponse(None, {}, {})
     if error.type not in NOT_CUSTOMISABLE:
         response = declared.get(error.type) or declared.get(default_type) or response
     values = {
-        **context,
+        **caller.context,
         "error.message": error.message,
         "error.messageString": json.dumps(error.message),
         "error.responseType": error.type,
@@ -113,7 +126,8 @@ def render(error: GatewayError, declared: Mapping[str, GatewayResponse], context
     media_type, template = next(iter(response.templates.items()), ("application/json", DEFAULT_TEMPLATE))
     headers = {"x-amzn-RequestId": values.get("requestId", ""), "x-amzn-ErrorType": error.error_type}
     headers |= error.headers
-    headers |= {name: _value(text, values) for name, text in response.headers.items()}
+    mapped = {name: resolve(source, caller) for name, source in response.headers.items()}
+    headers |= {name: value for name, value in mapped.items() if value is not None}
     return Response(
         substitute(template, values),
         status_code=response.status or error.status,
@@ -125,10 +139,3 @@ def render(error: GatewayError, declared: Mapping[str, GatewayResponse], context
 def substitute(template: str, values: Mapping[str, str]) -> str:
     """Replace every ``$context`` variable in a template; one without a value becomes ``-``, as in an access log."""
     return _VARIABLE.sub(lambda match: values.get(match.group(1) or match.group(2), "-"), template)
-
-
-def _value(text: str, values: Mapping[str, str]) -> str:
-    """A header's value: a quoted literal, or a context variable."""
-    if len(text) >= 2 and text[0] == text[-1] == "'":
-        return text[1:-1]
-    return values.get(text.removeprefix("context."), "")

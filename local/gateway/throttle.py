@@ -135,18 +135,29 @@ def throttle_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Throttle:
 
 
 def _plans(graph: Graph, time_scale: float) -> list[Plan]:
+    """The plans of this stage; a key that is disabled, or only has plans of other stages, is no key here."""
+    stage = graph.one("aws:apigateway/stage:Stage").inputs
+    here = {"apiId": stage["restApi"], "stage": stage["stageName"]}
     keys = {key.id: key for key in graph.all("aws:apigateway/apiKey:ApiKey")}
     plans = {plan.id: plan for plan in graph.all("aws:apigateway/usagePlan:UsagePlan")}
     found = []
     for link in graph.all("aws:apigateway/usagePlanKey:UsagePlanKey"):
         key, plan = keys[link.inputs["keyId"]], plans[link.inputs["usagePlanId"]].inputs
-        pace, quota = plan.get("throttleSettings"), plan.get("quotaSettings")
+        if not key.inputs.get("enabled", True) or here not in (plan.get("apiStages") or ()):
+            continue
+        quota = plan.get("quotaSettings")
         found.append(
             Plan(
                 key_id=key.id,
                 key=str(key.outputs["value"]),
-                bucket=Bucket(pace["rateLimit"], pace["burstLimit"]) if pace else None,
+                bucket=_plan_bucket(plan.get("throttleSettings") or {}),
                 quota=Quota(quota["limit"], QUOTA_SECONDS[quota["period"]] / time_scale) if quota else None,
             )
         )
     return found
+
+
+def _plan_bucket(pace: Mapping[str, float]) -> Bucket | None:
+    """A plan's pace. AWS does not say what a rate without a burst means; here, a second's worth of requests."""
+    rate = pace.get("rateLimit")
+    return None if rate is None else Bucket(rate, pace.get("burstLimit") or max(1.0, rate))

@@ -31,7 +31,8 @@ def main() -> None:
     arguments = parser.parse_args()
     config = runtime_from_graph(Graph.from_json(arguments.graph.read_text(encoding="utf-8")))
     agents = SharedAgent(arguments.agent) if arguments.agent else _isolated(config, arguments)
-    serve(create_app(config, AddressBook.parse(arguments.address), agents), arguments.port)
+    app = create_app(config, AddressBook.parse(arguments.address), agents, time_scale=arguments.time_scale)
+    serve(app, arguments.port, time_scale=arguments.time_scale)
 
 
 def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -9,15 +10,16 @@ from contextlib import asynccontextmanager
 from urllib.parse import unquote
 
 import aiohttp
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from local.network import AddressBook
-from local.runtime.authorizer import Discovery, check_token
+from local.runtime.authorizer import Issuer, check_token
 from local.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.runtime.errors import RuntimeRefusedError
+from local.runtime.headers import ALWAYS_FORWARDED, SESSION_HEADER, may_be_forwarded
 from local.runtime.sessions import Agents
 from local.upstream import (
     Headers,
@@ -29,33 +31,15 @@ from local.upstream import (
     unless_gone,
 )
 
-SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
 SESSION_LENGTH = range(33, 257)
 PAYLOAD_LIMIT_BYTES = 100 * 1024 * 1024
 HEADER_VALUE_LIMIT = 4096
 
-# Reach the agent without being on the allow-list.
-ALWAYS_FORWARDED = frozenset(
-    {"accept", "baggage", "content-type", "traceparent", "tracestate", "x-amzn-trace-id", SESSION_HEADER}
-)
+ANSWER_SECONDS = 900.0
+"""An agent gets this long to begin its answer."""
 
-# Never reach it, even from the allow-list
-# (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-header-allowlist.html).
-RESTRICTED = frozenset(
-    {
-        "cookie",
-        "forwarded",
-        "host",
-        "origin",
-        "referer",
-        "user-agent",
-        "via",
-        "x-csrf-token",
-        "x-forwarded-for",
-        "x-real-ip",
-        "x-requested-with",
-    }
-)
+STREAM_SECONDS = 3600.0
+"""And this long to end it (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/bedrock-agentcore-limits.html)."""
 
 _PATH = re.compile(r"/runtimes/([^/]+)/invocations")
 
@@ -67,20 +51,26 @@ class RuntimePlane:
         config: the runtime, from `local.runtime.config.runtime_from_graph`.
         addresses: where AWS's hosts are on loopback.
         agents: where sessions are served.
+        time_scale: AWS's time limits are divided by this.
     """
 
-    def __init__(self, config: RuntimeConfig, addresses: AddressBook, agents: Agents) -> None:
+    def __init__(
+        self, config: RuntimeConfig, addresses: AddressBook, agents: Agents, *, time_scale: float = 1.0
+    ) -> None:
         self._config = config
         self._addresses = addresses
         self._agents = agents
+        self._answer_seconds = ANSWER_SECONDS / time_scale
+        self._stream_seconds = STREAM_SECONDS / time_scale
         self._session: aiohttp.ClientSession
-        self._discovery: Discovery
+        self._issuer: Issuer | None = None
 
     @asynccontextmanager
-    async def running(self, _app: Starlette) -> AsyncIterator[None]:
+    async def running(self, _app: object) -> AsyncIterator[None]:
         """Holds the connections to the agent and to the user pool open; an application lifespan."""
         async with client_session() as self._session:
-            self._discovery = Discovery(self._session, self._addresses)
+            if self._config.authorizer is not None:
+                self._issuer = Issuer(self._config.authorizer.discovery_url, self._session, self._addresses)
             try:
                 yield
             finally:
@@ -105,7 +95,7 @@ class RuntimePlane:
         """The session that a request belongs to, once its address and its token are good."""
         self._check_address(request)
         sent = request.headers.getlist("authorization")
-        await check_token(self._config, self._discovery, sent[0] if len(sent) == 1 else None)
+        await check_token(self._config, self._issuer, sent[0] if len(sent) == 1 else None)
         self._check_qualifier(request)
         session_id = request.headers.get(SESSION_HEADER) or str(uuid.uuid4())
         if len(session_id) not in SESSION_LENGTH:
@@ -115,13 +105,13 @@ class RuntimePlane:
         return session_id
 
     async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> Response:
+        headers = [*self._forwarded(request), (SESSION_HEADER, session_id)]
+        deadline = asyncio.get_running_loop().time() + self._stream_seconds
         try:
-            upstream = await open_upstream(
-                self._session,
-                f"{agent_url}/invocations",
-                headers=[*self._forwarded(request), (SESSION_HEADER, session_id)],
-                body=body,
-            )
+            async with asyncio.timeout(self._answer_seconds):
+                upstream = await open_upstream(self._session, f"{agent_url}/invocations", headers=headers, body=body)
+        except TimeoutError as error:
+            raise RuntimeRefusedError("GatewayTimeoutException", "The agent did not answer in time") from error
         except UpstreamError as error:
             raise RuntimeRefusedError(
                 "RuntimeClientError", "An error occurred when starting the runtime. Check its logs."
@@ -137,7 +127,11 @@ class RuntimePlane:
         headers = [(name, value) for name, value in upstream.headers if name.lower() not in ("date", "server")]
         kept = [(name, value) for name, value in headers if name.lower() != SESSION_HEADER]
         return PassingResponse(
-            upstream, upstream.chunks(), status=upstream.status, headers=[*kept, (SESSION_HEADER, session_id)]
+            upstream,
+            upstream.chunks(),
+            status=upstream.status,
+            headers=[*kept, (SESSION_HEADER, session_id)],
+            deadline=deadline,
         )
 
     def _check_address(self, request: Request) -> None:
@@ -159,7 +153,7 @@ class RuntimePlane:
             )
 
     def _forwarded(self, request: Request) -> Headers:
-        allowed = ALWAYS_FORWARDED | (self._config.forwarded - RESTRICTED)
+        allowed = ALWAYS_FORWARDED | {name for name in self._config.forwarded if may_be_forwarded(name)}
         headers = [
             (name, value) for name, value in request.headers.items() if name in allowed and name != SESSION_HEADER
         ]
@@ -168,9 +162,7 @@ class RuntimePlane:
         return headers
 
 
-def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents) -> Starlette:
+def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents, *, time_scale: float = 1.0) -> Router:
     """The runtime's data plane as an application that a server can run."""
-    plane = RuntimePlane(config, addresses, agents)
-    app = Starlette(lifespan=plane.running)
-    app.mount("/", plane)
-    return app
+    plane = RuntimePlane(config, addresses, agents, time_scale=time_scale)
+    return Router(default=plane, lifespan=plane.running, redirect_slashes=False)

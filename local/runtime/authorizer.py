@@ -10,51 +10,48 @@ import aiohttp
 from local.network import AddressBook
 from local.runtime.config import JwtAuthorizer, RuntimeConfig
 from local.runtime.errors import RuntimeRefusedError
-from local.tokens import FETCH_TIMEOUT, KeySet, KeysUnavailableError, TokenError, verify
+from local.tokens import KeySet, KeysUnavailableError, PublicDocument, TokenError, verify
 
 
-class Discovery:
-    """What an authorizer's discovery document says: the issuer and its keys; fetched when first needed."""
+class Issuer:
+    """Who signs the runtime's tokens, as the authorizer's discovery document says; it is fetched when first needed."""
 
-    def __init__(self, session: aiohttp.ClientSession, addresses: AddressBook) -> None:
-        self._session = session
-        self._addresses = addresses
-        self._found: tuple[str, KeySet] | None = None
+    def __init__(self, url: str, session: aiohttp.ClientSession, addresses: AddressBook) -> None:
+        def read(document: Any) -> tuple[str, KeySet]:
+            return str(document["issuer"]), KeySet(str(document["jwks_uri"]), session, addresses)
 
-    async def issuer_and_keys(self, url: str) -> tuple[str, KeySet]:
-        """The issuer and its keys, from the document at ``url``.
+        self._document = PublicDocument(url, session, addresses, read)
+
+    async def name_and_keys(self) -> tuple[str, KeySet]:
+        """The issuer's name and its keys.
 
         Raises:
             KeysUnavailableError: when the document cannot be fetched or read.
         """
-        if self._found is None:
-            try:
-                async with self._session.get(self._addresses.locate(url), timeout=FETCH_TIMEOUT) as answer:
-                    answer.raise_for_status()
-                    document: dict[str, Any] = await answer.json(content_type=None)
-                self._found = (
-                    str(document["issuer"]),
-                    KeySet(self._addresses.locate(str(document["jwks_uri"])), self._session),
-                )
-            except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
-                raise KeysUnavailableError(f"no discovery document: {type(error).__name__}") from error
-        return self._found
+        return await self._document.latest()
 
 
-async def check_token(config: RuntimeConfig, discovery: Discovery, header: str | None) -> None:
+async def check_token(config: RuntimeConfig, issuer: Issuer | None, header: str | None) -> None:
     """Refuse a caller without a valid token.
+
+    Args:
+        config: the runtime.
+        issuer: whose tokens it takes; None for a runtime that takes signed AWS requests.
+        header: the value of ``Authorization``; None when the caller sent none, or more than one.
 
     Raises:
         RuntimeRefusedError: when the token is missing, malformed or not what the authorizer lists.
     """
-    challenge = {"WWW-Authenticate": f'Bearer resource_metadata="{_metadata_url(config)}"'}
-    if config.authorizer is None:
+    signed = header is not None and header.startswith("AWS4-HMAC-")
+    if config.authorizer is None or issuer is None or signed:
+        # A runtime takes either signatures or tokens: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html
         raise RuntimeRefusedError("AccessDeniedException", "Authorization method mismatch")
+    challenge = {"WWW-Authenticate": f'Bearer resource_metadata="{_metadata_url(config)}"'}
     if header is None or not header.startswith("Bearer "):
         raise RuntimeRefusedError("UnauthorizedException", "Missing Authentication Token", challenge)
     try:
-        issuer, keys = await discovery.issuer_and_keys(config.authorizer.discovery_url)
-        claims = await verify(header.removeprefix("Bearer ").strip(), keys=keys, issuer=issuer)
+        name, keys = await issuer.name_and_keys()
+        claims = await verify(header.removeprefix("Bearer ").strip(), keys=keys, issuer=name)
         _check_claims(config.authorizer, claims)
     except TokenError as error:
         raise RuntimeRefusedError("UnauthorizedException", "Invalid or expired token", challenge) from error
@@ -73,6 +70,9 @@ def _check_claims(authorizer: JwtAuthorizer, claims: Any) -> None:
         raise TokenError("the client is not allowed")
     if authorizer.scopes and not authorizer.scopes & set(str(claims.get("scope", "")).split()):
         raise TokenError("the scope is not allowed")
+    for custom in authorizer.custom_claims:
+        if not custom.holds(claims.get(custom.name)):
+            raise TokenError(f"the claim {custom.name} is not as it must be")
 
 
 def _metadata_url(config: RuntimeConfig) -> str:

@@ -6,11 +6,32 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from local.graph import Graph
+from local.graph import Graph, ProgramError
 
 DEFAULT_QUALIFIER = "DEFAULT"
 DEFAULT_IDLE_SECONDS = 900
 DEFAULT_LIFETIME_SECONDS = 28_800
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CustomClaim:
+    """A claim of the token that must hold something.
+
+    Attributes:
+        name: of the claim.
+        operator: ``EQUALS`` for a text; ``CONTAINS`` or ``CONTAINS_ANY`` for a list of texts.
+        values: what it must equal, or hold one of.
+    """
+
+    name: str
+    operator: str
+    values: frozenset[str]
+
+    def holds(self, claim: Any) -> bool:
+        """Whether the token's claim is as it must be; a claim of another type, or none, is not."""
+        if self.operator == "EQUALS":
+            return isinstance(claim, str) and claim in self.values
+        return isinstance(claim, list) and any(one in self.values for one in claim if isinstance(one, str))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -24,6 +45,7 @@ class JwtAuthorizer:
     audiences: frozenset[str]
     clients: frozenset[str]
     scopes: frozenset[str]
+    custom_claims: tuple[CustomClaim, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,7 +78,7 @@ def runtime_from_graph(graph: Graph) -> RuntimeConfig:
     """The runtime that the graph declares.
 
     Raises:
-        ProgramError: when it does not declare exactly one.
+        ProgramError: when it does not declare exactly one, or AgentCore would refuse its authorizer.
     """
     runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
     endpoints = graph.all("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
@@ -75,9 +97,18 @@ def runtime_from_graph(graph: Graph) -> RuntimeConfig:
 
 
 def _authorizer(inputs: Mapping[str, Any]) -> JwtAuthorizer:
-    return JwtAuthorizer(
-        discovery_url=inputs["discoveryUrl"],
-        audiences=frozenset(inputs.get("allowedAudiences") or ()),
-        clients=frozenset(inputs.get("allowedClients") or ()),
-        scopes=frozenset(inputs.get("allowedScopes") or ()),
-    )
+    lists = {name: frozenset(inputs.get(f"allowed{name}") or ()) for name in ("Audiences", "Clients", "Scopes")}
+    custom = tuple(_custom_claim(one) for one in inputs.get("customClaims") or ())
+    if not custom and not any(lists.values()):
+        raise ProgramError(
+            "The runtime's JWT authorizer lists no audience, client, scope or claim, and AgentCore wants one: "
+            "set allowed_audiences in infra/runtime.py."
+        )
+    return JwtAuthorizer(inputs["discoveryUrl"], lists["Audiences"], lists["Clients"], lists["Scopes"], custom)
+
+
+def _custom_claim(inputs: Mapping[str, Any]) -> CustomClaim:
+    match = inputs["authorizingClaimMatchValue"]
+    value = match["claimMatchValue"]
+    values = value.get("matchValueStringLists") or [value["matchValueString"]]
+    return CustomClaim(inputs["inboundTokenClaimName"], match["claimMatchOperator"], frozenset(values))

@@ -18,6 +18,7 @@ STATUS: Mapping[str, int] = {
     "RuntimeClientError": 424,
     "ThrottlingException": 429,
     "InternalServerException": 500,
+    "GatewayTimeoutException": 504,  # documented as a status only: .../runtime-troubleshooting.html
 }
 
 

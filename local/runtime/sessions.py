@@ -16,7 +16,7 @@ from typing import Protocol
 
 from local.agent_process import start_agent
 from local.graph import ProgramError
-from local.network import LOOPBACK, any_port
+from local.network import LOOPBACK, Ports
 from local.processes import Child
 from local.runtime.errors import RuntimeRefusedError
 
@@ -59,14 +59,16 @@ class Lifecycle:
 
 @dataclasses.dataclass(slots=True)
 class _Session:
-    """A session's process. ``busy`` counts its requests; ``quiet_since`` is when it last had none."""
+    """A session's process. ``busy`` counts its requests; ``quiet_since`` is when it last had none.
+
+    ``child`` is None while the process is being started, and again while it is being ended.
+    """
 
     port: int
     started: float
     quiet_since: float
     busy: int = 0
     child: Child | None = None
-    ready: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
 
 
 class IsolatedAgents:
@@ -89,6 +91,9 @@ class IsolatedAgents:
         self._limit = limit
         self._module = module
         self._sessions: dict[str, _Session] = {}
+        self._ports = Ports()
+        self._free_ports: list[int] = []
+        self._ending: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
 
     @property
@@ -101,17 +106,19 @@ class IsolatedAgents:
         """See `Agents`.
 
         Raises:
-            RuntimeRefusedError: when there are too many sessions, or the agent does not start.
+            RuntimeRefusedError: when there are too many sessions, this one is being started or ended, or its agent does
+                not start.
         """
         session = self._sessions.get(session_id)
         if session is None or (session.child is not None and session.child.process.returncode is not None):
             session = self._admit(session_id)
             await self._start(session_id, session)
+        elif session.child is None:
+            # The AWS SDKs try again by themselves:
+            # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-troubleshooting.html
+            raise RuntimeRefusedError("RetryableConflictException", "The session is being started or ended. Try again.")
         session.busy += 1
         try:
-            await session.ready.wait()
-            if session.child is None:
-                raise RuntimeRefusedError("RuntimeClientError", "The runtime did not start. Check its logs.")
             yield f"http://{LOOPBACK}:{session.port}"
         finally:
             session.busy -= 1
@@ -121,7 +128,9 @@ class IsolatedAgents:
         if session_id not in self._sessions and len(self._sessions) >= self._limit:
             raise RuntimeRefusedError("ThrottlingException", f"Active sessions are limited to {self._limit} here.")
         now = time.monotonic()
-        session = self._sessions[session_id] = _Session(any_port(), now, now)
+        self._forget(session_id)
+        port = self._free_ports.pop() if self._free_ports else self._ports.choose()
+        session = self._sessions[session_id] = _Session(port, now, now)
         self._reaper = self._reaper or asyncio.create_task(self._reap())
         return session
 
@@ -131,6 +140,8 @@ class IsolatedAgents:
             child = await start_agent(session.port, self._environment, log=log, module=self._module)
             try:
                 await child.healthy(session.port, "/ping")
+                if child.process.returncode is not None:  # then it was somebody else who answered at its port
+                    raise ProgramError(child.obituary())
             except (ProgramError, asyncio.CancelledError):
                 await child.stop()
                 raise
@@ -140,21 +151,31 @@ class IsolatedAgents:
                 "RuntimeClientError", "An error occurred when starting the runtime. Check its logs."
             ) from error
         finally:
-            session.ready.set()
             if session.child is None:
-                self._sessions.pop(session_id, None)
+                self._forget(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._free_ports.append(session.port)
 
     async def _reap(self) -> None:
-        """End processes whose time is over."""
+        """End processes whose time is over; one that takes its time to end holds up no other."""
         while True:
             await asyncio.sleep(min(self._lifecycle.idle, self._lifecycle.maximum, 1.0) / 10)
             now = time.monotonic()
-            for session_id, session in list(self._sessions.items()):
+            for session_id, session in self._sessions.items():
                 idle = not session.busy and now - session.quiet_since > self._lifecycle.idle
                 old = now - session.started > self._lifecycle.maximum
                 if session.child is not None and (idle or old):
-                    del self._sessions[session_id]
-                    await session.child.stop()
+                    ending = asyncio.create_task(self._end(session_id, session.child))
+                    session.child = None
+                    self._ending.add(ending)
+                    ending.add_done_callback(self._ending.discard)
+
+    async def _end(self, session_id: str, child: Child) -> None:
+        await child.stop()
+        self._forget(session_id)
 
     async def close(self) -> None:
         """See `Agents`."""
@@ -162,4 +183,6 @@ class IsolatedAgents:
             self._reaper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reaper
-        await asyncio.gather(*(one.child.stop() for one in self._sessions.values() if one.child))
+        children = [one.child for one in self._sessions.values() if one.child]
+        await asyncio.gather(*self._ending, *(child.stop() for child in children))
+        self._ports.release()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -32,11 +34,14 @@ def until(condition: Callable[[], bool], what: str) -> None:
 class RunningChain:
     """A chain brought up by ``python -m local up``."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, project: Path = ROOT, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", "up", "--folder", str(folder), *arguments],
-            cwd=ROOT,
+            cwd=project,
+            env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -48,6 +53,18 @@ class RunningChain:
             "the chain comes up",
         )
         assert self.process.poll() is None, self.process.communicate()
+
+    def wait_until_starting(self) -> None:
+        until(lambda: self.process.poll() is not None or read_state(self.folder) is not None, "the folder is claimed")
+        assert self.process.poll() is None, self.process.communicate()
+
+    def complains(self, *words: str) -> str:
+        """The next line on standard error that has one of these words."""
+        return _line(self.process.stderr, words)
+
+    def says(self, *words: str) -> str:
+        """The next line on standard output that has one of these words."""
+        return _line(self.process.stdout, words)
 
     @property
     def outputs(self) -> Outputs:
@@ -67,6 +84,14 @@ class RunningChain:
         """Stop it if it still runs; what it printed."""
         self.process.terminate()
         return self.process.communicate(timeout=PATIENCE)
+
+
+def _line(stream: IO[str] | None, words: tuple[str, ...]) -> str:
+    assert stream is not None
+    for line in stream:
+        if any(word in line for word in words):
+            return line
+    raise AssertionError(f"it ended without a word of {' or '.join(words)}")
 
 
 @pytest.fixture(scope="session")

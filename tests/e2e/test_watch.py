@@ -1,4 +1,4 @@
-"""A saved file restarts what it affects; users stay signed in."""
+"""A saved file restarts what it affects; what cannot be brought up leaves the old one up, and users stay signed in."""
 
 from __future__ import annotations
 
@@ -12,70 +12,141 @@ from client.signin import sign_in
 from local import ROOT
 from local.watch import affected
 from tests.e2e.conftest import RunningChain, until
+from tests.e2e.project import copy_project
+
+SECOND_STAGE = """
+import pulumi_aws
+
+pulumi_aws.apigateway.Stage("second", rest_api="api", deployment="deployment", stage_name="second")
+"""
+"""A stage more than the gateway can serve."""
+
+EXPORT = 'pulumi.export("loginUrl", identity.login_url)\n'
 
 
-@pytest.fixture
-def stack() -> Iterator[Path]:
-    """A stack file of this test's own, a copy of dev's."""
-    path = ROOT / "Pulumi.watched.yaml"
-    path.write_text((ROOT / "Pulumi.dev.yaml").read_text())
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+class Watched(RunningChain):
+    """A chain over a copy of the project, with a user who signed in before anything was edited."""
 
+    def __init__(self, project: Path, folder: Path) -> None:
+        super().__init__(folder, "--watch", project=project)
+        self.project = project
 
-def test_a_changed_setting_reaches_the_gateway_and_users_stay_signed_in(stack: Path, tmp_path: Path) -> None:
-    chain = RunningChain(tmp_path, "--stack", "watched", "--watch")
-    try:
-        chain.wait_until_up()
-        before, outputs = chain.children, chain.outputs
+    def sign_in(self) -> None:
+        outputs = self.outputs
         assert outputs.demo_username
         assert outputs.demo_password
-        tokens = sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value())
+        self._token = sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value()).id
+        self.user_pool_id = outputs.user_pool_id
 
-        stack.write_text(stack.read_text().replace("http://localhost:5173", "https://watched.example"))
-        until(lambda: _origin(chain) == "https://watched.example", "the new origin is served")
-        until(lambda: _status(chain, tokens.id) == 200, "the same token is good")
-        assert chain.process.poll() is None
-        until(lambda: chain.children["gateway"] != before["gateway"], "the new process is written down")
-        assert chain.outputs.user_pool_id == outputs.user_pool_id
+    def edit(self, name: str, before: str, after: str) -> None:
+        path = self.project / name
+        text = path.read_text()
+        assert before in text
+        path.write_text(text.replace(before, after))
 
-        stack.write_text("config: [")
-        line = chain.process.stderr.readline() if chain.process.stderr else ""
-        assert "cannot be read" in line
-        assert _status(chain, tokens.id) == 200
-        assert before.keys() == chain.children.keys()
+    def append(self, name: str, text: str) -> None:
+        with (self.project / name).open("a") as file:
+            file.write(text)
+
+    def answer(self) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        body = {"prompt": "Hi [words=2 pause=0]"}
+        return httpx.post(self.outputs.invoke_url, headers=headers, json=body, trust_env=False, timeout=30)
+
+    @property
+    def origin(self) -> str:
+        return httpx.options(self.outputs.invoke_url, trust_env=False).headers["access-control-allow-origin"]
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    chain = Watched(copy_project(folder / "project"), folder / "chain")
+    try:
+        chain.wait_until_up()
+        chain.sign_in()
+        yield chain
     finally:
         chain.end()
 
 
-def _origin(chain: RunningChain) -> str | None:
-    try:
-        headers = httpx.options(chain.outputs.invoke_url, trust_env=False).headers
-        return str(headers.get("access-control-allow-origin"))
-    except httpx.TransportError:
-        return None  # the gateway is being restarted
+@pytest.fixture(autouse=True)
+def _still_signed_in(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test leaves a chain that is whole, with the same user pool, and the first token good."""
+    yield
+    if "watched" in request.fixturenames:
+        chain = request.getfixturevalue("watched")
+        assert chain.process.poll() is None
+        assert chain.children.keys() == {"emulator", "agent", "runtime", "gateway"}
+        assert chain.answer().status_code == 200
+        assert chain.outputs.user_pool_id == chain.user_pool_id
 
 
-def _status(chain: RunningChain, token: str) -> int:
-    headers = {"Authorization": f"Bearer {token}"}
-    try:
-        body = {"prompt": "Hi [words=2 pause=0]"}
-        return httpx.post(chain.outputs.invoke_url, headers=headers, json=body, trust_env=False).status_code
-    except httpx.TransportError:
-        return 0  # the gateway is being restarted
+def test_a_changed_setting_restarts_what_goes_by_it(watched: Watched) -> None:
+    before = watched.children
+    watched.edit("Pulumi.dev.yaml", "http://localhost:5173", "https://watched.example")
+    assert "runtime, gateway in" in watched.says("Restarted")
+    assert watched.origin == "https://watched.example"
+    until(lambda: watched.children["gateway"] != before["gateway"], "the new process is written down")
+    assert watched.children["emulator"] == before["emulator"]
+
+
+def test_an_agent_that_cannot_be_loaded_leaves_the_one_that_is_up(watched: Watched) -> None:
+    before = watched.children
+    watched.append("agent/agent.py", "\ndef (:\n")
+    complaint = watched.complains("The agent")
+    assert "SyntaxError" in complaint
+    assert "What was up stays up." in complaint
+    assert watched.children == before
+    assert watched.answer().status_code == 200
+
+    watched.edit("agent/agent.py", "\ndef (:\n", "\n# mended\n")
+    assert "Restarted agent in" in watched.says("Restarted")
+    until(lambda: watched.children["agent"] != before["agent"], "the new process is written down")
+    assert {**watched.children, "agent": 0} == {**before, "agent": 0}
+
+
+def test_an_agent_that_loads_and_does_not_start_is_back_once_it_is_mended(watched: Watched) -> None:
+    watched.edit("agent/__main__.py", "    main()\n", "    raise SystemExit('not today')\n")
+    assert "agent will be back" in watched.complains("not today")
+    assert watched.process.poll() is None
+    watched.edit("agent/__main__.py", "    raise SystemExit('not today')\n", "    main()\n")
+    watched.says("Restarted agent")
+    until(lambda: "agent" in watched.children, "the new process is written down")
+
+
+def test_a_program_that_cannot_be_served_leaves_the_one_before(watched: Watched) -> None:
+    before, origin = watched.children, watched.origin
+    watched.edit("Pulumi.dev.yaml", "config:\n", "config: [\n")
+    assert "What was up stays up." in watched.complains("cannot be read")
+
+    watched.edit("__main__.py", EXPORT, "")
+    watched.edit("Pulumi.dev.yaml", "config: [\n", "config:\n")
+    assert "What was up stays up." in watched.complains("does not export loginUrl")
+    assert watched.children == before
+
+    watched.append("__main__.py", EXPORT + SECOND_STAGE)
+    assert "What was up stays up." in watched.complains("The gateway")
+    assert watched.origin == origin
+    assert watched.answer().status_code == 200
+
+    watched.edit("__main__.py", SECOND_STAGE, "")
+    watched.says("Restarted", "nothing was restarted")
 
 
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("agent/agent.py", "agent"),
-        ("infra/api.py", "graph"),
-        ("__main__.py", "graph"),
-        ("Pulumi.dev.yaml", "graph"),
-        ("agent/notes.md", None),
+        ("agent/agent.py", {"agent"}),
+        ("infra/api.py", {"graph"}),
+        ("__main__.py", {"graph"}),
+        ("Pulumi.dev.yaml", {"graph"}),
+        ("agent/notes.md", set()),
     ],
 )
-def test_a_file_restarts_what_it_affects(name: str, what: str | None) -> None:
+def test_a_file_restarts_what_it_affects(name: str, what: set[str]) -> None:
     assert affected({ROOT / name}) == what
+
+
+def test_files_of_both_kinds_restart_both() -> None:
+    assert affected({ROOT / "agent/agent.py", ROOT / "infra/api.py"}) == {"agent", "graph"}

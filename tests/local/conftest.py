@@ -6,13 +6,16 @@ backend does what the test says.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,20 +37,20 @@ from local.network import LOOPBACK, AddressBook
 from local.runtime.app import create_app as runtime_app
 from local.runtime.config import runtime_from_graph
 from local.runtime.sessions import SharedAgent
+from local.serving import server_config
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 PATIENCE = 30.0
 
 
 class Server:
-    """An application served by a thread of its own on a free loopback port."""
+    """An application served as the local run serves it, by a thread of its own on a free loopback port."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, time_scale: float = 1.0) -> None:
         self._socket = socket.create_server((LOOPBACK, 0))
         self.url = f"http://{LOOPBACK}:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(
-            app, log_level="critical", access_log=False, server_header=False, timeout_graceful_shutdown=1
-        )
+        # No handlers of uvicorn's own: what it logs goes to whoever listens, which in a test is `complaints`.
+        config = server_config(app, time_scale=time_scale, log_config=None, log_level="error")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
@@ -70,6 +73,12 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.005)
 
 
+@pytest.fixture
+def complaints(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    """What the servers of this process have reported as errors so far, which is where a traceback goes."""
+    return caplog.records
+
+
 @pytest.fixture(scope="session")
 def graph() -> Graph:
     """What the dev stack declares."""
@@ -90,6 +99,7 @@ class UserPool:
         self.other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.fetches = 0
         self.reachable = True
+        self.hanging = False
         self.url = ""
 
     def id_claims(self, **changes: Any) -> dict[str, Any]:
@@ -125,6 +135,8 @@ class UserPool:
 
         async def jwks(_: Request) -> Response:
             self.fetches += 1
+            while self.hanging:  # noqa: ASYNC110 - set by another thread
+                await asyncio.sleep(0.01)
             if not self.reachable:
                 return Response(status_code=503)
             key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
@@ -212,7 +224,8 @@ class Servers:
             if self._kept is None:
                 self._kept = Server(self._make(self._graph)).__enter__()
             return f"{self._kept.url}{self._path}"
-        server = Server(self._make(changed or self._graph, **options)).__enter__()
+        app = self._make(changed or self._graph, **options)
+        server = Server(app, time_scale=options.get("time_scale", 1.0)).__enter__()
         self._changed.append(server)
         return f"{server.url}{self._path}"
 
@@ -253,9 +266,9 @@ def runtimes(graph: Graph, pool: UserPool, running_backend: Backend) -> Iterator
     addresses = AddressBook({f"cognito-idp.{graph.region}.amazonaws.com": pool.url})
 
     def make(served: Graph, **options: Any) -> ASGIApp:
-        return runtime_app(
-            runtime_from_graph(served), addresses, options.get("agents") or SharedAgent(running_backend.url)
-        )
+        agents = options.get("agents") or SharedAgent(running_backend.url)
+        time_scale = options.get("time_scale", 1.0)
+        return runtime_app(runtime_from_graph(served), addresses, agents, time_scale=time_scale)
 
     servers = Servers(make, graph, str(graph.outputs["runtimeUrl"]).partition(".amazonaws.com")[2])
     yield servers
@@ -285,3 +298,9 @@ def post(url: str, token: str | None, *, body: Any = None, **headers: str) -> ht
     content = json.dumps({"prompt": "Hello"} if body is None else body) if not isinstance(body, bytes) else body
     headers.setdefault("Content-Type", "application/json")
     return httpx.post(url, content=content, headers=headers, trust_env=False, timeout=PATIENCE)
+
+
+def read_log(path: Path, lines: int) -> list[dict[str, str]]:
+    """The access log when it has so many lines."""
+    wait_for(lambda: path.exists() and len(path.read_text().splitlines()) >= lines, "the log is written")
+    return [json.loads(line) for line in path.read_text().splitlines()]

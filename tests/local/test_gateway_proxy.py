@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,10 +18,10 @@ from starlette.responses import Response, StreamingResponse
 
 from local.demo import buffered
 from local.graph import Graph
-from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post, wait_for
+from tests.local.changes import endpoint_type, facing_agentcore
+from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post, read_log, wait_for
 
 MEGABYTE = 1024 * 1024
-INTEGRATION = "aws:apigateway/integration:Integration"
 
 
 def streaming(chunks: Callable[[], AsyncIterator[bytes]]) -> Callable[[Request], Any]:
@@ -30,17 +31,6 @@ def streaming(chunks: Callable[[], AsyncIterator[bytes]]) -> Callable[[Request],
         return StreamingResponse(chunks(), media_type="text/event-stream")
 
     return handler
-
-
-def facing_agentcore(graph: Graph, **changes: Any) -> Graph:
-    """The graph with the streaming integration changed."""
-    integration = next(one for one in graph.all(INTEGRATION) if one.inputs["type"] == "HTTP_PROXY")
-    return graph.with_inputs(integration.urn, **changes)
-
-
-def endpoint_type(graph: Graph, kind: str) -> Graph:
-    api = graph.one("aws:apigateway/restApi:RestApi")
-    return graph.with_inputs(api.urn, endpointConfiguration={"types": kind})
 
 
 @contextmanager
@@ -141,11 +131,27 @@ def test_a_stream_is_cut_at_the_integration_timeout_and_keeps_its_status(
     assert over.wait(PATIENCE), "the backend was not told"
 
 
-@pytest.mark.parametrize(("kind", "scale"), [("REGIONAL", 1000), ("PRIVATE", 1000), ("EDGE", 100)])
+@pytest.mark.parametrize(
+    ("kind", "seconds", "limit"),
+    [
+        ("REGIONAL", 900, "idle"),
+        ("REGIONAL", 200, "integration"),
+        ("PRIVATE", 900, "idle"),
+        ("EDGE", 100, "idle"),
+        ("EDGE", 20, "integration"),
+    ],
+)
 def test_a_silent_stream_is_cut_at_the_idle_limit_of_its_endpoint_type(
-    kind: str, scale: float, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+    kind: str,
+    seconds: int,
+    limit: str,
+    graph: Graph,
+    pool: UserPool,
+    backend: Backend,
+    serve_gateway: Serve,
+    tmp_path: Path,
 ) -> None:
-    """300 s on REGIONAL and PRIVATE, 30 s on EDGE: each is 0.3 s at its scale."""
+    """300 s on REGIONAL and PRIVATE, 30 s on EDGE: an integration timeout above that is not what cuts it."""
     never = threading.Event()
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -153,14 +159,59 @@ def test_a_silent_stream_is_cut_at_the_idle_limit_of_its_endpoint_type(
         await happened(never)
 
     backend.handler = streaming(chunks)
-    url = serve_gateway(endpoint_type(graph, kind), time_scale=scale)
+    scale = 100 if kind == "EDGE" else 1000
+    declared = facing_agentcore(endpoint_type(graph, kind), timeoutMilliseconds=seconds * 1000)
+    url = serve_gateway(declared, time_scale=scale, access_log=tmp_path / "access.log")
     began = time.monotonic()
     try:
         with asking(url, pool.id_token()) as response, pytest.raises(httpx.RemoteProtocolError):
             response.read()
     finally:
         never.set()
-    assert time.monotonic() - began >= 0.29
+    assert time.monotonic() - began >= min(seconds / scale, 0.3) - 0.01
+    (line,) = read_log(tmp_path / "access.log", 1)
+    assert (line["status"], line["integrationError"]) == ("200", f"the {limit} timeout was reached")
+
+
+@pytest.mark.parametrize(("seconds", "limit"), [(900, "idle"), (20, "integration")])
+def test_a_reader_who_takes_nothing_is_cut_at_the_same_limits(
+    seconds: int, limit: str, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve, tmp_path: Path
+) -> None:
+    over = threading.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x" * MEGABYTE
+                await asyncio.sleep(0)  # or its server never hears of a hang-up
+        finally:
+            over.set()
+
+    backend.handler = streaming(chunks)
+    declared = facing_agentcore(endpoint_type(graph, "EDGE"), timeoutMilliseconds=seconds * 1000)
+    url = serve_gateway(declared, time_scale=100, access_log=tmp_path / "access.log")
+    with asking(url, pool.id_token()) as response:
+        assert response.status_code == 200
+        assert over.wait(PATIENCE), "the backend was not let go"
+        (line,) = read_log(tmp_path / "access.log", 1)
+    assert line["integrationError"] == f"the {limit} timeout was reached"
+    assert line["integrationLatency"].isdigit()
+
+
+def test_a_paced_stream_is_cut_at_the_integration_timeout(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve, tmp_path: Path
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x" * MEGABYTE
+
+    backend.handler = streaming(chunks)
+    changed = facing_agentcore(graph, timeoutMilliseconds=50_000)
+    url = serve_gateway(changed, time_scale=100, access_log=tmp_path / "access.log")
+    with asking(url, pool.id_token()) as response, pytest.raises(httpx.RemoteProtocolError):
+        response.read()  # whole, it would take five seconds
+    (line,) = read_log(tmp_path / "access.log", 1)
+    assert line["integrationError"] == "the integration timeout was reached"
 
 
 def test_heartbeats_keep_a_stream_alive_past_the_idle_limit(
@@ -196,15 +247,17 @@ def test_beyond_ten_megabytes_a_stream_is_held_to_two_a_second(
     assert times[12] - times[10] > 0.6
 
 
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 504)])
 def test_a_buffered_answer_over_ten_megabytes_is_refused(
-    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+    more: int, status: int, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
-        for _ in range(11):
+        for _ in range(10):
             yield b"x" * MEGABYTE
+        yield b"x" * more
 
     backend.handler = streaming(chunks)
-    assert post(serve_gateway(buffered(graph)), pool.id_token()).status_code == 504
+    assert post(serve_gateway(buffered(graph)), pool.id_token()).status_code == status
 
 
 def test_a_backend_that_breaks_off_is_a_cut_stream(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
@@ -273,7 +326,7 @@ def test_a_hang_up_before_the_first_byte_reaches_the_backend(
         return Response()
 
     backend.handler = handler
-    url = serve_gateway(facing_agentcore(graph, responseTransferMode=mode))
+    url = serve_gateway(facing_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=300_000))
 
     async def ask_and_leave() -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:

@@ -1,186 +1,30 @@
-"""Before the integration: firewall, throttle, keys, validation, mapping; and what the access log says of it all."""
+"""Before the integration: throttle, keys, validation; refusals; and what the access log says of it all."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import json
-import time
+import socket
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
 
-from local.graph import Graph, Resource
-from tests.local.conftest import Backend, Serve, UserPool, post, wait_for
+from local.graph import Graph
+from tests.local.changes import (
+    KILOBYTE,
+    SETTINGS,
+    endpoint_type,
+    post_method,
+    prompt_of,
+    team_plan,
+    throttled,
+    with_rules,
+)
+from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post, read_log, wait_for
 
-ACL = "aws:wafv2/webAcl:WebAcl"
-SETTINGS = "aws:apigateway/methodSettings:MethodSettings"
-KILOBYTE = 1024
-ORIGIN = "x-amzn-bedrock-agentcore-runtime-custom-origin-verify"
+AUTHORIZER = "aws:apigateway/authorizer:Authorizer"
 SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
-
-
-def prompt_of(size: int) -> bytes:
-    """A body of exactly so many bytes that the model accepts."""
-    empty = json.dumps({"prompt": ""}).encode()
-    return json.dumps({"prompt": "x" * (size - len(empty))}).encode()
-
-
-def with_rules(graph: Graph, *rules: dict[str, Any], **inputs: Any) -> Graph:
-    """The graph with only these rules in its web ACL."""
-    numbered = [
-        {"priority": number, "action": {"block": {}}, "name": f"r{number}", **rule} for number, rule in enumerate(rules)
-    ]
-    return graph.with_inputs(graph.one(ACL).urn, rules=numbered, **inputs)
-
-
-def in_header(name: str, word: str) -> dict[str, Any]:
-    return {
-        "byteMatchStatement": {
-            "fieldToMatch": {"singleHeader": {"name": name}},
-            "positionalConstraint": "CONTAINS",
-            "searchString": word,
-            "textTransformations": [{"priority": 0, "type": "LOWERCASE"}],
-        }
-    }
-
-
-def in_body(word: str, oversize: str = "CONTINUE") -> dict[str, Any]:
-    return {
-        "byteMatchStatement": {
-            "fieldToMatch": {"body": {"oversizeHandling": oversize}},
-            "positionalConstraint": "CONTAINS",
-            "searchString": word,
-            "textTransformations": [{"priority": 0, "type": "NONE"}],
-        }
-    }
-
-
-def test_the_declared_size_rule_answers_as_declared(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
-    answer = post(serve_gateway(), pool.id_token(), body=prompt_of(65 * KILOBYTE))
-    assert answer.status_code == 413
-    assert "KB" in answer.json()["message"]
-    assert not backend.requests
-
-
-def test_the_firewall_comes_before_the_authorizer(serve_gateway: Serve) -> None:
-    assert post(serve_gateway(), None, body=prompt_of(65 * KILOBYTE)).status_code == 413
-    assert post(serve_gateway(), None).status_code == 401
-
-
-def test_beyond_the_inspection_limit_a_body_passes_unseen(
-    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
-) -> None:
-    url = serve_gateway(with_rules(graph, {"statement": in_body("attack")}, associationConfig=None))
-    near = json.dumps({"prompt": "attack" + "x" * 1000}).encode()
-    far = json.dumps({"prompt": "x" * 17 * KILOBYTE + "attack"}).encode()
-    assert post(url, pool.id_token(), body=near).status_code == 403
-    assert post(url, pool.id_token(), body=far).status_code == 200
-    assert backend.bodies == [far], "the whole body is forwarded, with the part that nobody saw"
-
-
-@pytest.mark.parametrize(("oversize", "status"), [("MATCH", 403), ("NO_MATCH", 200)])
-def test_oversize_handling_decides_over_a_body_beyond_the_limit(
-    oversize: str, status: int, graph: Graph, pool: UserPool, serve_gateway: Serve
-) -> None:
-    rule = {"statement": in_body("nothing of the kind", oversize)}
-    url = serve_gateway(with_rules(graph, rule, associationConfig=None))
-    assert post(url, pool.id_token(), body=prompt_of(17 * KILOBYTE)).status_code == status
-
-
-def test_rules_are_tried_by_priority_and_allow_ends_it(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
-    allow = {"statement": in_header("x-team", "trusted"), "action": {"allow": {}}}
-    block = {"statement": in_header("x-team", "t")}
-    url = serve_gateway(with_rules(graph, allow, block))
-    assert post(url, pool.id_token(), **{"X-Team": "TRUSTED"}).status_code == 200
-    assert post(url, pool.id_token(), **{"X-Team": "other"}).status_code == 403
-    assert post(url, pool.id_token()).status_code == 200
-
-
-def test_count_stops_nothing_and_its_label_reaches_later_rules(
-    graph: Graph, pool: UserPool, serve_gateway: Serve
-) -> None:
-    count = {
-        "statement": in_header("x-team", "odd"),
-        "action": {"count": {}},
-        "ruleLabels": [{"name": "team:odd"}],
-    }
-    assert post(serve_gateway(with_rules(graph, count)), pool.id_token(), **{"X-Team": "odd"}).status_code == 200
-    labelled = {"statement": {"labelMatchStatement": {"scope": "LABEL", "key": "team:odd"}}}
-    url = serve_gateway(with_rules(graph, count, labelled))
-    assert post(url, pool.id_token(), **{"X-Team": "odd"}).status_code == 403
-
-
-def test_not_and_or_combine(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
-    either = {"orStatement": {"statements": [in_header("x-a", "1"), in_header("x-b", "1")]}}
-    neither = {"notStatement": {"statements": [either]}}
-    url = serve_gateway(with_rules(graph, {"statement": neither}))
-    assert post(url, pool.id_token()).status_code == 403
-    assert post(url, pool.id_token(), **{"X-B": "1"}).status_code == 200
-
-
-def test_an_address_set_matches_its_networks(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
-    arn = "arn:aws:wafv2:us-east-1:000000000000:regional/ipset/blocked/1"
-    rule = {"statement": {"ipSetReferenceStatement": {"arn": arn}}}
-    for addresses, status in ((["127.0.0.0/8"], 403), (["192.0.2.0/24"], 200)):
-        template = graph.one(ACL)
-        inputs = {"addresses": addresses, "ipAddressVersion": "IPV4", "scope": "REGIONAL"}
-        ip_set = dataclasses.replace(
-            template, type="aws:wafv2/ipSet:IpSet", urn="ip-set", inputs=inputs, outputs={"arn": arn}
-        )
-        changed = with_rules(graph, rule)
-        url = serve_gateway(dataclasses.replace(changed, resources=(*changed.resources, ip_set)))
-        assert post(url, pool.id_token()).status_code == status
-
-
-def test_a_rate_rule_blocks_the_one_over_the_limit_and_forgets_with_its_window(
-    graph: Graph, pool: UserPool, serve_gateway: Serve
-) -> None:
-    statement = {"aggregateKeyType": "IP", "limit": 10, "evaluationWindowSec": 60}
-    url = serve_gateway(with_rules(graph, {"statement": {"rateBasedStatement": statement}}), time_scale=30)
-    codes = [post(url, pool.id_token()).status_code for _ in range(12)]
-    assert codes.count(200) >= 10
-    assert codes[:10] == [200] * 10
-    assert 403 in codes[10:]
-    wait_for(lambda: forgotten(url, pool), "the window passes")
-
-
-def forgotten(url: str, pool: UserPool) -> bool:
-    """Whether a request passes again; each one that does not counts too, so they must be fewer than the limit."""
-    time.sleep(0.3)
-    return post(url, pool.id_token()).status_code == 200
-
-
-def test_a_rate_rule_by_header_counts_each_value_and_skips_requests_without_it(
-    graph: Graph, pool: UserPool, serve_gateway: Serve
-) -> None:
-    keys = [{"header": {"name": "authorization", "textTransformations": [{"priority": 0, "type": "NONE"}]}}]
-    statement = {"aggregateKeyType": "CUSTOM_KEYS", "customKeys": keys, "limit": 10, "evaluationWindowSec": 300}
-    url = serve_gateway(with_rules(graph, {"statement": {"rateBasedStatement": statement}}))
-    one, other = pool.id_token(), pool.id_token(sub="another")
-    assert [post(url, one).status_code for _ in range(11)] == [200] * 10 + [403]
-    assert post(url, other).status_code == 200
-    assert [post(url, None).status_code for _ in range(12)] == [401] * 12
-
-
-def test_without_a_web_acl_nothing_is_inspected(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
-    association = graph.one("aws:wafv2/webAclAssociation:WebAclAssociation")
-    kept = tuple(one for one in graph.resources if one is not association)
-    url = serve_gateway(dataclasses.replace(graph, resources=kept))
-    answer = post(url, pool.id_token(), body=prompt_of(30 * KILOBYTE))
-    assert answer.status_code == 200
-
-
-def throttled(graph: Graph, rate: float, burst: int) -> Graph:
-    """The graph with one pace for the stage and the method."""
-    for settings in graph.all(SETTINGS):
-        pace = {"throttlingRateLimit": rate, "throttlingBurstLimit": burst}
-        graph = graph.with_inputs(settings.urn, settings=pace)
-    return graph
 
 
 def test_more_than_the_burst_is_throttled(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
@@ -190,29 +34,32 @@ def test_more_than_the_burst_is_throttled(graph: Graph, pool: UserPool, serve_ga
     assert answers[-1].headers["x-amzn-errortype"] == "TooManyRequestsException"
 
 
+def test_a_method_has_its_own_pace_in_place_of_the_stages(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
+    def paced(method: int, stage: int) -> Graph:
+        changed = graph
+        for declared in graph.all(SETTINGS):
+            burst = stage if declared.inputs["methodPath"] == "*/*" else method
+            pace = {"throttlingRateLimit": 0.001, "throttlingBurstLimit": burst}
+            changed = changed.with_inputs(declared.urn, settings=pace)
+        return changed
+
+    url = serve_gateway(paced(method=1, stage=3))
+    assert [post(url, pool.id_token()).status_code for _ in range(2)] == [200, 429]
+    assert [httpx.options(url, trust_env=False).status_code for _ in range(4)] == [204, 204, 204, 429]
+    url = serve_gateway(paced(method=3, stage=1))
+    assert [post(url, pool.id_token()).status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
+def test_the_throttle_comes_before_the_validator(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
+    url = serve_gateway(throttled(graph, 0.001, 1))
+    assert post(url, pool.id_token(), body=b"{}").status_code == 400
+    assert post(url, pool.id_token()).status_code == 429, "the refused one took its token"
+
+
 def test_the_throttle_recovers(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
     url = serve_gateway(throttled(graph, 5, 1))
     post(url, pool.id_token())
     wait_for(lambda: post(url, pool.id_token()).status_code == 200, "a token falls into the bucket")
-
-
-def team_plan(graph: Graph, **plan: Any) -> Graph:
-    """The graph with an API key asked for, and one team that has one."""
-    template = graph.one(ACL)
-
-    def made(type_: str, id_: str, inputs: dict[str, Any], **outputs: str) -> Resource:
-        return dataclasses.replace(
-            template, type=f"aws:apigateway/{type_}", urn=id_, id=id_, inputs=inputs, outputs={**inputs, **outputs}
-        )
-
-    method = next(one for one in graph.all("aws:apigateway/method:Method") if one.inputs["httpMethod"] == "POST")
-    more = (
-        made("apiKey:ApiKey", "key", {}, value="team-key-0123456789"),
-        made("usagePlan:UsagePlan", "plan", plan),
-        made("usagePlanKey:UsagePlanKey", "link", {"keyId": "key", "usagePlanId": "plan", "keyType": "API_KEY"}),
-    )
-    changed = graph.with_inputs(method.urn, apiKeyRequired=True)
-    return dataclasses.replace(changed, resources=(*changed.resources, *more))
 
 
 def test_a_method_that_asks_for_a_key_refuses_without_a_good_one(
@@ -230,6 +77,38 @@ def test_a_used_up_quota_is_its_own_answer(graph: Graph, pool: UserPool, serve_g
     answers = [post(url, pool.id_token(), **{"X-API-Key": "team-key-0123456789"}) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[-1].headers["x-amzn-errortype"] == "LimitExceededException"
+
+
+KEY = {"X-API-Key": "team-key-0123456789"}
+
+
+def test_a_plan_has_a_pace_of_its_own(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
+    url = serve_gateway(team_plan(graph, throttleSettings={"rateLimit": 0.001, "burstLimit": 2}))
+    assert [post(url, pool.id_token(), **KEY).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_plans_rate_without_a_burst_lets_a_seconds_worth_through(
+    graph: Graph, pool: UserPool, serve_gateway: Serve
+) -> None:
+    url = serve_gateway(team_plan(graph, throttleSettings={"rateLimit": 0.001}))
+    assert [post(url, pool.id_token(), **KEY).status_code for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"apiStages": None},
+        {"apiStages": []},
+        {"apiStages": [{"apiId": "another", "stage": "dev"}]},
+        {"key": {"enabled": False}},
+    ],
+)
+def test_a_key_that_is_disabled_or_of_another_stage_is_no_key(
+    plan: dict[str, Any], graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    answer = post(serve_gateway(team_plan(graph, **plan)), pool.id_token(), **KEY)
+    assert (answer.status_code, answer.json()["type"]) == (403, "INVALID_API_KEY")
+    assert not backend.requests
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"{}", b'{"prompt": 7}', b"\xff\xfe", b"[" * 5000])
@@ -255,54 +134,59 @@ def test_a_content_type_without_a_model_is_not_checked(
     assert backend.bodies == [b"{}"]
 
 
-def test_a_body_over_ten_megabytes_is_refused(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
-    url = serve_gateway(with_rules(graph))
-    # Refused while it is still being sent, the connection may be closed under the caller.
-    with contextlib.suppress(httpx.WriteError):
-        assert post(url, pool.id_token(), body=prompt_of(11 * KILOBYTE * KILOBYTE)).status_code == 413
-
-
-def test_the_origin_secret_reaches_the_backend_in_place_of_what_the_caller_sent(
+def test_a_required_parameter_that_is_missing_is_named(
     graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
 ) -> None:
-    post(serve_gateway(), pool.id_token(), **{ORIGIN: "forged"})
-    (request,) = backend.requests
-    assert request.headers.getlist(ORIGIN) == [
-        graph.one("random:index/randomPassword:RandomPassword").outputs["result"]
-    ]
+    validator = graph.one("aws:apigateway/requestValidator:RequestValidator")
+    asked = {"method.request.header.X-Team": True, "method.request.querystring.page": True}
+    declared = {**post_method(graph).inputs["requestParameters"], **asked}
+    changed = graph.with_inputs(post_method(graph).urn, requestParameters=declared)
+    assert post(serve_gateway(changed), pool.id_token()).status_code == 200, "the validator looks at bodies only"
+    url = serve_gateway(changed.with_inputs(validator.urn, validateRequestParameters=True))
+    answer = post(url, pool.id_token())
+    assert (answer.status_code, answer.json()["type"]) == (400, "BAD_REQUEST_PARAMETERS")
+    assert "[X-Team, page]" in answer.json()["message"]
+    assert post(f"{url}?page=1", pool.id_token(), **{"X-Team": "one"}).status_code == 200
+    assert len(backend.requests) == 2
 
 
-def test_session_token_qualifier_and_account_are_mapped(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
-    token, session = pool.id_token(), "s" * 36
-    post(serve_gateway(), token, **{SESSION: session})
-    (request,) = backend.requests
-    assert request.headers["authorization"] == f"Bearer {token}"
-    assert request.headers[SESSION] == session
-    assert dict(request.query_params) == {"qualifier": "DEFAULT", "accountId": "000000000000"}
-    assert request.url.path.endswith("/invocations")
-
-
-@pytest.mark.parametrize("name", ["Content-MD5", "Expect", "Max-Forwards", "TE", "Via", "Proxy-Authenticate"])
-def test_headers_that_api_gateway_drops_do_not_reach_the_backend(
-    name: str, pool: UserPool, backend: Backend, serve_gateway: Serve
+def test_a_body_over_ten_megabytes_is_refused_and_not_logged(
+    graph: Graph, pool: UserPool, serve_gateway: Serve, tmp_path: Path
 ) -> None:
-    post(serve_gateway(), pool.id_token(), **{name: "1"})
-    assert name.lower() not in backend.requests[0].headers
+    url = serve_gateway(with_rules(graph), access_log=tmp_path / "access.log")
+    limit = 10 * KILOBYTE * KILOBYTE
+    assert post(url, pool.id_token(), body=prompt_of(limit + 1)).status_code == 413
+    assert post(url, pool.id_token(), body=prompt_of(limit)).status_code == 400, "only the model refuses it"
+    assert [line["status"] for line in read_log(tmp_path / "access.log", 1)] == ["400"]
 
 
-def test_headers_that_api_gateway_renames_come_back_renamed(
-    pool: UserPool, backend: Backend, serve_gateway: Serve
+def test_a_caller_who_goes_on_sending_is_refused_all_the_same(graph: Graph, serve_gateway: Serve) -> None:
+    url = httpx.URL(serve_gateway(with_rules(graph)))
+    head = f"POST {url.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {10**12}\r\n\r\n"
+    with socket.create_connection((url.host, url.port or 0), timeout=PATIENCE) as connection:
+        connection.sendall(head.encode())
+        with contextlib.suppress(ConnectionError):  # closed under it in the end
+            while True:
+                connection.sendall(b" " * KILOBYTE * KILOBYTE)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("REGIONAL", 20_480), ("EDGE", 20_480), ("PRIVATE", 8_000)])
+def test_headers_have_a_limit_by_endpoint_type(
+    kind: str, limit: int, graph: Graph, pool: UserPool, serve_gateway: Serve
 ) -> None:
-    async def handler(_: Request) -> Response:
-        return Response("{}", headers={"WWW-Authenticate": "Bearer", "Server": "agent", "X-Kept": "yes", "Via": "x"})
+    url = serve_gateway(endpoint_type(graph, kind))
+    headers = {"Authorization": pool.id_token(), "X-Padding": ""}
+    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
 
-    backend.handler = handler
-    headers = post(serve_gateway(), pool.id_token()).headers
-    assert headers["x-amzn-remapped-www-authenticate"] == "Bearer"
-    assert headers["x-amzn-remapped-server"] == "agent"
-    assert headers["x-kept"] == "yes"
-    assert "via" not in headers
-    assert "www-authenticate" not in headers
+        def status(size: int) -> int:
+            request = client.build_request("POST", url, headers=headers, json={"prompt": "Hi"})
+            request.headers["X-Padding"] = "x" * (
+                size - sum(len(name) + len(value) for name, value in request.headers.raw)
+            )
+            return client.send(request).status_code
+
+        assert status(limit) == 200
+        assert status(limit + 1) == 431
 
 
 def test_every_answer_names_its_request(pool: UserPool, serve_gateway: Serve) -> None:
@@ -310,6 +194,27 @@ def test_every_answer_names_its_request(pool: UserPool, serve_gateway: Serve) ->
     ids = [answer.headers["x-amzn-requestid"] for answer in answers]
     assert len(set(ids)) == 2
     assert answers[1].json()["requestId"] == ids[1]
+
+
+def test_a_refusal_can_name_the_page_that_asked(graph: Graph, serve_gateway: Serve) -> None:
+    response = next(
+        one for one in graph.all("aws:apigateway/response:Response") if one.inputs["responseType"] == "UNAUTHORIZED"
+    )
+    headers = {"gatewayresponse.header.Access-Control-Allow-Origin": "method.request.header.Origin"}
+    url = serve_gateway(graph.with_inputs(response.urn, responseParameters=headers))
+    page = "https://page.example"
+    assert post(url, None, Origin=page).headers["access-control-allow-origin"] == page
+    assert "access-control-allow-origin" not in post(url, None).headers
+
+
+def test_a_pool_that_is_not_on_loopback_is_an_authorizer_failure(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    arn = "arn:aws:cognito-idp:eu-west-1:000000000000:userpool/eu-west-1_abc"
+    url = serve_gateway(graph.with_inputs(graph.one(AUTHORIZER).urn, providerArns=[arn]))
+    answer = post(url, pool.id_token(iss="https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc"))
+    assert (answer.status_code, answer.json()["type"]) == (500, "AUTHORIZER_FAILURE")
+    assert not backend.requests
 
 
 def test_the_preflight_needs_no_token_and_allows_what_the_client_sends(graph: Graph, serve_gateway: Serve) -> None:
@@ -322,11 +227,6 @@ def test_the_preflight_needs_no_token_and_allows_what_the_client_sends(graph: Gr
 
 def test_a_page_may_read_the_gateways_own_refusals(serve_gateway: Serve) -> None:
     assert "access-control-allow-origin" in post(serve_gateway(), None).headers
-
-
-def read_log(path: Path, lines: int) -> list[dict[str, str]]:
-    wait_for(lambda: path.exists() and len(path.read_text().splitlines()) >= lines, "the log is written")
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_the_access_log_tells_of_every_request_in_the_declared_format(

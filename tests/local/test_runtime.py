@@ -7,7 +7,8 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,8 +18,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from local.agent_process import agent_environment
-from local.graph import Graph
+from local.graph import Graph, ProgramError
 from local.network import LOOPBACK, any_port
+from local.runtime.config import runtime_from_graph
+from local.runtime.headers import CUSTOM_PREFIX, RESTRICTED, may_be_forwarded
 from local.runtime.sessions import IsolatedAgents, Lifecycle, SharedAgent
 from tests.local.conftest import PATIENCE, RUNTIME, Backend, Serve, UserPool, post, wait_for
 
@@ -99,6 +102,16 @@ def test_only_allowed_headers_reach_the_agent(
     assert not {"x-other", "origin", "cookie", "user-agent", "authorization"} & set(headers)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # on importing the SDK
+def test_what_may_never_be_forwarded_is_as_the_sdk_has_it() -> None:
+    from bedrock_agentcore.runtime.models import RESTRICTED_HEADERS, is_forwardable_header  # noqa: PLC0415
+
+    names = {name for name in RESTRICTED_HEADERS if not name.startswith(":")}  # those of HTTP/2 are no headers here
+    assert {name for name in names if may_be_forwarded(name)} == set()
+    for name in (*RESTRICTED, "authorization", "x-team", "x-amz-date", "x-amzn-x", f"{CUSTOM_PREFIX}x"):
+        assert may_be_forwarded(name) == is_forwardable_header(name)
+
+
 def test_the_declared_list_lets_the_token_through(pool: UserPool, backend: Backend, serve_runtime: Serve) -> None:
     token = pool.id_token()
     post(serve_runtime(), token)
@@ -126,6 +139,93 @@ def test_whatever_error_the_agent_answers_the_caller_sees_an_opaque_424(
 def test_an_agent_that_is_not_there_is_a_424(graph: Graph, pool: UserPool, serve_runtime: Serve) -> None:
     nobody = SharedAgent(f"http://{LOOPBACK}:{any_port()}")
     assert post(serve_runtime(graph, agents=nobody), pool.id_token()).status_code == 424
+
+
+def test_an_agent_that_never_answers_is_given_up(
+    graph: Graph, pool: UserPool, backend: Backend, serve_runtime: Serve
+) -> None:
+    async def handler(request: Request) -> Response:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        return Response()
+
+    backend.handler = handler
+    answer = post(serve_runtime(graph, time_scale=9000), pool.id_token())  # 15 minutes are a tenth of a second
+    assert answer.status_code == 504
+
+
+def test_a_stream_ends_after_an_hour(graph: Graph, pool: UserPool, backend: Backend, serve_runtime: Serve) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"word "
+            await asyncio.sleep(0.01)
+
+    async def handler(_: Request) -> Response:
+        return StreamingResponse(endless())
+
+    backend.handler = handler
+    with pytest.raises(httpx.RemoteProtocolError):
+        post(serve_runtime(graph, time_scale=9000), pool.id_token())  # an hour is four tenths of a second
+
+
+def test_a_signed_request_is_the_wrong_method_for_a_runtime_that_takes_tokens(serve_runtime: Serve) -> None:
+    answer = post(serve_runtime(), None, Authorization="AWS4-HMAC-SHA256 Credential=AKIA/20261122/us-east-1/x")
+    assert answer.status_code == 403
+    assert answer.json()["message"] == "Authorization method mismatch"
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "claims", "status"),
+    [
+        ("EQUALS", {"matchValueString": "id"}, {"token_use": "id"}, 200),
+        ("EQUALS", {"matchValueString": "access"}, {"token_use": "id"}, 401),
+        ("CONTAINS", {"matchValueString": "admins"}, {"token_use": ["staff", "admins"]}, 200),
+        ("CONTAINS", {"matchValueString": "admins"}, {"token_use": ["staff"]}, 401),
+        ("CONTAINS", {"matchValueString": "admins"}, {"token_use": "admins"}, 401),
+        ("CONTAINS_ANY", {"matchValueStringLists": ["a", "staff"]}, {"token_use": ["staff"]}, 200),
+        ("CONTAINS_ANY", {"matchValueStringLists": ["a", "b"]}, {"token_use": ["staff"]}, 401),
+    ],
+)
+def test_a_custom_claim_must_hold(
+    operator: str,
+    value: dict[str, object],
+    claims: dict[str, object],
+    status: int,
+    graph: Graph,
+    pool: UserPool,
+    serve_runtime: Serve,
+) -> None:
+    runtime = graph.one(RUNTIME)
+    declared = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
+    custom = {
+        "inboundTokenClaimName": "token_use",
+        "inboundTokenClaimValueType": "STRING",
+        "authorizingClaimMatchValue": {"claimMatchOperator": operator, "claimMatchValue": value},
+    }
+    changed = graph.with_inputs(
+        runtime.urn, authorizerConfiguration={"customJwtAuthorizer": {**declared, "customClaims": [custom]}}
+    )
+    assert post(serve_runtime(changed), pool.id_token(**claims)).status_code == status
+
+
+def test_an_authorizer_that_lists_nothing_is_refused(graph: Graph) -> None:
+    runtime = graph.one(RUNTIME)
+    declared = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
+    nothing = {"customJwtAuthorizer": {"discoveryUrl": declared["discoveryUrl"]}}
+    with pytest.raises(ProgramError, match="allowed_audiences"):
+        runtime_from_graph(graph.with_inputs(runtime.urn, authorizerConfiguration=nothing))
+
+
+def test_a_pool_that_nothing_answers_for_is_an_internal_error(
+    graph: Graph, pool: UserPool, serve_runtime: Serve
+) -> None:
+    runtime = graph.one(RUNTIME)
+    declared = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
+    elsewhere = {"customJwtAuthorizer": {**declared, "discoveryUrl": "https://elsewhere.example/pool"}}
+    url = serve_runtime(graph.with_inputs(runtime.urn, authorizerConfiguration=elsewhere))
+    answer = post(url, pool.id_token())
+    assert answer.status_code == 500
+    assert answer.headers["x-amzn-errortype"] == "InternalServerException"
 
 
 def test_a_hang_up_reaches_the_agent(pool: UserPool, backend: Backend, serve_runtime: Serve) -> None:
@@ -177,6 +277,21 @@ def test_each_session_has_a_process_of_its_own_up_to_the_limit(
         assert refused.headers["x-amzn-errortype"] == "ThrottlingException"
 
 
+def test_a_session_that_is_being_started_asks_to_try_again(
+    graph: Graph, pool: UserPool, serve_runtime: Serve, tmp_path: Path
+) -> None:
+    with isolated(graph, tmp_path) as agents, ThreadPoolExecutor() as threads:
+        url, token = serve_runtime(graph, agents=agents), pool.id_token()
+
+        def ask() -> httpx.Response:
+            return post(url, token, body={"prompt": "Hi [words=2 pause=0]"}, **{SESSION: "a" * 40})
+
+        answers = [one.result() for one in [threads.submit(ask) for _ in range(3)]]
+        assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+        refused = next(answer for answer in answers if answer.status_code == 409)
+        assert refused.headers["x-amzn-errortype"] == "RetryableConflictException"
+
+
 def test_an_idle_session_ends_and_its_next_request_starts_another(
     graph: Graph, pool: UserPool, serve_runtime: Serve, tmp_path: Path
 ) -> None:
@@ -185,7 +300,11 @@ def test_an_idle_session_ends_and_its_next_request_starts_another(
         body, headers = {"prompt": "Hi [words=2 pause=0]"}, {SESSION: "a" * 40}
         post(url, token, body=body, **headers)
         wait_for(lambda: not agents.processes, "the idle session ends")
-        assert "RUN_FINISHED" in post(url, token, body=body, **headers).text
+
+        def again() -> bool:
+            return "RUN_FINISHED" in post(url, token, body=body, **headers).text
+
+        wait_for(again, "another is started once the first has ended")
 
 
 def test_a_session_ends_at_its_maximum_lifetime_even_in_mid_stream(
@@ -193,8 +312,15 @@ def test_a_session_ends_at_its_maximum_lifetime_even_in_mid_stream(
 ) -> None:
     with isolated(graph, tmp_path, maximum=1) as agents:
         url = serve_runtime(graph, agents=agents)
-        with pytest.raises(httpx.RemoteProtocolError):
-            post(url, pool.id_token(), body={"prompt": "Hi [words=2000 pause=0.05]"}, **{SESSION: "a" * 40})
+        heard: list[str] = []
+        headers = {"Authorization": f"Bearer {pool.id_token()}", SESSION: "a" * 40}
+        body = {"prompt": "Hi [words=2000 pause=0.05]"}
+        with (
+            suppress(httpx.RemoteProtocolError),  # unless the agent has the time to say that it ends
+            httpx.stream("POST", url, json=body, headers=headers, timeout=PATIENCE, trust_env=False) as answer,
+        ):
+            heard.extend(line for line in answer.iter_lines() if "TEXT_MESSAGE_CONTENT" in line)
+        assert len(heard) < 2000
         wait_for(lambda: not agents.processes, "the session ends")
 
 

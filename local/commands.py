@@ -1,0 +1,214 @@
+"""The chain on loopback: up, down and shown."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local import ROOT
+from local.chain import Chain, Options, running
+from local.faults import FAULTS, Fault
+from local.files import forget
+from local.graph import ProgramError
+from local.limits import not_emulated
+from local.network import USUAL_PORTS
+from local.processes import ChildEndedError
+from local.state import Claim, read_state
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+FOLDER = ROOT / ".local"
+
+Stack = Annotated[str, typer.Option(help="Whose graph to serve, as in Pulumi.<stack>.yaml.")]
+Folder = Annotated[Path, typer.Option(help="Where outputs, graphs and logs go.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port or fail; chosen when left out.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.command()
+def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls this
+    stack: Stack = "dev",
+    gateway_port: Port = None,
+    runtime_port: Port = None,
+    agent_port: Port = None,
+    emulator_port: Port = None,
+    model: Annotated[str, typer.Option(help="scripted, ollama:NAME or bedrock:MODEL_ID.")] = "scripted",
+    time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
+    sessions: Annotated[
+        int, typer.Option(min=0, help="Up to so many sessions, each in an agent process of its own; 0: one for all.")
+    ] = 0,
+    break_: Annotated[
+        str | None, typer.Option("--break", help="Break the chain on purpose; `faults` lists how.")
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Restart what a saved file affects.")] = False,
+    folder: Folder = FOLDER,
+) -> None:
+    """Bring the chain up and keep it up until Ctrl-C."""
+    asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
+    options = Options(
+        stack=stack,
+        folder=folder,
+        ports={name: port for name, port in asked.items() if port is not None},
+        model=model,
+        time_scale=time_scale,
+        sessions=sessions,
+        fault=_fault(break_) if break_ else None,
+    )
+    _run(_up(options, watching=watch))
+
+
+def _fault(name: str) -> Fault:
+    if name not in FAULTS:
+        raise ProgramError(f"There is no fault {name!r}: known are {', '.join(FAULTS)}.")
+    return FAULTS[name]
+
+
+@app.command()
+def faults() -> None:
+    """List the ways to break the chain on purpose."""
+    for fault in FAULTS.values():
+        print(f"{fault.name:<24} {fault.description}")
+
+
+async def _up(options: Options, *, watching: bool) -> None:
+    with Claim.take(options.folder) as claim:
+        forget(options.folder)  # what a killed chain left behind
+        async with running(options) as chain:
+
+            def describe() -> None:
+                claim.describe(
+                    {
+                        "state": "up",
+                        "stack": options.stack,
+                        "ports": chain.ports,
+                        "processes": chain.processes,
+                        "notEmulated": not_emulated(chain.graph),
+                    }
+                )
+
+            describe()
+            _print_ready(chain, options.folder)
+            if watching:
+                from local.watch import watch  # noqa: PLC0415 - needed by nothing else
+
+                work: Coroutine[Any, Any, object] = watch(chain, describe)
+            else:
+                work = asyncio.Event().wait()
+            with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
+                await chain.while_up(work)
+    print("Stopped.", file=sys.stderr)
+
+
+def _print_ready(chain: Chain, folder: Path) -> None:
+    outputs = chain.outputs
+    elsewhere = folder != FOLDER
+    client = f" --outputs {shlex.quote(str(folder / 'outputs.json'))}" if elsewhere else ""
+    local = f" --folder {shlex.quote(str(folder))}" if elsewhere else ""
+    print(f"The {chain.graph.stack} stack is up on loopback.", flush=True)
+    print(f"  POST        {outputs['invokeUrl']}")
+    print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
+    print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')
+    print(f"  stop        Ctrl-C, or .venv/bin/python -m local down{local}", flush=True)
+
+
+@app.command()
+def demo(stack: Stack = "dev") -> None:
+    """Stream one answer through the whole chain, then the same answer buffered, and compare."""
+    from local.demo import show  # noqa: PLC0415 - the client's imports are needed by nothing else here
+
+    _run(show(stack))
+
+
+@app.command()
+def graph(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Show what a stack declares; secrets are blotted out."""
+    from local.graph_table import print_graph  # noqa: PLC0415 - needed by nothing else here
+
+    print_graph(stack, as_json)
+
+
+@app.command()
+def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Say whether the chain is up, and where; exit code 1 when it is not."""
+    state = read_state(folder) or {"state": "down"}
+    if as_json:
+        print(json.dumps(state, indent=2))
+    else:
+        _print_state(state)
+    if state["state"] != "up":
+        raise typer.Exit(1)
+
+
+def _print_state(state: Mapping[str, Any]) -> None:
+    if state["state"] == "down":
+        print("The local chain is down: `python -m local up` brings it up.")
+    elif state["state"] == "starting":
+        print(f"The local chain is starting (process {state['pid']}).")
+    else:
+        print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
+        for name in USUAL_PORTS:
+            print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
+        print("Not emulated here, though declared:")
+        for line in state["notEmulated"]:
+            print(f"  {line}")
+
+
+@app.command()
+def down(folder: Folder = FOLDER) -> None:
+    """Stop a chain that is up or starting, and wait until it is gone."""
+    stopped = Claim.stop_holder(folder)
+    print("The local chain is down." if stopped else "The local chain is down already.")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run until done, or until a signal; then the exit code is the shell's for it."""
+    stopped_by = asyncio.run(_until_signal(work))
+    if stopped_by is not None:
+        print("Stopped.", file=sys.stderr)
+        raise typer.Exit(128 + stopped_by)
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
+    """Do the work; the number of the signal that ended it first, after everything it started was stopped."""
+    task = asyncio.create_task(work)
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        if not received:  # a second one would break off the stopping itself
+            task.cancel()
+        received.append(number)
+        print("\nStopping ...", file=sys.stderr, flush=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return received[0]
+    return None
+
+
+def main() -> None:
+    """Run a command. A person's mistake ends in a sentence and exit code 2, a part that died in one and 1."""
+    if Path.cwd() != ROOT:
+        sys.exit(f"Run this from {ROOT}, the project's root.")
+    try:
+        app(prog_name="python -m local")
+    except ChildEndedError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except ProgramError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(f"{error.filename or 'The local run'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,23 @@
+"""``python -m local.held MODULE``: does all that MODULE does on import, and runs it when told to.
+
+Standard input is a socket: a byte goes out when the imports are done, and a byte that comes in lets the module run.
+So a program whose imports fail is known before the one that it shall replace is stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+
+
+def main(module: str) -> None:
+    """Import, wait and run."""
+    runpy.run_module(module)  # not as `__main__`: what it imports is loaded from now on, and nothing is served
+    os.write(0, b".")
+    if os.read(0, 1):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,93 @@
+"""Work goes on while every child is up; whichever goes wrong first is what is told."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.responses import JSONResponse
+
+from local import ROOT
+from local.graph import ProgramError
+from local.network import any_port
+from local.processes import Child, ChildEndedError, bare_environment
+from local.provider import cognito_client
+from local.supervisor import Supervisor
+from tests.local.conftest import Server
+
+
+async def start(folder: Path, program: str) -> Child:
+    argv = [sys.executable, "-c", program]
+    return await Child.start("part", argv, log=folder / "part.log", cwd=ROOT, environment=bare_environment())
+
+
+def test_a_child_that_dies_ends_the_work_with_its_last_words(tmp_path: Path) -> None:
+    async def scene() -> None:
+        supervisor = Supervisor()
+        supervisor.adopt(await start(tmp_path, "raise SystemExit('out of coffee')"))
+        await supervisor.while_up(asyncio.Event().wait())
+
+    with pytest.raises(ChildEndedError, match=r"The part stopped with exit code 1; .* out of coffee"):
+        asyncio.run(scene())
+
+
+def test_work_that_fails_because_a_child_died_is_told_as_the_death(tmp_path: Path) -> None:
+    async def scene() -> None:
+        supervisor = Supervisor()
+        child = await start(tmp_path, "import time; time.sleep(60)")
+        supervisor.adopt(child)
+
+        async def work() -> None:
+            child.process.kill()
+            raise ConnectionError("cut")
+
+        await supervisor.while_up(work())
+
+    with pytest.raises(ChildEndedError, match="exit code -9"):
+        asyncio.run(scene())
+
+
+def test_an_error_of_the_work_is_not_swallowed(tmp_path: Path) -> None:
+    async def scene() -> None:
+        supervisor = Supervisor()
+        supervisor.adopt(await start(tmp_path, "import time; time.sleep(60)"))
+
+        async def work() -> None:
+            raise KeyError("loginUrl")
+
+        try:
+            await supervisor.while_up(work())
+        finally:
+            await supervisor.end_all()
+
+    with pytest.raises(KeyError):
+        asyncio.run(scene())
+
+
+def test_a_child_that_does_not_become_ready_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local.processes.START_SECONDS", 0.1)
+
+    async def scene() -> int | None:
+        child = await start(tmp_path, "import time; time.sleep(60)")
+        with pytest.raises(ProgramError, match="was not ready"):
+            await child.listening(any_port())
+        return child.process.returncode
+
+    assert asyncio.run(scene()) is not None
+
+
+def test_a_users_aws_settings_and_proxies_have_no_say_in_a_local_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "config"
+    broken.write_text("[unclosed")
+    nowhere = f"http://127.0.0.1:{any_port()}"
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
+
+    with Server(JSONResponse({"UserPools": []})) as emulator:
+        assert cognito_client(emulator.url, "us-east-1", patience=1).list_user_pools(MaxResults=1)["UserPools"] == []
