@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from local.evaluate import evaluate, read_settings
@@ -15,14 +16,24 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 
 
 @cache
+def _read(stack: str) -> Mapping[str, str]:
+    return MappingProxyType(read_settings(stack))
+
+
+def stack_settings(stack: str) -> dict[str, str]:
+    """A stack's settings, to be changed at will; the file is read once."""
+    return dict(_read(stack))
+
+
+@cache
 def environment_graph(stack: str) -> Graph:
     """The graph of one environment with everything known."""
-    return evaluate(stack, ImaginedProvider(read_settings(stack)["aws:region"]))
+    return evaluate(stack, ImaginedProvider(stack_settings(stack)["aws:region"]))
 
 
 def changed_settings(stack: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """A stack's settings with some keys of some sections replaced; None removes a key."""
-    settings = read_settings(stack)
+    settings = stack_settings(stack)
     for section, values in changes.items():
         key = f"agent-stream:{section}"
         merged = {**json.loads(settings.get(key, "{}")), **values}

@@ -14,10 +14,10 @@ import pytest
 
 import infra.artifact
 from infra.artifact import NOT_SHIPPED, ROOT, package_digest, shipped_files
-from local.evaluate import evaluate, read_settings
+from local.evaluate import evaluate
 from local.graph import Graph
 from local.provider import ImaginedProvider
-from tests.infra.graphs import environment_graph, variation
+from tests.infra.graphs import environment_graph, stack_settings, variation
 
 OBJECT = "aws:s3/bucketObjectv2:BucketObjectv2"
 BUCKET = "aws:s3/bucket:Bucket"
@@ -31,7 +31,7 @@ class TestBeforeItIsBuilt:
 
     @pytest.mark.parametrize("preview", [True, False], ids=["a preview", "the local run"])
     def test_what_deploys_nothing_reads_no_file(self, preview: bool) -> None:
-        settings = read_settings("dev")
+        settings = stack_settings("dev")
         graph = evaluate("dev", ImaginedProvider(settings["aws:region"]), settings=settings, preview=preview)
         assert graph.one(OBJECT).inputs["key"] == "agent-missing.zip"
         assert "text" in graph.one(OBJECT).inputs["source"]

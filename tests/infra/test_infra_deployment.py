@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from infra.api import StreamingApi
-from local.evaluate import evaluate, read_settings
+from local.evaluate import evaluate
 from local.graph import Graph
 from local.provider import ImaginedProvider
-from tests.infra.graphs import environment_graph, variation
+from tests.infra.graphs import environment_graph, stack_settings, variation
 
 DEPLOYMENT = "aws:apigateway/deployment:Deployment"
 SERVED = (
@@ -59,7 +59,7 @@ def test_a_change_of_any_input_is_a_new_snapshot(
 
     with monkeypatch.context() as patch:
         patch.setattr(StreamingApi, "_remember", meddle)
-        graph = evaluate("dev", ImaginedProvider(read_settings("dev")["aws:region"]), settings=read_settings("dev"))
+        graph = evaluate("dev", ImaginedProvider(stack_settings("dev")["aws:region"]), settings=stack_settings("dev"))
     assert snapshot(graph) != snapshot(environment_graph("dev"))
 
 

@@ -17,11 +17,11 @@ from infra.access_log import FIELDS, FORMAT_LIMIT, log_format
 from infra.settings.firewall import FirewallSettings
 from infra.waf_rules import CAPACITY_LIMIT, capacity
 from local import ROOT
-from local.evaluate import evaluate, read_settings
+from local.evaluate import evaluate
 from local.graph import Graph
 from local.graph_table import table
 from local.provider import ImaginedProvider, UnknownProvider
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph, stack_settings, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -49,7 +49,7 @@ class TestShape:
         assert any_graph.calls == ()
 
     def test_evaluating_again_gives_the_same_graph(self) -> None:
-        settings = read_settings("dev")
+        settings = stack_settings("dev")
         once, again = (evaluate("dev", ImaginedProvider("us-east-1"), settings=settings) for _ in range(2))
         assert once.to_json() == again.to_json()
 
@@ -113,7 +113,7 @@ def takes_tags(type_: str) -> bool:
 class TestPreviewKnowsNothing:
     @pytest.mark.parametrize("stack", ENVIRONMENTS)
     def test_the_same_resources_are_declared_when_no_output_is_known(self, stack: str) -> None:
-        preview = evaluate(stack, UnknownProvider(), settings=read_settings(stack), preview=True)
+        preview = evaluate(stack, UnknownProvider(), settings=stack_settings(stack), preview=True)
         known = environment_graph(stack)
         assert [each.urn for each in preview.resources] == [each.urn for each in known.resources]
         assert preview.calls == ()
@@ -172,7 +172,7 @@ class TestEnvironments:
     def test_environments_differ_exactly_where_their_files_say(self) -> None:
         """A stack with another's file is that other stack, but for its name."""
         for stack in ("staging", "prod"):
-            settings = {**read_settings(stack), "agent-stream:environment": stack}
+            settings = {**stack_settings(stack), "agent-stream:environment": stack}
             twin = evaluate("dev", ImaginedProvider("us-east-1"), settings=settings)
             assert nameless(twin) == nameless(environment_graph(stack))
 

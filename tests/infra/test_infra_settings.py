@@ -14,8 +14,7 @@ from infra.config import SettingsError, StackConfig
 from infra.reference import PAGE, render
 from infra.settings.api import IDLE_LIMIT_SECONDS, EndpointType
 from infra.settings.words import section_model
-from local.evaluate import read_settings
-from tests.infra.graphs import ENVIRONMENTS, changed_settings
+from tests.infra.graphs import ENVIRONMENTS, changed_settings, stack_settings
 
 AN_ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
 PRIVATE: dict[str, Any] = {"bypassProtection": "private"}
@@ -200,13 +199,13 @@ class TestUnknownKeys:
             ]
 
     def test_a_section_that_does_not_exist(self) -> None:
-        settings = {**read_settings("dev"), "agent-stream:firewal": "{}"}
+        settings = {**stack_settings("dev"), "agent-stream:firewal": "{}"}
         with pytest.raises(SettingsError) as refused:
             StackConfig.parse("agent-stream", "dev", settings)
         assert refused.value.problems == ["agent-stream:firewal is not a setting; did you mean firewall?"]
 
     def test_keys_of_other_packages_are_none_of_our_business(self) -> None:
-        settings = {**read_settings("dev"), "aws:skipCredentialsValidation": "true"}
+        settings = {**stack_settings("dev"), "aws:skipCredentialsValidation": "true"}
         assert StackConfig.parse("agent-stream", "dev", settings)
 
 
@@ -238,7 +237,7 @@ json_values = st.recursive(
 
 @given(section=st.sampled_from([*SECTIONS, "owner", "environment"]), value=json_values)
 def test_whatever_stands_there_is_answered_in_sentences(section: str, value: Any) -> None:
-    settings = {**read_settings("dev"), f"agent-stream:{section}": json.dumps(value)}
+    settings = {**stack_settings("dev"), f"agent-stream:{section}": json.dumps(value)}
     found = problems_of("dev", settings)
     assert all(text.startswith("agent-stream:") and text.endswith((".", "?")) for text in found)
 

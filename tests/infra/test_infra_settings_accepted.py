@@ -16,8 +16,9 @@ from agent.settings import Settings as AgentSettings
 from infra.config import OWNER, SettingsError, StackConfig
 from infra.settings.forms import Form
 from infra.settings.words import bare, inside, section_model
-from local.evaluate import evaluate, read_settings
+from local.evaluate import evaluate
 from local.provider import ImaginedProvider
+from tests.infra.graphs import stack_settings
 from tests.infra.test_infra_aws_models import refusals
 
 Values = st.SearchStrategy[Any]
@@ -109,7 +110,7 @@ def accepted_stacks(draw: st.DrawFn) -> Stack:
     if "network" in changes:
         changes.setdefault("runtime", {})["bypassProtection"] = "private"
     name = draw(st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,6})?", fullmatch=True))
-    base = read_settings("prod") | {"agent-stream:owner": draw(st.from_regex(OWNER.pattern, fullmatch=True))}
+    base = stack_settings("prod") | {"agent-stream:owner": draw(st.from_regex(OWNER.pattern, fullmatch=True))}
     while True:
         given_ = {key: json.loads(base.get(f"agent-stream:{key}", "{}")) | values for key, values in changes.items()}
         flat = base | {f"agent-stream:{key}": json.dumps(values) for key, values in given_.items()}

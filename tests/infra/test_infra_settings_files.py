@@ -9,8 +9,8 @@ import yaml
 
 from infra.config import StackConfig
 from local import ROOT
-from local.evaluate import read_settings, stack_file
-from tests.infra.graphs import ENVIRONMENTS
+from local.evaluate import stack_file
+from tests.infra.graphs import ENVIRONMENTS, stack_settings
 
 # What staging may have otherwise than production: where it is, and how much it bears and keeps.
 NAMES_AND_SIZES = {
@@ -48,7 +48,7 @@ def test_every_key_carries_its_reason(stack: str) -> None:
 
 def test_staging_is_production_but_for_names_and_sizes() -> None:
     staging, production = (
-        dict(_flat(StackConfig.parse("agent-stream", stack, read_settings(stack)).model_dump(by_alias=True)))
+        dict(_flat(StackConfig.parse("agent-stream", stack, stack_settings(stack)).model_dump(by_alias=True)))
         for stack in ("staging", "prod")
     )
     assert {key for key, value in staging.items() if value != production[key]} <= NAMES_AND_SIZES

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import SettingsError, StackConfig
-from local.evaluate import read_settings
-from tests.infra.graphs import changed_settings
+from tests.infra.graphs import changed_settings, stack_settings
 from tests.infra.test_infra_settings import problems_of
 
 
@@ -63,12 +62,12 @@ class TestNames:
 
     @pytest.mark.parametrize("stack", ["dev-", "a--b", "-a", "Dev", "1a", "a_b", "a" * 17, "", "dev\n"])
     def test_a_stack_name_that_breaks_some_aws_name_is_refused(self, stack: str) -> None:
-        (found,) = problems_of(stack, read_settings("dev"))
+        (found,) = problems_of(stack, stack_settings("dev"))
         assert found.startswith("The stack's name is")
 
     @pytest.mark.parametrize("project", ["MyAgent", "acme.agent", "a--b", "a" * 32])
     def test_a_project_name_that_some_aws_name_cannot_begin_with_is_refused(self, project: str) -> None:
-        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in read_settings("dev").items()}
+        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in stack_settings("dev").items()}
         with pytest.raises(
             SettingsError, match=r"The project's name in Pulumi\.yaml is .* write at most 31"
         ) as refused:
@@ -77,21 +76,21 @@ class TestNames:
 
     def test_the_longest_names_fit_together(self) -> None:
         project, stack = "a" * 31, "b" * 16
-        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in read_settings("dev").items()}
+        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in stack_settings("dev").items()}
         assert len(StackConfig.parse(project, stack, settings).name) == 48
 
     @pytest.mark.parametrize("stack", ["aws-test", "cognito-1", "my-amazon"])
     def test_a_stack_whose_login_domain_cognito_reserves_needs_another(self, stack: str) -> None:
-        (found,) = problems_of(stack, read_settings("dev"))
+        (found,) = problems_of(stack, stack_settings("dev"))
         assert found.startswith("agent-stream:identity.domainPrefix is left out")
         assert problems_of(stack, changed_settings("dev", {"identity": {"domainPrefix": "chat"}})) == []
 
     @pytest.mark.parametrize("owner", ["Team <a@b> & Co; (x)", "agent-team 🚀", "Équipe", "aws:team", " ", "a" * 257])
     def test_an_owner_that_no_tag_can_hold_is_refused(self, owner: str) -> None:
-        (found,) = problems_of("dev", {**read_settings("dev"), "agent-stream:owner": owner})
+        (found,) = problems_of("dev", {**stack_settings("dev"), "agent-stream:owner": owner})
         assert found.startswith("agent-stream:owner is")
 
     @pytest.mark.parametrize("region", ["xx-nowhere-9", "us-esat-1", "cn-north-1", "us-east-1\n", ""])
     def test_a_region_must_be_one_that_the_program_can_write_host_names_for(self, region: str) -> None:
-        (found,) = problems_of("dev", {**read_settings("dev"), "aws:region": region})
+        (found,) = problems_of("dev", {**stack_settings("dev"), "aws:region": region})
         assert found.startswith("aws:region is")

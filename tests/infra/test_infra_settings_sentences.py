@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from infra.config import StackConfig
 from infra.settings.words import allowed, bare, inside, section_model
-from local.evaluate import read_settings
+from tests.infra.graphs import stack_settings
 from tests.infra.test_infra_settings import problems_of
 
 Path = tuple[str, ...]
@@ -37,7 +37,7 @@ def fields(path: Path = (), model: Any = StackConfig) -> Iterator[tuple[Path, Fi
 
 def settings_with(path: Path, value: Any) -> dict[str, str]:
     """The development stack's settings with one value, and what a section in between needs."""
-    settings = read_settings("dev")
+    settings = stack_settings("dev")
     section = json.loads(settings.get(f"agent-stream:{path[0]}", "{}"))
     holder = section
     for key in path[1:-1]:
@@ -123,7 +123,7 @@ def test_the_sentence_of(path: Path, value: Any, said: str) -> None:
 
 
 def test_a_section_that_is_a_single_value() -> None:
-    (found,) = problems_of("dev", {**read_settings("dev"), "agent-stream:identity": "strict"})
+    (found,) = problems_of("dev", {**stack_settings("dev"), "agent-stream:identity": "strict"})
     assert found == (
         'agent-stream:identity is "strict", but a section is not a single value; '
         "write keys of its own, indented below it."
