@@ -6,6 +6,8 @@ A scenario is an async function of a `Scene`; it returns a sentence about the vi
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,6 +16,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
+import jwt
 
 from bench.streams import Prompt, listen_to_many
 from local.chain import Chain
@@ -43,9 +46,9 @@ async def _one(scene: Scene, url: str, prompt: str) -> str:
     return heard.outcome
 
 
-async def _request(scene: Scene, prompt: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _request(scene: Scene, url: str, prompt: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A request on a bare connection, its answer not read yet."""
-    parts = urlsplit(scene.url)
+    parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(LOOPBACK, parts.port, limit=1024)
     body = f'{{"prompt": "{prompt}"}}'
     head = (
@@ -67,18 +70,26 @@ async def emulator_killed(scene: Scene) -> str:
 
 async def keys_unreachable(scene: Scene) -> str:
     """A token with a key id that nobody has seen, while the keys cannot be fetched."""
-    header, _, rest = scene.token.partition(".")
-    forged = header[:-4] + ("AAAA" if header[-4:] != "AAAA" else "BBBB")
+    header = {**jwt.get_unverified_header(scene.token), "kid": "a key that nobody has"}
+    forged = (
+        f"{base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip('=')}.{scene.token.partition('.')[2]}"
+    )
     async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
-        headers = {"Authorization": f"Bearer {forged}.{rest}"}
-        async with session.post(scene.url, headers=headers, json={"prompt": "Hi"}) as answer:
-            assert answer.status in (401, 500), answer.status
-            return f"status {answer.status} at once"
+        status = 401  # for as long as the keys were fetched so lately that they are not fetched anew
+        while status == 401:
+            async with session.post(
+                scene.url, headers={"Authorization": f"Bearer {forged}"}, json={"prompt": "Hi"}
+            ) as answer:
+                status = answer.status
+            outcome = await _one(scene, scene.url, "And I? [words=2 pause=0.01]")
+            assert outcome == "whole", outcome
+    assert status == 500, status
+    return "status 500, and whoever has a known key is answered"
 
 
 async def one_byte_reader(scene: Scene) -> str:
-    """A client that reads one byte a second."""
-    reader, writer = await _request(scene, "Slowly. [words=2000 pause=0.005]")
+    """A client that reads one byte a second of an answer that no buffer on the way can hold."""
+    reader, writer = await _request(scene, scene.huge, "Slowly.")
     try:
         for _ in range(ONE_BYTE_SECONDS):
             assert await reader.readexactly(1)
@@ -90,7 +101,7 @@ async def one_byte_reader(scene: Scene) -> str:
 
 async def vanishing_client(scene: Scene) -> str:
     """A client whose connection is reset in mid-stream."""
-    reader, writer = await _request(scene, "Goodbye. [words=2000 pause=0.01]")
+    reader, writer = await _request(scene, scene.url, "Goodbye. [words=2000 pause=0.01]")
     await reader.readuntil(b"TEXT_MESSAGE_CONTENT")
     writer.transport.abort()
     log = scene.chain.folder / "logs" / "agent.log"

@@ -120,18 +120,18 @@ def _token(outputs: Outputs) -> str:
 
 
 def memory_mb(chain: Chain) -> dict[str, int]:
-    """Resident megabytes of the data planes."""
+    """The most megabytes that each server has held so far."""
     sizes = {}
     for name, pid in chain.processes.items():
-        if name.endswith(("gateway", "runtime")):
+        if name.endswith(("agent", "gateway", "runtime")):
             status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-            sizes[name] = int(status.partition("VmRSS:")[2].split()[0]) // 1024
+            sizes[name] = int(status.partition("VmHWM:")[2].split()[0]) // 1024
     return sizes
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> int:
-    """The most that one of the data planes grew by, in megabytes."""
-    return max(after[name] - before[name] for name in before)
+    """The most that one of the servers grew by, in megabytes; one that came back anew did not grow."""
+    return max(after.get(name, 0) - before[name] for name in before)
 
 
 def summary(heard: Sequence[Heard]) -> str:

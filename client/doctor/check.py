@@ -30,7 +30,8 @@ LONGEST_PAUSE = 10.0
 
 def throttled(answer: Recording) -> bool:
     """Whether a token bucket of the API refused; a web ACL's rate rule answers 429 too, without this name."""
-    return "TooManyRequests" in answer.headers.get("x-amzn-errortype", "") or b'"THROTTLED"' in answer.body
+    named = "TooManyRequests" in answer.headers.get("x-amzn-errortype", "") or b'"THROTTLED"' in answer.body
+    return answer.status == 429 and named
 
 
 class Finding(Exception):  # noqa: N818 - a result that ends a check early, not an error

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client.doctor import check as check_module
@@ -323,8 +323,9 @@ def test_a_path_that_agentcore_does_not_know_is_not_taken_for_a_refused_token() 
         st.sampled_from(["x-amzn-requestid", "x-amzn-errortype", "www-authenticate", "location"]),
         st.text(alphabet="abcXYZ:,- ", max_size=20),
     ),
-    body=st.binary(max_size=60) | st.sampled_from([b"[]", b'{"type": null}', b'{"type": ["x"]}', b"1"]),
+    body=st.binary(max_size=60) | st.sampled_from([b"[]", b'{"type": null}', b'{"type": ["x"]}', b'"THROTTLED"']),
 )
+@example(status=502, headers={}, body=b'"THROTTLED"')
 def test_every_answer_has_a_giver(status: int, headers: dict[str, str], body: bytes) -> None:
     recording = Recording("s", status=status, body=body)
     recording.headers.update(headers)
