@@ -8,8 +8,9 @@ provider is unknown when it does. pulumi_policy wraps the outputs so that readin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
@@ -91,6 +92,21 @@ class Stack:
             each.urn.startswith("urn:pulumi:prod") or each.peek("tags", "environment", unknown=None) == "prod"
             for each in self._resources
         )
+
+
+Check = Callable[[Declared, Stack], Iterator[str]]
+"""Yields a sentence for each thing that is wrong with a resource."""
+
+
+def of_agentcore(check: Check) -> Check:
+    """Leave out of a check on integrations those that do not face AgentCore."""
+
+    @wraps(check)
+    def facing(integration: Declared, stack: Stack) -> Iterator[str]:
+        if integration.faces_agentcore:
+            yield from check(integration, stack)
+
+    return facing
 
 
 def nested(value: Any, *path: str) -> Any:

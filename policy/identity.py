@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from policy.graph import AUTHORIZER, ORIGIN_HEADER, ORIGIN_VARIABLE, Declared, Stack
+from policy.graph import AUTHORIZER, ORIGIN_HEADER, ORIGIN_VARIABLE, Declared, Stack, of_agentcore
 
 PINNED = re.compile(r"\^([A-Za-z0-9]+)\$")
 TOKEN = "method.request.header.Authorization"  # noqa: S105 - where the token is, not one
@@ -108,10 +108,11 @@ def runtime_agrees(runtime: Declared, stack: Stack) -> Iterator[str]:
             )
 
 
+@of_agentcore
 def token_mapped(integration: Declared, _stack: Stack) -> Iterator[str]:
     """The gateway sends the token that it checked."""
     mapped = integration.peek("requestParameters", "integration.request.header.Authorization", unknown=TOKEN)
-    if integration.faces_agentcore and mapped != TOKEN:
+    if mapped != TOKEN:
         yield (
             "The integration does not send the token that the gateway checked, so the runtime refuses every request "
             f"with 401 or sees another's. Map integration.request.header.Authorization to {TOKEN}."

@@ -7,7 +7,7 @@ they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pulumi_policy.proxy import UnknownValueError
@@ -28,13 +28,12 @@ from policy.graph import (
     STAGE,
     WEB_ACL,
     WEB_ACL_LOGGING,
+    Check,
     Declared,
     Stack,
 )
 
 Finding = tuple[Declared, str]
-Check = Callable[[Declared, Stack], Iterator[str]]
-"""Yields a sentence for each thing that is wrong with a resource."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack
+from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack, of_agentcore
 
 DEFAULT_TIMEOUT = 29_000
 """Milliseconds; what an integration has when none is given, STREAM or not."""
@@ -17,10 +17,9 @@ ADDRESS = re.compile(
 )
 
 
+@of_agentcore
 def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: STREAM, on a raw proxy."""
-    if not integration.faces_agentcore:
-        return
     if integration.get("type") != "HTTP_PROXY":
         yield (
             f"The integration's type is {integration.get('type')}, which cannot stream: users wait for the whole "
@@ -33,10 +32,9 @@ def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@of_agentcore
 def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: the timeout bounds the whole stream."""
-    if not integration.faces_agentcore:
-        return
     given = integration.get("timeoutMilliseconds")
     if given is None or given <= DEFAULT_TIMEOUT:
         yield (
@@ -54,10 +52,9 @@ def reached(_runtime: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@of_agentcore
 def address(integration: Declared, stack: Stack) -> Iterator[str]:
     """Mechanism 2: the path, and whose it is."""
-    if not integration.faces_agentcore:
-        return
     uri = integration.get("uri")
     found = ADDRESS.fullmatch(uri)
     if found is None:
@@ -72,10 +69,9 @@ def address(integration: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@of_agentcore
 def query(integration: Declared, stack: Stack) -> Iterator[str]:
     """Mechanism 2: the qualifier and the account, which an address by id needs."""
-    if not integration.faces_agentcore:
-        return
     endpoints = [each.get("name") for each in stack.all(RUNTIME_ENDPOINT)] or ["DEFAULT"]
     yield from _literal(integration, "qualifier", endpoints, "the runtime endpoint's name, or DEFAULT without one")
     accounts = (runtime.get("agentRuntimeArn").split(":")[4] for runtime in stack.all(RUNTIME))
@@ -92,12 +88,13 @@ def _literal(integration: Declared, name: str, right: Iterable[str], what: str) 
         )
 
 
+@of_agentcore
 def converts(integration: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids content handling.
 
     Source of this and the following: https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
     """
-    if integration.faces_agentcore and integration.get("contentHandling"):
+    if integration.get("contentHandling"):
         yield _held("contentHandling converts the answer as a whole.")
 
 
