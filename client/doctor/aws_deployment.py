@@ -21,7 +21,8 @@ from client.doctor.deployment import (
     NotDeployedError,
     Throttle,
     hidden,
-    literal,
+    log_object,
+    named_origin,
 )
 from client.outputs import Outputs
 
@@ -121,12 +122,7 @@ class AwsDeployment:
                 method = self._method("OPTIONS")
             except DeploymentUnavailable:
                 return ""
-        for response in method.get("methodIntegration", {}).get("integrationResponses", {}).values():
-            parameters = response.get("responseParameters", {})
-            origin = literal(parameters.get("method.response.header.Access-Control-Allow-Origin"))
-            if origin is not None:
-                return origin
-        return ""
+        return named_origin(method.get("methodIntegration", {}).get("integrationResponses", {}).values())
 
     def log_line(self, request_id: str) -> Mapping[str, Any] | None:
         """See `Deployment.log_line`."""
@@ -143,13 +139,7 @@ class AwsDeployment:
                 startTime=int((time.time() - LOOK_BACK_SECONDS) * 1000),
             )
             message = next((event["message"] for page in found for event in page.get("events", [])), None)
-        if message is None:
-            return None
-        try:
-            line = json.loads(message)
-        except ValueError:
-            return {}
-        return line if isinstance(line, dict) else {}
+        return None if message is None else log_object(message)
 
     def alarms(self) -> int:
         """See `Deployment.alarms`."""

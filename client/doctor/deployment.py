@@ -6,7 +6,8 @@ The two differ when a change was made and not deployed, by hand or by a deployme
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -156,6 +157,22 @@ class Deployment(Protocol):
 def literal(source: str | None) -> str | None:
     """The value of a static parameter mapping, ``'value'``; None for any other."""
     return source[1:-1] if source and len(source) >= 2 and source[0] == source[-1] == "'" else None
+
+
+def named_origin(responses: Iterable[Mapping[str, Any]]) -> str:
+    """The origin that integration responses name, from their ``responseParameters``; empty when none does."""
+    header = "method.response.header.Access-Control-Allow-Origin"
+    origins = (literal((response.get("responseParameters") or {}).get(header)) for response in responses)
+    return next((origin for origin in origins if origin is not None), "")
+
+
+def log_object(line: str) -> Mapping[str, Any]:
+    """A line of the access log; empty when it is no JSON object."""
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def hidden(parameters: Mapping[str, str] | None) -> Mapping[str, SecretStr]:

@@ -15,7 +15,8 @@ from client.doctor.deployment import (
     NotDeployedError,
     Throttle,
     hidden,
-    literal,
+    log_object,
+    named_origin,
 )
 
 Inputs = Mapping[str, Any]
@@ -73,11 +74,7 @@ class LocalDeployment:
 
     def preflight_origin(self) -> str:
         """See `Deployment.preflight_origin`."""
-        for inputs in _all(self._graph("gateway-graph.json"), "IntegrationResponse"):
-            source = inputs.get("responseParameters", {}).get("method.response.header.Access-Control-Allow-Origin")
-            if (origin := literal(source)) is not None:
-                return origin
-        return ""
+        return named_origin(_all(self._graph("gateway-graph.json"), "IntegrationResponse"))
 
     def log_line(self, request_id: str) -> Mapping[str, Any] | None:
         """See `Deployment.log_line`."""
@@ -93,7 +90,7 @@ class LocalDeployment:
             raise DeploymentUnavailable(f"{path} cannot be read: {error.strerror}") from None
         for line in reversed(lines):
             if request_id in line:
-                return _object(line)
+                return log_object(line)
         return None
 
     def alarms(self) -> int:
@@ -132,11 +129,3 @@ def _group(statement: Inputs) -> ManagedGroup:
     overrides = statement.get("ruleActionOverrides") or []
     counted = frozenset(override["name"] for override in overrides if "count" in override["actionToUse"])
     return ManagedGroup(statement["name"], counted)
-
-
-def _object(line: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
