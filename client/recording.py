@@ -140,9 +140,7 @@ async def record(
     content = body
     if body is None and method == "POST":
         content = json.dumps(question(prompt, recording.session_id)).encode()
-    started = time.monotonic()
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    started, began = time.monotonic(), asyncio.get_running_loop().time()
     ends_at = None if end_within is None else began + end_within
     try:
         async with (
@@ -210,7 +208,7 @@ def _take(data: str, recording: Recording, now: float) -> Mark:
 
 
 async def _lines(response: httpx.Response) -> AsyncIterator[str]:
-    """Lines as the event-stream format knows them: CR, LF or both end one, and nothing else does."""
+    """Lines that LF or CR LF ends, as this agent writes them; httpx also ends one at every line end of Unicode."""
     rest = b""
     async for chunk in response.aiter_bytes():
         *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")

@@ -109,9 +109,8 @@ def test_what_no_loop_can_deliver_arrives_as_an_error_with_its_cause(raised: typ
     assert isinstance(error.__cause__, raised)
 
 
-async def test_more_synchronous_tools_run_at_once_than_the_machine_has_processors(
-    serve: Serve, gate: threading.Event
-) -> None:
+def blocking_tool(gate: threading.Event) -> tuple[Queue[None], Any]:
+    """A tool that blocks its thread until the gate opens, and a queue that tells of every call that has begun."""
     begun: Queue[None] = Queue()
 
     @tool
@@ -121,6 +120,13 @@ async def test_more_synchronous_tools_run_at_once_than_the_machine_has_processor
         gate.wait(DEADLINE)
         return "done"
 
+    return begun, block
+
+
+async def test_more_synchronous_tools_run_at_once_than_the_machine_has_processors(
+    serve: Serve, gate: threading.Event
+) -> None:
+    begun, block = blocking_tool(gate)
     server, many = serve(having(block)), min(32, (os.cpu_count() or 1) + 4) + 1  # asyncio's own executor, and one
     asking = [asyncio.create_task(server.ask("[words=1 pause=0 tool=block]")) for _ in range(many)]
     for _ in range(many):
@@ -133,14 +139,7 @@ async def test_tools_that_hang_in_runs_that_were_left_stop_nobody_else(
     serve: Serve, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.app._THREADS", 2)
-    begun: Queue[None] = Queue()
-
-    @tool
-    def block() -> str:
-        """Block a thread."""
-        begun.put(None)
-        gate.wait(DEADLINE)
-        return "done"
+    begun, block = blocking_tool(gate)
 
     @tool
     def look() -> str:
