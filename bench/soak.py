@@ -24,8 +24,8 @@ from starlette.responses import Response, StreamingResponse
 
 from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, verdict_of
 from bench.streams import Heard, Prompt, listen_to_many
+from client.account import demo_user
 from client.outputs import Outputs
-from client.signin import sign_in
 from local.chain import Chain, Options, running
 from local.graph import Graph
 from local.network import LOOPBACK, any_port
@@ -108,15 +108,9 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
             short=await chain.start_gateway("short-gateway", with_timeout(open_graph, 2000)) + path,
             huge=await chain.start_gateway("huge-gateway", open_graph, addresses=away) + path,
             full=await chain.start_gateway("full-gateway", open_graph, access_log=Path("/dev/full")) + path,
-            token=await asyncio.to_thread(_token, outputs),
+            token=(await asyncio.to_thread(demo_user, outputs)).id,
         )
         yield scene
-
-
-def _token(outputs: Outputs) -> str:
-    if not (outputs.demo_username and outputs.demo_password):
-        raise SystemExit("The chain is up without a demo user.")
-    return sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value()).id
 
 
 def memory_mb(chain: Chain) -> dict[str, int]:

@@ -58,7 +58,7 @@ class Account:
         # What is in memory is never older than what is stored, and newer where it could not be stored.
         held = self._tokens or self._store.load()
         if held is None:
-            self._tokens = self._keep(self._demo_user())
+            self._tokens = self._keep(demo_user(self._outputs))
         elif _ends_soon(held.id):
             self._tokens = self._refresh(held)
         else:
@@ -75,12 +75,6 @@ class Account:
                 raise
             return again
 
-    def _demo_user(self) -> Tokens:
-        name, password = self._outputs.demo_username, self._outputs.demo_password
-        if not (name and password):
-            raise SignInError(f"Nobody is signed in: run `python -m client login{self._outputs.option}`.")
-        return sign_in(self._outputs, name, password.get_secret_value())
-
     def _keep(self, tokens: Tokens) -> Tokens:
         """Store tokens, so far as that is possible: they are good without it, for as long as this process lasts."""
         try:
@@ -90,6 +84,17 @@ class Account:
                 _LOG.warning("%s Going on without; the next command may have to sign in again.", error)
             self._warned = True
         return tokens
+
+
+def demo_user(outputs: Outputs) -> Tokens:
+    """A local run's demo user, signed in.
+
+    Raises:
+        SignInError: when the outputs name none, as those of a real stack, or the user pool refuses.
+    """
+    if not (outputs.demo_username and outputs.demo_password):
+        raise SignInError(f"Nobody is signed in: run `python -m client login{outputs.option}`.")
+    return sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value())
 
 
 def claims_of(token: str) -> Mapping[str, Any]:

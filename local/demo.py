@@ -12,11 +12,11 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from client.account import demo_user
 from client.errors import ClientError
 from client.flow import pieces
 from client.outputs import Outputs
 from client.recording import Mark
-from client.signin import sign_in
 from client.stream import ask
 from local.chain import Chain, Options, running
 from local.graph import Graph, ProgramError
@@ -62,10 +62,7 @@ async def show(stack: str) -> None:
 
 async def _compare(console: Console, chain: Chain) -> None:
     outputs = Outputs.model_validate(chain.outputs)
-    if not (outputs.demo_username and outputs.demo_password):
-        raise ProgramError("The chain is up without a demo user.")
-    password = outputs.demo_password.get_secret_value()
-    tokens = await asyncio.to_thread(sign_in, outputs, outputs.demo_username, password)
+    tokens = await asyncio.to_thread(demo_user, outputs)
 
     console.print("\n[bold]As declared: responseTransferMode STREAM[/bold]")
     streamed = await _listen(console, outputs.invoke_url, tokens.id)

@@ -12,8 +12,9 @@ from typing import IO
 
 import pytest
 
+from client.account import demo_user
 from client.outputs import Outputs, read_outputs
-from client.signin import Tokens, sign_in
+from client.signin import Tokens
 from local import ROOT
 from local.graph import Graph
 from local.network import LOOPBACK, any_port, is_free
@@ -108,10 +109,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningChain]:
 @pytest.fixture(scope="session")
 def tokens(chain: RunningChain) -> Tokens:
     """The demo user's tokens."""
-    outputs = chain.outputs
-    assert outputs.demo_username
-    assert outputs.demo_password
-    return sign_in(outputs, outputs.demo_username, outputs.demo_password.get_secret_value())
+    return demo_user(chain.outputs)
 
 
 class Gateways:
