@@ -40,15 +40,18 @@ def _client(outputs: Outputs, signature_version: Any = None, **credentials: str)
         # A proxy has no business between two ends of one machine. None takes those of the environment.
         proxies={} if outputs.is_local else None,
     )
-    made: CognitoIdentityProviderClient = _session().create_client(
+    made: CognitoIdentityProviderClient = bare_session().create_client(
         "cognito-idp", region_name=outputs.region, endpoint_url=outputs.endpoint_url, config=config, **credentials
     )
     return made
 
 
 @functools.cache
-def _session() -> Any:
-    """One for all clients, as boto3 has: it remembers the service's description, which takes a while to read."""
+def bare_session() -> Any:
+    """A botocore session that reads no profile and no file of the user's.
+
+    One for all clients, as boto3 has: it remembers the service's description, which takes a while to read.
+    """
     from botocore.session import Session  # noqa: PLC0415
 
     return Session(_NO_PROFILE)

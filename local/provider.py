@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from client.cognito import bare_session
 from local.answers import ACCOUNT, ANSWERS
 from local.graph import Answer, ProgramError
 
@@ -136,16 +136,11 @@ def cognito_client(endpoint: str, region: str, *, patience: float = 10.0) -> Cog
     Raises:
         ProgramError: when it does not.
     """
-    import boto3  # noqa: PLC0415 - half a second that a plain look at the graph need not pay
-    import botocore.session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import EndpointConnectionError, HTTPClientError  # noqa: PLC0415
 
-    # What the user set for AWS has no say here. A variable is its key in a file, in the environment, a default, a cast.
-    session = botocore.session.Session(
-        session_vars={"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    )
-    client = boto3.Session(botocore_session=session).client(
+    # What the user set for AWS has no say here.
+    client: CognitoIdentityProviderClient = bare_session().create_client(
         "cognito-idp",
         endpoint_url=endpoint,
         region_name=region,
