@@ -20,10 +20,9 @@ import jwt
 import pytest
 
 import client.account
-import client.cognito
 import client.signin
 from client.account import Account, claims_of, token_fault
-from client.cognito import cognito
+from client.cognito import bare_session, cognito
 from client.errors import SignInError
 from client.outputs import Outputs
 from client.signin import Challenge, Tokens, refresh, sign_in
@@ -186,9 +185,9 @@ def stale_shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
         monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("AWS_PROFILE", "nope")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
-    client.cognito._session.cache_clear()
+    bare_session.cache_clear()
     yield
-    client.cognito._session.cache_clear()
+    bare_session.cache_clear()
 
 
 @pytest.mark.usefixtures("stale_shell")
