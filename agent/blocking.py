@@ -14,14 +14,17 @@ import importlib.util
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from agent.telemetry import log_line
+
+if TYPE_CHECKING:
+    from blockbuster import BlockBusterFunction
 
 __all__ = ["detection"]
 
@@ -67,6 +70,7 @@ class _Detection(AbstractContextManager[None]):
         blockbuster.BlockingError = BlockingError  # type: ignore[misc, assignment] # see above
         watched = [function for name, function in BlockBuster().functions.items() if name.startswith(_WATCHED)]
         watched += [BlockBusterFunction(None, name) for name in _ALSO]
+        watched += [named for function in watched for named in _imported_by_name(function)]
         for function in watched:
             function.can_block_predicate = _elsewhere_or(function.can_block_predicate)
         self._undo: list[Callable[[], object]] = [function.activate().deactivate for function in watched]
@@ -75,6 +79,21 @@ class _Detection(AbstractContextManager[None]):
     def __exit__(self, *_: object) -> None:
         for undo in self._undo:
             undo()
+
+
+def _imported_by_name(function: BlockBusterFunction) -> Iterator[BlockBusterFunction]:
+    """Yield what a module that is not a library's holds of a function: `from time import sleep` copies the name."""
+    if not isinstance(function.module, ModuleType) or function.original_func is None:
+        return
+    for module in tuple(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if not file or file.startswith(_LIBRARIES):
+            continue
+        for name, value in tuple(vars(module).items()):
+            if value is function.original_func:
+                named = type(function)(module, name)
+                named.full_name = function.full_name
+                yield named
 
 
 def _elsewhere_or(harmless: Callable[..., bool]) -> Callable[..., bool]:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
+from time import sleep
 from typing import Any
 
 import boto3
@@ -30,6 +31,12 @@ pytestmark = pytest.mark.anyio
 async def sleeps(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
     yield "word"
     time.sleep(0.01)  # noqa: ASYNC251 - the mistake to be found
+    yield "word"
+
+
+async def sleeps_by_a_name_of_its_own(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    yield "word"
+    sleep(0.01)  # noqa: ASYNC251 - as above
     yield "word"
 
 
@@ -111,6 +118,7 @@ def line_of(function: Any, text: str) -> int:
     ("agent", "mistake", "call", "instead"),
     [
         (sleeps, "time.sleep", "time.sleep", "asyncio.sleep"),
+        (sleeps_by_a_name_of_its_own, "sleep(0", "time.sleep", "asyncio.sleep"),
         (requests_a_page, "requests.get", "socket.socket.connect", "httpx.AsyncClient"),
         (lists_buckets, "list_buckets", "socket.socket.connect", "asyncio.to_thread"),
         (runs_a_program, "subprocess.run", "subprocess.Popen.communicate", "create_subprocess_exec"),
