@@ -146,10 +146,13 @@ class AwsDeployment:
         if not self._outputs.stack_name:
             raise DeploymentUnavailable("The outputs do not name the stack (stackName): run `pulumi up`.")
         with _readable("the alarms (cloudwatch:DescribeAlarms)"):
-            # Every physical name begins with the stack's; what an alarm watches is named in several ways.
+            # Every physical name begins with the stack's; what an alarm watches is named in several ways. A stack named
+            # dev-eu has alarms that begin as those of dev do, but tells them to a topic of its own.
             pages = self._client("cloudwatch").get_paginator("describe_alarms")
             found = pages.paginate(AlarmNamePrefix=f"{self._outputs.stack_name}-")
-            return sum(len(page.get("MetricAlarms", [])) for page in found)
+            alarms = (alarm for page in found for alarm in page.get("MetricAlarms", []))
+            topic = f":{self._outputs.stack_name}-alarms-"
+            return sum(any(topic in action for action in alarm.get("AlarmActions", [])) for alarm in alarms)
 
     def _stage(self) -> Mapping[str, Any]:
         with _readable("the stage (apigateway:GET)"):

@@ -199,16 +199,20 @@ def test_a_line_that_is_not_there_is_not_found(session: Session, deployment: Aws
     assert deployment.log_line("r-1") is None
 
 
-def test_the_stacks_alarms_are_counted_by_the_beginning_of_their_names(
+def test_the_stacks_alarms_are_counted_by_their_names_and_their_topic(
     session: Session, deployment: AwsDeployment
 ) -> None:
     # That they are named so is a test of the program's graph: tests/infra/test_infra_graph.py.
     prefix = {"AlarmNamePrefix": "agent-stream-prod-"}
-    alarms = [{"AlarmName": f"agent-stream-prod-{name}"} for name in ("server-errors", "firewall-blocks", "other")]
+    topics = {"prod-5xx": "prod", "prod-blocks": "prod", "prod-eu-5xx": "prod-eu", "prod-of-somebody-else": "audit"}
+    arn = "arn:aws:sns:us-east-1:111122223333:agent-stream-{}-alarms-0a1b2c3"
+    alarms = [
+        {"AlarmName": f"agent-stream-{name}", "AlarmActions": [arn.format(topic)]} for name, topic in topics.items()
+    ]
     stub = session.stubs["cloudwatch"]
     stub.add_response("describe_alarms", {"MetricAlarms": alarms[:1], "NextToken": "more"}, prefix)
     stub.add_response("describe_alarms", {"MetricAlarms": alarms[1:]}, {**prefix, "NextToken": "more"})
-    assert deployment.alarms() == len(alarms)
+    assert deployment.alarms() == 2
 
 
 def test_without_the_stacks_name_the_alarms_are_not_counted(session: Session) -> None:

@@ -75,10 +75,17 @@ class TestShape:
         assert promised <= set(any_graph.outputs)
         assert set(any_graph.outputs) - promised <= {"apiKeys"}
 
-    def test_alarms_are_named_so_that_the_doctor_finds_them_by_the_stacks_name(self, any_graph: Graph) -> None:
-        alarms = [one.inputs["name"] for one in any_graph.resources if one.type.endswith(":MetricAlarm")]
+    def test_alarms_and_their_topic_are_named_so_that_the_doctor_finds_them_by_the_stacks_name(
+        self, any_graph: Graph
+    ) -> None:
+        alarms = [one for one in any_graph.resources if one.type.endswith(":MetricAlarm")]
         assert bool(alarms) == any_graph.outputs["alarms"]
-        assert [name for name in alarms if not name.startswith(f"{any_graph.outputs['stackName']}-")] == []
+        stack = any_graph.outputs["stackName"]
+        assert [alarm.name for alarm in alarms if not alarm.inputs["name"].startswith(f"{stack}-")] == []
+        topics = [one for one in any_graph.resources if one.type == "aws:sns/topic:Topic"]
+        assert [topic.name for topic in topics] == [f"{stack}-alarms"] * bool(alarms)  # the engine adds seven digits
+        for alarm in alarms:
+            assert alarm.inputs["alarmActions"] == [topic.outputs["arn"] for topic in topics]
 
 
 class TestTable:
