@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -119,7 +118,6 @@ class _Catcher(HTTPServer):
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
         self.result: dict[str, str] | None = None
-        self.came = threading.Event()
         # Bound to the address, not the name: `localhost` might resolve to another machine's idea of it.
         super().__init__(("127.0.0.1", urlsplit(attempt.callback).port or 80), _Callback)
 

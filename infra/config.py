@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 import pulumi
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from infra.settings.api import ApiSettings
 from infra.settings.base import Contradiction, Settings
@@ -75,16 +75,6 @@ _STAND_INS: Mapping[tuple[str, ...], Any] = {
 }
 
 
-def _parse_json(value: object) -> object:
-    """Pulumi hands a program every structured value as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value  # which is no section, and is refused as none
-
-
 class StackConfig(Settings):
     """Everything a stack file may say, section by section."""
 
@@ -97,12 +87,12 @@ class StackConfig(Settings):
         description="prod carries rules that the others do not. Left out: prod for a stack named prod…, staging for "
         "one named stag…, dev otherwise. It may raise what the name says, never lower it.",
     )
-    identity: Annotated[IdentitySettings, BeforeValidator(_parse_json)] = IdentitySettings()
-    firewall: Annotated[FirewallSettings, BeforeValidator(_parse_json)] = FirewallSettings()
-    api: Annotated[ApiSettings, BeforeValidator(_parse_json)] = ApiSettings()
-    runtime: Annotated[RuntimeSettings, BeforeValidator(_parse_json)]
-    observability: Annotated[ObservabilitySettings, BeforeValidator(_parse_json)] = ObservabilitySettings()
-    network: Annotated[NetworkSettings | None, BeforeValidator(_parse_json)] = None
+    identity: IdentitySettings = IdentitySettings()
+    firewall: FirewallSettings = FirewallSettings()
+    api: ApiSettings = ApiSettings()
+    runtime: RuntimeSettings
+    observability: ObservabilitySettings = ObservabilitySettings()
+    network: NetworkSettings | None = None
 
     @property
     def name(self) -> str:
@@ -199,12 +189,17 @@ class StackConfig(Settings):
 
 
 def _decoded(value: Any) -> Any:
-    """A section as a mapping of its own, which may be changed while checking; anything else as it is."""
+    """A section as a mapping of its own, which may be changed while checking; plain text as it is.
+
+    Pulumi hands a program every structured value as JSON text.
+    """
     try:
         parsed = json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError:
         return value
-    return dict(parsed) if isinstance(parsed, dict) else value
+    if isinstance(parsed, dict):
+        return dict(parsed)
+    return parsed if isinstance(parsed, list | None) else value
 
 
 def _set_aside(given: dict[str, Any], location: tuple[str, ...]) -> tuple[str, ...]:
