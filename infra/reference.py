@@ -22,7 +22,8 @@ What may stand under `config:` in a `Pulumi.<stack>.yaml`. This page is made fro
 `python -m infra.reference`; a test keeps it current.
 
 Everything is checked before anything is declared, and all problems are reported together, each with its key, its value,
-why it cannot work and what to write. A key that is not on this page is refused, with the nearest one that is.
+why it cannot work and what to write. A key of `agent-stream:` that is not on this page is refused, with the nearest one
+that is; the keys of a provider, such as `aws:profile`, are the provider's to check.
 
 ```yaml
 config:

@@ -33,7 +33,7 @@ class FirewallSettings(Settings):
     body_limit_kb: int = Field(
         64,
         ge=1,
-        le=10_240,
+        le=64,
         description="Larger request bodies are blocked. At most inspectionKb: WAF would let the rest pass unseen.",
     )
     inspection_kb: Literal[16, 32, 48, 64] = Field(

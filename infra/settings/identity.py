@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from infra.settings.base import Contradiction, Settings, impossible
 from infra.settings.forms import Form, is_private, web_address
@@ -50,8 +50,9 @@ GROUP = Form(
 class IdentitySettings(Settings):
     """Who may sign in, how, and for how long a sign-in lasts."""
 
-    tier: Literal["LITE", "ESSENTIALS", "PLUS"] = Field(
-        "ESSENTIALS", description="Cognito's feature plan. Managed login pages need ESSENTIALS, threat protection PLUS."
+    tier: Literal["ESSENTIALS", "PLUS"] = Field(
+        "ESSENTIALS",
+        description="Cognito's feature plan. Threat protection needs PLUS. LITE, without managed login, is refused.",
     )
     self_sign_up: bool = Field(False, description="Anybody may create an account; otherwise an administrator does.")
     # "none" and not "off", which YAML reads as false.
@@ -99,14 +100,17 @@ class IdentitySettings(Settings):
         "with its address, the agent's memory, the logs.",
     )
 
+    @field_validator("tier", mode="before")
+    @classmethod
+    def _has_login_pages(cls, tier: object) -> object:
+        if tier == "LITE":
+            raise impossible(
+                "the LITE plan has no managed login pages, and the stack declares them", "write ESSENTIALS or PLUS"
+            )
+        return tier
+
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""
-        if self.tier == "LITE":
-            yield Contradiction(
-                ("tier",),
-                "the LITE plan has no managed login pages, and the stack declares them",
-                "write ESSENTIALS or PLUS",
-            )
         if self.threat_protection != "none" and self.tier != "PLUS":
             yield Contradiction(
                 ("threatProtection", "tier"),
