@@ -8,10 +8,10 @@ may steer it with one directive in square brackets, any subset of
     words    length of the answer in words (default: the whole of it, some 75)
     pause    seconds between words (default about 0.04, longer after a sentence)
     after    seconds before the first word
-    silence  seconds of silence, once, before word number `at`
-    fail     throttled, unavailable, context, internal or secret: the failure raised before word number `at`;
+    silence  seconds of silence, once, after `at` words
+    fail     throttled, unavailable, context, internal or secret: the failure raised after `at` words;
              `secret` raises an error whose text must never reach a caller
-    at       a word number; 0, the default, is before the first word for `fail` and after three words
+    at       a number of words; 0, the default, is before the first word for `fail` and after three
              for `silence`
     think    number of words of reasoning before the answer
     tool     name of a tool to call once before answering; any other key=value becomes its argument
