@@ -12,7 +12,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -311,7 +311,7 @@ async def together() -> AsyncIterator[asyncio.TaskGroup]:
     try:
         async with asyncio.TaskGroup() as group:
             yield group
-    except* ProgramError as failures:
+    except* (ProgramError, OSError) as failures:
         raise failures.exceptions[0] from None
 
 
@@ -324,7 +324,11 @@ async def running(options: Options) -> AsyncIterator[Chain]:
     """
     chain = Chain(options)
     try:
-        await chain.start()
+        await chain.while_up(chain.start())
         yield chain
     finally:
-        await chain.stop()
+        stopping = asyncio.ensure_future(chain.stop())
+        while not stopping.done():  # a signal, or a second one, does not break it off
+            with suppress(asyncio.CancelledError):
+                await asyncio.shield(stopping)
+        stopping.result()

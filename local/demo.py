@@ -91,6 +91,8 @@ async def _listen(console: Console, url: str, id_token: str) -> Measured:
                 words.append(Mark(arrival.seconds, "word", arrival.text))
     finally:
         console.print()
+    if not words:
+        raise ProgramError("The agent ended without a word, and the demonstration is about words: see agent/agent.py.")
     return Measured(words[0].seconds, words[-1].seconds, pieces(words))
 
 

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import runpy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -49,7 +49,7 @@ def run_program(project: str, stack: str, settings: Mapping[str, str], provider:
         # Inside the loop: the root resource that this makes belongs to the loop it is made in.
         mocks.set_mocks(_NoMocks(), project=project, stack=stack, preview=True, monitor=monitor, logger=_quiet_logger())
         await run_pulumi_func(_program)
-        return await _exports()
+        return await _exports(monitor.secrets)
 
     try:
         outputs = asyncio.run(run())
@@ -63,6 +63,7 @@ def run_program(project: str, stack: str, settings: Mapping[str, str], provider:
         resources=tuple(sorted(monitor.recorded, key=lambda resource: resource.urn)),
         outputs=outputs,
         calls=tuple(monitor.calls),
+        secrets=tuple(sorted(monitor.secrets)),
     )
 
 
@@ -70,11 +71,14 @@ async def _program() -> None:
     runpy.run_path(str(ROOT / "__main__.py"))
 
 
-async def _exports() -> dict[str, Any]:
+async def _exports(secrets: set[str]) -> dict[str, Any]:
+    """What the program exports; the texts of those that are secret are added to ``secrets``."""
     root = get_root_resource()
     if not isinstance(root, Stack):
         raise TypeError("Pulumi has no root stack after a program ran")
-    values = {name: await pulumi.Output.from_input(value).future() for name, value in root.outputs.items()}
+    exported = {name: pulumi.Output.from_input(value) for name, value in root.outputs.items()}
+    values = {name: await output.future() for name, output in exported.items()}
+    secrets.update(*[_texts(values[name]) for name, output in exported.items() if await output.is_secret()])
     return {name: _as_number(value) for name, value in values.items()}  # None where something is still unknown
 
 
@@ -87,6 +91,7 @@ class _Recorder(mocks.MockMonitor):
         self._unanswered = unanswered
         self.recorded: list[Resource] = []
         self.calls: list[str] = []
+        self.secrets: set[str] = set()
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
         self.calls.append(request.tok)
@@ -97,6 +102,7 @@ class _Recorder(mocks.MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return resource_pb2.RegisterResourceResponse(urn=urn)
         wire = json_format.MessageToDict(request.object)
+        self.secrets.update(_secret_texts(wire))
         inputs: dict[str, Any] = {key: _plain(value, self._unanswered) for key, value in wire.items()}
         # A remote component (awsx) is declared here and made by its provider: it answers like a resource.
         answering = request.custom or request.remote
@@ -156,6 +162,22 @@ def _holds_secret(value: Any) -> bool:
     if isinstance(value, dict):
         return value.get(_SIGNATURE) == _SECRET or any(_holds_secret(item) for item in value.values())
     return isinstance(value, list) and any(_holds_secret(item) for item in value)
+
+
+def _secret_texts(wire: Any) -> Iterator[str]:
+    """The texts of a wire value's secrets."""
+    if isinstance(wire, dict) and wire.get(_SIGNATURE) == _SECRET:
+        yield from _texts(wire["value"])
+    for part in wire.values() if isinstance(wire, dict) else wire if isinstance(wire, list) else ():
+        yield from _secret_texts(part)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value that says something."""
+    if isinstance(value, str):
+        yield from filter(None, [value])
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts(part)
 
 
 def _quiet_logger() -> logging.Logger:

@@ -98,10 +98,22 @@ def evaluate(
             # Importing a provider's module warns of its deprecated resources, whether the program uses them or not.
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pulumi_\w+\.")
             try:
-                with redirect_stdout(sys.stderr):  # what the program prints is not part of what is asked for
+                with redirect_stdout(sys.stderr), _own_stdout():
                     return run_program(project, stack, values, provider, preview=preview)
             except SystemExit as stop:
                 raise ProgramError(f"The program exits ({stop.code}) where it should reach its end.") from None
+
+
+@contextmanager
+def _own_stdout() -> Iterator[None]:
+    """Lead what the program's own children print to standard error: it is not part of what is asked for."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Graph:
     outputs: Mapping[str, Any]
     calls: tuple[str, ...] = ()
     """Provider look-ups that the program made; the program makes none."""
+    secrets: tuple[str, ...] = ()
+    """Every text that the program marks as a secret, in clear."""
 
     def all(self, type_: str) -> list[Resource]:
         """The resources of one type, in the order of their URNs."""
@@ -104,7 +106,8 @@ class Graph:
         resources = tuple(
             Resource(**{**item, **{name: tuple(item[name]) for name in lists}}) for item in data.pop("resources")
         )
-        return cls(**{**data, "calls": tuple(data["calls"]), "resources": resources})
+        texts = {name: tuple(data[name]) for name in ("calls", "secrets")}
+        return cls(**{**data, **texts, "resources": resources})
 
 
 Answer = tuple[str, dict[str, Any]]

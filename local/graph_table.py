@@ -65,7 +65,7 @@ def print_graph(stack: str, as_json: bool) -> None:
 
 def redacted(graph: Graph) -> Graph:
     """The same graph with every secret input and whatever repeats its values replaced."""
-    hidden = set(_secret_texts(graph))
+    hidden = {*_secret_texts(graph), *graph.secrets}
 
     def hide(value: Any) -> Any:
         if isinstance(value, str):
@@ -77,7 +77,7 @@ def redacted(graph: Graph) -> Graph:
     resources = tuple(
         dataclasses.replace(each, inputs=hide(each.inputs), outputs=hide(each.outputs)) for each in graph.resources
     )
-    return dataclasses.replace(graph, resources=resources, outputs=hide(graph.outputs))
+    return dataclasses.replace(graph, resources=resources, outputs=hide(graph.outputs), secrets=())
 
 
 def _secret_texts(graph: Graph) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import fcntl
 import os
 import socket
@@ -96,6 +97,8 @@ class Ports:
             return False
         try:
             LOCKS.mkdir(mode=0o700, exist_ok=True)
+            if LOCKS.lstat().st_uid != os.getuid():  # another user's links would lead our files astray
+                raise PermissionError(errno.EPERM, "it is another user's")
             path = LOCKS / str(port)
             lock = path.open("w", encoding="ascii")
         except OSError as error:

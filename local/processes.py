@@ -113,15 +113,17 @@ class Child:
 
     def obituary(self) -> str:
         """Why the child is no more, in one sentence, with its last words."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines: list[str] = []
+        with contextlib.suppress(OSError):  # somebody may have cleared the folder
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         words = f" Its last words: {lines[-1][:300]}" if lines else ""
         return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{words}"
 
-    async def stop(self) -> None:
-        """End the child and whatever it started; returns when it is gone."""
+    async def stop(self, patience: float = STOP_SECONDS) -> None:
+        """End the child and whatever it started; returns when it is gone, and kills it after so many seconds."""
         self._signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(self.process.wait(), patience)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self.process.wait()
@@ -133,9 +135,12 @@ class Child:
 
 
 def die_with_parent() -> None:
-    """For a child to run before its program: it gets SIGTERM when its parent dies, however that comes. Linux only."""
+    """For a child to run before its program: it is killed when its parent dies, however that comes. Linux only.
+
+    Not asked to end: an agent whose event loop is blocked would not hear it, and nobody is left to insist.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def _accepts(port: int) -> bool:

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from client.cognito import bare_session
 from local.answers import ACCOUNT, ANSWERS
-from local.graph import Answer, ProgramError
+from local.graph import Answer, ProgramError, Resource
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+
+POOL, CLIENT, DOMAIN = (
+    "aws:cognito/userPool:UserPool",
+    "aws:cognito/userPoolClient:UserPoolClient",
+    "aws:cognito/userPoolDomain:UserPoolDomain",
+)
 
 
 class ImaginedProvider:
@@ -50,11 +57,7 @@ class EmulatorProvider(ImaginedProvider):
 
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
         """See `local.graph.Provider`."""
-        create = {
-            "aws:cognito/userPool:UserPool": self._create_pool,
-            "aws:cognito/userPoolClient:UserPoolClient": self._create_client,
-            "aws:cognito/userPoolDomain:UserPoolDomain": self._create_domain,
-        }.get(type_)
+        create = {POOL: self._create_pool, CLIENT: self._create_client, DOMAIN: self._create_domain}.get(type_)
         return create(name, inputs) if create else super().create(type_, name, inputs)
 
     @property
@@ -64,65 +67,92 @@ class EmulatorProvider(ImaginedProvider):
             self._cognito = cognito_client(self.endpoint, self.region)
         return self._cognito
 
+    def update(self, known: Resource, inputs: Mapping[str, Any]) -> Answer:
+        """Make what exists what is declared, as Cognito does: pool and client keep their ids, a domain is made anew."""
+        pool = inputs.get("userPoolId")
+        if known.type == POOL and _fixed(known.inputs) == _fixed(inputs):
+            self.cognito.update_user_pool(UserPoolId=known.id, **_pool_settings(inputs))
+            return known.id, dict(known.outputs)
+        if known.type == CLIENT and known.inputs["userPoolId"] == pool:
+            self.cognito.update_user_pool_client(UserPoolId=pool, ClientId=known.id, **_client_settings(inputs))
+            return known.id, dict(known.outputs)
+        if known.inputs == inputs:
+            return known.id, dict(known.outputs)
+        if known.type == DOMAIN:
+            self.cognito.delete_user_pool_domain(Domain=known.id, UserPoolId=known.inputs["userPoolId"])
+        return self.create(known.type, known.name, inputs)
+
     def _create_pool(self, name: str, inputs: Mapping[str, Any]) -> Answer:
-        policy = inputs.get("passwordPolicy", {})
         pool = self.cognito.create_user_pool(
-            PoolName=name,
-            UsernameAttributes=inputs.get("usernameAttributes", []),
-            AutoVerifiedAttributes=inputs.get("autoVerifiedAttributes", []),
-            AdminCreateUserConfig={
-                "AllowAdminCreateUserOnly": inputs.get("adminCreateUserConfig", {}).get(
-                    "allowAdminCreateUserOnly", False
-                )
-            },
-            Policies={
-                "PasswordPolicy": {
-                    "MinimumLength": policy.get("minimumLength", 8),
-                    "RequireLowercase": policy.get("requireLowercase", False),
-                    "RequireUppercase": policy.get("requireUppercase", False),
-                    "RequireNumbers": policy.get("requireNumbers", False),
-                    "RequireSymbols": policy.get("requireSymbols", False),
-                    "TemporaryPasswordValidityDays": policy.get("temporaryPasswordValidityDays", 7),
-                }
-            },
+            PoolName=name, UsernameAttributes=_fixed(inputs), **_pool_settings(inputs)
         )["UserPool"]
         id_ = pool["Id"]
         endpoint = f"cognito-idp.{self.region}.amazonaws.com/{id_}"
         return id_, {"arn": pool["Arn"], "endpoint": endpoint, "name": name}
 
     def _create_client(self, name: str, inputs: Mapping[str, Any]) -> Answer:
-        units = inputs.get("tokenValidityUnits", {})
-        rotation = inputs.get("refreshTokenRotation", {})
         client = self.cognito.create_user_pool_client(
             ClientName=name,
             UserPoolId=inputs["userPoolId"],
             GenerateSecret=inputs.get("generateSecret", False),
-            ExplicitAuthFlows=inputs.get("explicitAuthFlows", []),
-            IdTokenValidity=inputs.get("idTokenValidity", 60),
-            AccessTokenValidity=inputs.get("accessTokenValidity", 60),
-            RefreshTokenValidity=inputs.get("refreshTokenValidity", 30),
-            TokenValidityUnits={
-                "IdToken": units.get("idToken", "hours"),
-                "AccessToken": units.get("accessToken", "hours"),
-                "RefreshToken": units.get("refreshToken", "days"),
-            },
-            AllowedOAuthFlowsUserPoolClient=inputs.get("allowedOauthFlowsUserPoolClient", False),
-            AllowedOAuthFlows=inputs.get("allowedOauthFlows", []),
-            AllowedOAuthScopes=inputs.get("allowedOauthScopes", []),
-            CallbackURLs=inputs.get("callbackUrls", []),
-            LogoutURLs=inputs.get("logoutUrls", []),
-            SupportedIdentityProviders=inputs.get("supportedIdentityProviders", []),
-            EnableTokenRevocation=inputs.get("enableTokenRevocation", True),
-            RefreshTokenRotation={
-                "Feature": rotation.get("feature", "DISABLED"),
-                "RetryGracePeriodSeconds": rotation.get("retryGracePeriodSeconds", 0),
-            },
+            **_client_settings(inputs),
         )["UserPoolClient"]
         return client["ClientId"], {"name": name}
 
     def _create_domain(self, _name: str, inputs: Mapping[str, Any]) -> Answer:
         self.cognito.create_user_pool_domain(Domain=inputs["domain"], UserPoolId=inputs["userPoolId"])
         return inputs["domain"], {}
+
+
+def _fixed(inputs: Mapping[str, Any]) -> Any:
+    """What a pool keeps for life: with other user names it is another pool."""
+    return inputs.get("usernameAttributes", [])
+
+
+def _pool_settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    policy = inputs.get("passwordPolicy", {})
+    sign_up = inputs.get("adminCreateUserConfig", {})
+    return {
+        "AutoVerifiedAttributes": inputs.get("autoVerifiedAttributes", []),
+        "AdminCreateUserConfig": {"AllowAdminCreateUserOnly": sign_up.get("allowAdminCreateUserOnly", False)},
+        "Policies": {
+            "PasswordPolicy": {
+                "MinimumLength": policy.get("minimumLength", 8),
+                "RequireLowercase": policy.get("requireLowercase", False),
+                "RequireUppercase": policy.get("requireUppercase", False),
+                "RequireNumbers": policy.get("requireNumbers", False),
+                "RequireSymbols": policy.get("requireSymbols", False),
+                "TemporaryPasswordValidityDays": policy.get("temporaryPasswordValidityDays", 7),
+            }
+        },
+    }
+
+
+def _client_settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    units = inputs.get("tokenValidityUnits", {})
+    rotation = inputs.get("refreshTokenRotation", {})
+    return {
+        "ExplicitAuthFlows": inputs.get("explicitAuthFlows", []),
+        "IdTokenValidity": inputs.get("idTokenValidity", 60),
+        "AccessTokenValidity": inputs.get("accessTokenValidity", 60),
+        "RefreshTokenValidity": inputs.get("refreshTokenValidity", 30),
+        "TokenValidityUnits": {
+            "IdToken": units.get("idToken", "hours"),
+            "AccessToken": units.get("accessToken", "hours"),
+            "RefreshToken": units.get("refreshToken", "days"),
+        },
+        "AllowedOAuthFlowsUserPoolClient": inputs.get("allowedOauthFlowsUserPoolClient", False),
+        "AllowedOAuthFlows": inputs.get("allowedOauthFlows", []),
+        "AllowedOAuthScopes": inputs.get("allowedOauthScopes", []),
+        "CallbackURLs": inputs.get("callbackUrls", []),
+        "LogoutURLs": inputs.get("logoutUrls", []),
+        "SupportedIdentityProviders": inputs.get("supportedIdentityProviders", []),
+        "EnableTokenRevocation": inputs.get("enableTokenRevocation", True),
+        "RefreshTokenRotation": {
+            "Feature": rotation.get("feature", "DISABLED"),
+            "RetryGracePeriodSeconds": rotation.get("retryGracePeriodSeconds", 0),
+        },
+    }
 
 
 def cognito_client(endpoint: str, region: str, *, patience: float = 10.0) -> CognitoIdentityProviderClient:
@@ -154,9 +184,7 @@ def cognito_client(endpoint: str, region: str, *, patience: float = 10.0) -> Cog
             client.list_user_pools(MaxResults=1)
         except (EndpointConnectionError, HTTPClientError):
             if time.monotonic() > deadline:
-                raise ProgramError(
-                    f"The emulator at {endpoint} does not answer; see .local/logs/emulator.log."
-                ) from None
+                raise ProgramError(f"The emulator at {endpoint} does not answer; its log says why.") from None
             time.sleep(0.05)
         else:
             return client

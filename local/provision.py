@@ -9,9 +9,12 @@ by line, so that a process may stand ready with its seconds of imports done.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import json
+import os
 import secrets
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -97,14 +100,14 @@ class Provisioner:
         return Provisioned(Graph.from_json(result["graph"]), username, password)
 
     async def close(self) -> None:
-        """End the process."""
-        if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
+        """End the process and whatever it started, which may hold its output open: only then does `wait` return."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
 
 
 class KeepingProvider:
-    """Answers as before for a user pool, client or domain that is declared as before; creates the others anew."""
+    """Answers as before for a user pool, client or domain that exists, and changes it in place; creates the others."""
 
     def __init__(self, provider: EmulatorProvider, served: Graph) -> None:
         self._provider = provider
@@ -115,15 +118,14 @@ class KeepingProvider:
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
         """See `local.graph.Provider`."""
         known = self._known.get((type_, name))
-        if known is not None and known.inputs == inputs:
-            return known.id, dict(known.outputs)
-        return self._provider.create(type_, name, inputs)
+        return self._provider.update(known, inputs) if known else self._provider.create(type_, name, inputs)
 
 
 def main(modules: list[str]) -> int:
     """Provision what the line asks for and print the result, or the sentence that says why it cannot be done."""
     for name in modules:
-        hasattr(importlib.import_module(f"pulumi_aws.{name}"), "__all__")  # a look inside makes a lazy module load
+        with contextlib.suppress(ImportError):  # `aws:lambda/...` is in `lambda_`; loaded later, it only takes longer
+            hasattr(importlib.import_module(f"pulumi_aws.{name}"), "__all__")  # a look inside makes a lazy module load
     line = sys.stdin.readline()
     if not line:
         return 0  # nobody asks any more
@@ -145,12 +147,13 @@ def main(modules: list[str]) -> int:
 
 
 def _create_demo_user(provider: EmulatorProvider, pool: str) -> str:
-    """A user with a new password each time; the policy's four kinds of characters come first."""
-    password = f"Aa1!{secrets.token_urlsafe(18)}"
+    """A user with a new password each time, of all four kinds of characters and as long as a policy may ask for."""
+    password = f"Aa1!{secrets.token_urlsafe(72)}"
     provider.cognito.admin_create_user(
         UserPoolId=pool,
         Username=DEMO_USERNAME,
         UserAttributes=[{"Name": "email", "Value": DEMO_USERNAME}, {"Name": "email_verified", "Value": "true"}],
+        TemporaryPassword=password,  # the emulator's own may be too short for the policy
         MessageAction="SUPPRESS",
     )
     provider.cognito.admin_set_user_password(UserPoolId=pool, Username=DEMO_USERNAME, Password=password, Permanent=True)

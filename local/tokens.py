@@ -27,6 +27,7 @@ FETCH_TIMEOUT = aiohttp.ClientTimeout(total=5)
 T = TypeVar("T")
 
 _UNREADABLE = (
+    AttributeError,
     aiohttp.ClientError,
     jwt.PyJWTError,
     KeyError,

@@ -37,8 +37,11 @@ async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
     changed: asyncio.Queue[set[Path]] = asyncio.Queue()
 
     async def collect(*folders: Path, recursive: bool) -> None:
-        async for changes in awatch(*folders, recursive=recursive):
-            changed.put_nowait({Path(path) for _, path in changes})
+        try:
+            async for changes in awatch(*folders, recursive=recursive):
+                changed.put_nowait({Path(path) for _, path in changes})
+        except (OSError, RuntimeError) as error:  # such as: other programs watch as many files as the system allows
+            raise ProgramError(f"Files cannot be watched ({error}): run it without --watch.") from None
 
     await chain.stand_by()
     async with together() as group:

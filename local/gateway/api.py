@@ -213,6 +213,8 @@ def _integration(resource: Resource, responses: list[Resource], declared: Mappin
         raise _not_served(resource, f"an integration of type {kind}", "HTTP_PROXY and MOCK")
     if mode == "STREAM" and kind != "HTTP_PROXY":
         raise _not_served(resource, f"an integration of type {kind} that streams", "STREAM with HTTP_PROXY")
+    if len(responses) > 1:
+        raise _not_served(resource, f"{len(responses)} answers to choose from", "one integration response")
     if timeout not in TIMEOUT_MILLISECONDS[mode]:
         limits = TIMEOUT_MILLISECONDS[mode]
         raise _not_served(resource, f"a timeout of {timeout} ms", f"{limits[0]} to {limits[-1]} ms with {mode}")

@@ -20,10 +20,10 @@ from starlette.types import Receive, Scope, Send
 
 from local.gateway.access_log import AccessLog, Exchange
 from local.gateway.api import Api, Authorizer, Integration, Method
-from local.gateway.authorizer import KnownCallers
+from local.gateway.authorizer import KnownCallers, claim_text
 from local.gateway.firewall import BlockedError
 from local.gateway.firewall_statements import Inspected
-from local.gateway.mapping import Caller, backend_request, resolve
+from local.gateway.mapping import Caller, backend_request, header_value, resolve
 from local.gateway.proxy import BackendRequest, Proxy
 from local.gateway.responses import GatewayError, render
 from local.network import AddressBook
@@ -150,7 +150,7 @@ class Gateway:
             context |= {"authorizer.status": str(error.status), "authorizer.error": error.reason}
             raise
         context |= {"authorizer.status": "200", "authorizer.latency": exchange.elapsed()}
-        context |= {f"authorizer.claims.{name}": str(value) for name, value in claims.items()}
+        context |= {f"authorizer.claims.{name}": claim_text(value) for name, value in claims.items()}
 
     def _keys_of(self, issuer: str) -> KeySet:
         if issuer not in self._keys:
@@ -189,7 +189,7 @@ async def _read(request: Request, header_limit: int) -> bytes:
 
 def _mock(integration: Integration, caller: Caller) -> Response:
     status, headers = next(iter(integration.responses.items()), (200, {}))
-    values = {name: resolve(source, caller) or "" for name, source in headers.items()}
+    values = {name: header_value(resolve(source, caller) or "") for name, source in headers.items()}
     return Response(status_code=status, headers={**values, "x-amzn-RequestId": caller.context["requestId"]})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -56,6 +57,13 @@ class KnownCallers:
         if claims is None:
             claims = known[token, scopes] = await _judge(authorizer, scopes, token, self._keys_of)
         return claims
+
+
+def claim_text(value: Any) -> str:
+    """A claim as a ``context`` variable has it: a list joined by commas, true and not True."""
+    if isinstance(value, list):
+        return ",".join(map(claim_text, value))
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 async def _judge(

@@ -109,7 +109,10 @@ def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | Non
     missing: list[str] = []
     reader = StatementReader(address_sets, time_scale, missing.append)
     declared = sorted(inputs.get("rules") or (), key=lambda rule: rule["priority"])
-    rules = [rule for one in declared if (rule := _rule(one, reader, bodies)) is not None]
+    # AWS's name for what its labels are in (https://docs.aws.amazon.com/waf/latest/developerguide/waf-labels.html).
+    account = found[0].outputs["arn"].split(":")[4]
+    namespace = f"awswaf:{account}:webacl:{found[0].outputs['name']}:"
+    rules = [rule for one in declared if (rule := _rule(one, reader, bodies, namespace)) is not None]
     default = inputs["defaultAction"]
     return WebAcl(
         rules=rules,
@@ -120,10 +123,12 @@ def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | Non
     )
 
 
-def _rule(declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]]) -> Rule | None:
+def _rule(
+    declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]], namespace: str
+) -> Rule | None:
     """A rule, ready to be tried; None when it is left out, and the reader has told why."""
     name = declared["name"]
-    labels = tuple(label["name"] for label in declared.get("ruleLabels") or ())
+    labels = tuple(f"{namespace}{label['name']}" for label in declared.get("ruleLabels") or ())
     # A group has an override instead of an action: its own rules decide unless the override is Count.
     action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {"count": {}}
     kind = next(iter(action))
@@ -131,6 +136,9 @@ def _rule(declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[
     statement = mine.read(declared["statement"])
     if statement is not None and kind not in ("allow", "block", "count", "none"):
         mine.report(f"action {kind}")
+        statement = None
+    if (action[kind] or {}).get("customRequestHandling"):
+        mine.report("headers that it inserts")
         statement = None
     if statement is None:
         reader.unknown_labels.update(labels)

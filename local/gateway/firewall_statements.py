@@ -74,8 +74,8 @@ class Labelled:
     def among(self, labels: Iterable[str]) -> bool:
         """Whether one of the labels is meant."""
         if self.scope == "NAMESPACE":
-            return any(label.startswith(self.key) for label in labels)
-        return any(label == self.key or label.endswith(f":{self.key}") for label in labels)
+            return any(f":{self.key}" in f":{label}" for label in labels)
+        return any(f":{label}".endswith(f":{self.key}") for label in labels)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -144,6 +144,16 @@ def resolve(source: str, caller: Caller) -> str | None:
     return caller.context.get(source.removeprefix("context."))
 
 
+def header_value(value: str) -> str:
+    """A value that an answer's header can hold: no line break, and UTF-8 for what is beyond Latin-1."""
+    printable = "".join(character for character in value if character >= " " or character == "\t")
+    try:
+        printable.encode("latin-1")
+    except UnicodeEncodeError:
+        return printable.encode("utf-8", "replace").decode("latin-1")
+    return printable
+
+
 def _literal(source: str) -> str | None:
     return source[1:-1] if len(source) >= 2 and source[0] == source[-1] == "'" else None
 

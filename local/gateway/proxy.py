@@ -145,13 +145,11 @@ def _over(exchange: Exchange) -> None:
 
 async def paced(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The same chunks: the first 10 MB at once, the rest at no more than 2 MB a second."""
-    passed, since = 0, 0.0
+    passed, due = 0, 0.0
     async for chunk in chunks:
         yield chunk
-        before, passed = passed, passed + len(chunk)
-        if passed <= FREE_STREAM_BYTES:
-            continue
-        if before <= FREE_STREAM_BYTES:
-            since = time.monotonic()
-        due = since + (passed - FREE_STREAM_BYTES) / STREAM_BYTES_PER_SECOND
-        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        passed += len(chunk)
+        charged = min(len(chunk), passed - FREE_STREAM_BYTES)
+        if charged > 0:
+            due = max(due, time.monotonic()) + charged / STREAM_BYTES_PER_SECOND  # a pause saves nothing up
+            await asyncio.sleep(due - time.monotonic())

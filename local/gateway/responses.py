@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from local.gateway.mapping import Caller, check_source, resolve
+from local.gateway.mapping import Caller, check_source, header_value, resolve
 from local.graph import Graph, ProgramError, Resource
 
 DEFAULT_TEMPLATE = '{"message":$context.error.messageString}'
@@ -127,7 +127,7 @@ def render(error: GatewayError, declared: Mapping[str, GatewayResponse], caller:
     headers = {"x-amzn-RequestId": values.get("requestId", ""), "x-amzn-ErrorType": error.error_type}
     headers |= error.headers
     mapped = {name: resolve(source, caller) for name, source in response.headers.items()}
-    headers |= {name: value for name, value in mapped.items() if value is not None}
+    headers |= {name: header_value(value) for name, value in mapped.items() if value is not None}
     return Response(
         substitute(template, values),
         status_code=response.status or error.status,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from local.gateway.responses import GatewayError
-from local.graph import Graph
+from local.graph import Graph, ProgramError
 
 QUOTA_SECONDS = {"DAY": 86_400.0, "WEEK": 7 * 86_400.0, "MONTH": 30 * 86_400.0}
 """AWS counts by the calendar in UTC; here from the first request."""
@@ -71,15 +71,15 @@ class Throttle:
     """Everything that limits how often a stage may be called.
 
     Args:
-        stage: the bucket for each method without one of its own; None where the stage has no limit.
+        stage: rate and burst of each method without a bucket of its own; None where the stage has no limit.
         methods: buckets of single methods, by ``(path, HTTP method)``.
         plans: the teams' plans.
     """
 
     def __init__(
-        self, stage: Callable[[], Bucket] | None, methods: Mapping[tuple[str, str], Bucket], plans: tuple[Plan, ...]
+        self, stage: tuple[float, float] | None, methods: Mapping[tuple[str, str], Bucket], plans: tuple[Plan, ...]
     ) -> None:
-        self._new = stage
+        self._stage = stage
         self._methods = dict(methods)
         self._plans = plans
 
@@ -105,9 +105,9 @@ class Throttle:
             raise GatewayError("QUOTA_EXCEEDED", reason="the plan's quota is used up")
         if plan is not None and plan.bucket is not None and not plan.bucket.take():
             raise GatewayError("THROTTLED", reason="the plan's throttle")
-        if (path, verb) not in self._methods and self._new is not None:
-            self._methods[path, verb] = self._new()
         bucket = self._methods.get((path, verb))
+        if bucket is None and self._stage is not None:
+            bucket = self._methods[path, verb] = Bucket(*self._stage)
         if bucket is not None and not bucket.take():
             raise GatewayError("THROTTLED", reason="the stage's throttle")
 
@@ -119,7 +119,7 @@ def throttle_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Throttle:
         graph: the declared resources.
         time_scale: a quota's period is divided by this; rates stay, for they are what a test drives against.
     """
-    stage: Callable[[], Bucket] | None = None
+    stage: tuple[float, float] | None = None
     methods: dict[tuple[str, str], Bucket] = {}
     for declared in graph.all("aws:apigateway/methodSettings:MethodSettings"):
         settings = declared.inputs["settings"]
@@ -128,7 +128,7 @@ def throttle_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Throttle:
             continue
         path, _, verb = declared.inputs["methodPath"].rpartition("/")
         if path == "*" and verb == "*":
-            stage = lambda rate=rate, burst=burst: Bucket(rate, burst)  # noqa: E731 - a bucket for each method
+            stage = (rate, burst)
         else:
             methods[f"/{path}", verb] = Bucket(rate, burst)
     return Throttle(stage, methods, tuple(_plans(graph, time_scale)))
@@ -143,8 +143,14 @@ def _plans(graph: Graph, time_scale: float) -> list[Plan]:
     found = []
     for link in graph.all("aws:apigateway/usagePlanKey:UsagePlanKey"):
         key, plan = keys[link.inputs["keyId"]], plans[link.inputs["usagePlanId"]].inputs
-        if not key.inputs.get("enabled", True) or here not in (plan.get("apiStages") or ()):
+        stages = [one for one in plan.get("apiStages") or () if here.items() <= one.items()]
+        if not key.inputs.get("enabled", True) or not stages:
             continue
+        if stages[0].get("throttles"):
+            raise ProgramError(
+                f"{plans[link.inputs['usagePlanId']].name} declares a pace for single methods, which the local run "
+                "does not serve; it serves one for the whole plan."
+            )
         quota = plan.get("quotaSettings")
         found.append(
             Plan(

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator, SchemaError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT4
 from starlette.datastructures import Headers
 
 from local.gateway.responses import GatewayError
-from local.graph import Graph, Resource
+from local.graph import Graph, ProgramError, Resource
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class RequestRules:
         Raises:
             GatewayError: when a parameter is missing or the body is not what the model describes.
         """
-        missing = [name for name in self.required_headers if name not in headers]
-        missing += [name for name in self.required_query if name not in query]
+        missing = [name for name in self.required_headers if not headers.get(name, "").strip()]
+        missing += [name for name in self.required_query if not query.get(name, "").strip()]
         if missing:
             raise GatewayError("BAD_REQUEST_PARAMETERS", f"Missing required request parameters: [{', '.join(missing)}]")
         media_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -67,10 +70,31 @@ def request_rules(method: Resource, graph: Graph) -> RequestRules | None:
     names = method.inputs.get("requestModels") or {} if asks.get("validateRequestBody") else {}
     schemas = {model.inputs["name"]: model.inputs["schema"] for model in graph.all("aws:apigateway/model:Model")}
     return RequestRules(
-        models={kind: Draft4Validator(json.loads(schemas[name])) for kind, name in names.items() if name in schemas},
+        models={kind: _model(name, schemas[name]) for kind, name in names.items() if name in schemas},
         required_headers=_of_kind(required, "header"),
         required_query=_of_kind(required, "querystring"),
     )
+
+
+def _model(name: str, text: str) -> Draft4Validator:
+    """A declared model. It must be good by itself: API Gateway refuses a bad one, and nothing is fetched here."""
+    try:
+        schema = json.loads(text)
+        Draft4Validator.check_schema(schema)
+        resolver = Registry[Any]().with_resource("", DRAFT4.create_resource(schema)).resolver()
+        for reference in _references(schema):
+            resolver.lookup(reference)
+    except (ValueError, SchemaError, Unresolvable) as error:
+        reason = str(error).partition("\n")[0]
+        raise ProgramError(f"The model {name} cannot be served ({reason}): it must be one whole JSON schema.") from None
+    return Draft4Validator(schema)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+        yield schema["$ref"]
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _references(part)
 
 
 def _of_kind(parameters: list[str], kind: str) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ def main() -> None:
 
 def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
     how = json.loads(arguments.agents.read_text(encoding="utf-8"))
+    arguments.agents.unlink()  # with a real model, the developer's own AWS credentials are in it
     scale = arguments.time_scale
     return IsolatedAgents(
         how["environment"],

@@ -63,10 +63,10 @@ def _check_claims(authorizer: JwtAuthorizer, claims: Any) -> None:
     """All that is configured must match
     (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html)."""
     audience = claims.get("aud")
-    audiences = {audience} if isinstance(audience, str) else set(audience or ())
-    if authorizer.audiences and not authorizer.audiences & audiences:
+    audiences = audience if isinstance(audience, list) else [audience]
+    if authorizer.audiences and not any(one in audiences for one in authorizer.audiences):
         raise TokenError("the audience is not allowed")
-    if authorizer.clients and claims.get("client_id") not in authorizer.clients:
+    if authorizer.clients and str(claims.get("client_id")) not in authorizer.clients:
         raise TokenError("the client is not allowed")
     if authorizer.scopes and not authorizer.scopes & set(str(claims.get("scope", "")).split()):
         raise TokenError("the scope is not allowed")

@@ -17,7 +17,7 @@ from typing import Protocol
 from local.agent_process import start_agent
 from local.graph import ProgramError
 from local.network import LOOPBACK, Ports
-from local.processes import Child
+from local.processes import STOP_SECONDS, Child
 from local.runtime.errors import RuntimeRefusedError
 
 
@@ -138,13 +138,9 @@ class IsolatedAgents:
         log = self._logs / f"agent-{session.port}.log"
         try:
             child = await start_agent(session.port, self._environment, log=log, module=self._module)
-            try:
-                await child.healthy(session.port, "/ping")
-                if child.process.returncode is not None:  # then it was somebody else who answered at its port
-                    raise ProgramError(child.obituary())
-            except (ProgramError, asyncio.CancelledError):
-                await child.stop()
-                raise
+            await child.healthy(session.port, "/ping")
+            if child.process.returncode is not None:  # then it was somebody else who answered at its port
+                raise ProgramError(child.obituary())
             session.child, session.started = child, time.monotonic()
         except ProgramError as error:
             raise RuntimeRefusedError(
@@ -160,14 +156,14 @@ class IsolatedAgents:
             self._free_ports.append(session.port)
 
     async def _reap(self) -> None:
-        """End processes whose time is over; one that takes its time to end holds up no other."""
+        """End sessions whose time is over or whose process is; one that takes its time to end holds up no other."""
         while True:
             await asyncio.sleep(min(self._lifecycle.idle, self._lifecycle.maximum, 1.0) / 10)
             now = time.monotonic()
             for session_id, session in self._sessions.items():
                 idle = not session.busy and now - session.quiet_since > self._lifecycle.idle
                 old = now - session.started > self._lifecycle.maximum
-                if session.child is not None and (idle or old):
+                if session.child is not None and (idle or old or session.child.process.returncode is not None):
                     ending = asyncio.create_task(self._end(session_id, session.child))
                     session.child = None
                     self._ending.add(ending)
@@ -184,5 +180,6 @@ class IsolatedAgents:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reaper
         children = [one.child for one in self._sessions.values() if one.child]
-        await asyncio.gather(*self._ending, *(child.stop() for child in children))
+        # Sooner than the runtime's own supervisor loses its patience with the runtime.
+        await asyncio.gather(*self._ending, *(child.stop(STOP_SECONDS / 2) for child in children))
         self._ports.release()
