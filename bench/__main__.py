@@ -17,7 +17,8 @@ from rich.table import Table
 
 from bench.agent import Comparison, compare, started_in
 from local import ROOT
-from local.chain import Options, running
+from local.chain import running
+from local.parts import Options
 
 PICTURE = ROOT / ".build" / "bench.svg"
 BAR = 12

@@ -62,7 +62,7 @@ async def _request(scene: Scene, url: str, prompt: str) -> tuple[asyncio.StreamR
 
 async def emulator_killed(scene: Scene) -> str:
     """Nobody can sign in; whoever has a token goes on, for the keys are known."""
-    os.kill(scene.chain.processes["emulator"], signal.SIGKILL)
+    os.kill(scene.chain.parts.processes["emulator"], signal.SIGKILL)
     outcome = await _one(scene, scene.url, "Still there? [words=5 pause=0.01]")
     assert outcome == "whole", outcome
     return "a signed-in caller is still answered"
@@ -143,7 +143,7 @@ async def full_disk(scene: Scene) -> str:
 
 async def agent_killed(scene: Scene) -> str:
     """The agent's process is killed; here it serves everybody, so everybody is cut."""
-    os.kill(scene.chain.processes["agent"], signal.SIGKILL)
+    os.kill(scene.chain.parts.processes["agent"], signal.SIGKILL)
     outcome = await _one(scene, scene.url, "Anybody? [words=5 pause=0.01]")
     assert outcome == "status 424", outcome
     await scene.chain.restart_agent()

@@ -26,9 +26,10 @@ from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, v
 from bench.streams import Heard, Prompt, listen_to_many
 from client.account import demo_user
 from client.outputs import Outputs
-from local.chain import Chain, Options, running
+from local.chain import Chain, running
 from local.graph import Graph
 from local.network import LOOPBACK, any_port
+from local.parts import Options
 
 MEMORY_LIMIT_MB = 200
 
@@ -99,15 +100,15 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
     """A chain with every gateway that the scenarios need."""
     async with running(Options(folder=folder)) as chain, huge_backend() as huge:
         outputs = Outputs.model_validate(chain.outputs)
-        path = outputs.invoke_url.removeprefix(chain.url("gateway"))
+        path = outputs.invoke_url.removeprefix(chain.parts.url("gateway"))
         open_graph = unthrottled(chain.graph)
         away = {f"bedrock-agentcore.{chain.graph.region}.amazonaws.com": huge}
         scene = Scene(
             chain=chain,
-            url=await chain.start_gateway("open-gateway", open_graph) + path,
-            short=await chain.start_gateway("short-gateway", with_timeout(open_graph, 2000)) + path,
-            huge=await chain.start_gateway("huge-gateway", open_graph, addresses=away) + path,
-            full=await chain.start_gateway("full-gateway", open_graph, access_log=Path("/dev/full")) + path,
+            url=await chain.parts.start_gateway("open-gateway", open_graph) + path,
+            short=await chain.parts.start_gateway("short-gateway", with_timeout(open_graph, 2000)) + path,
+            huge=await chain.parts.start_gateway("huge-gateway", open_graph, addresses=away) + path,
+            full=await chain.parts.start_gateway("full-gateway", open_graph, access_log=Path("/dev/full")) + path,
             token=(await asyncio.to_thread(demo_user, outputs)).id,
         )
         yield scene
@@ -116,7 +117,7 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
 def memory_mb(chain: Chain) -> dict[str, int]:
     """The most megabytes that each server has held so far."""
     sizes = {}
-    for name, pid in chain.processes.items():
+    for name, pid in chain.parts.processes.items():
         if name.endswith(("agent", "gateway", "runtime")):
             status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
             sizes[name] = int(status.partition("VmHWM:")[2].split()[0]) // 1024

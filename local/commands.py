@@ -15,12 +15,13 @@ from typing import Annotated, Any
 import typer
 
 from local import ROOT
-from local.chain import Chain, Options, running
-from local.faults import FAULTS, Fault
+from local.chain import Chain, running
+from local.faults import FAULTS, SOUND, Fault
 from local.files import forget
 from local.graph import ProgramError
 from local.limits import not_emulated
 from local.network import USUAL_PORTS
+from local.parts import Options
 from local.processes import ChildEndedError
 from local.state import Claim, read_state
 
@@ -61,7 +62,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         model=model,
         time_scale=time_scale,
         sessions=sessions,
-        fault=_fault(break_) if break_ else None,
+        fault=_fault(break_) if break_ else SOUND,
     )
     _run(_up(options, watching=watch))
 
@@ -89,8 +90,8 @@ async def _up(options: Options, *, watching: bool) -> None:
                     {
                         "state": "up",
                         "stack": options.stack,
-                        "ports": chain.ports,
-                        "processes": chain.processes,
+                        "ports": chain.parts.ports,
+                        "processes": chain.parts.processes,
                         "notEmulated": not_emulated(chain.graph),
                     }
                 )
@@ -104,7 +105,7 @@ async def _up(options: Options, *, watching: bool) -> None:
             else:
                 work = asyncio.Event().wait()
             with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
-                await chain.while_up(work)
+                await chain.parts.while_up(work)
     print("Stopped.", file=sys.stderr)
 
 

@@ -18,8 +18,9 @@ from client.flow import pieces
 from client.outputs import Outputs
 from client.recording import Mark
 from client.stream import ask
-from local.chain import Chain, Options, running
+from local.chain import Chain, running
 from local.graph import Graph, ProgramError
+from local.parts import Options
 from local.processes import ChildEndedError
 
 PROMPT = "Why do words that stream feel faster?"
@@ -48,7 +49,7 @@ async def show(stack: str) -> None:
     try:
         async with running(Options(stack=stack, folder=folder)) as chain:
             console.print(f"Up after {time.monotonic() - began:.1f} s. Signing {chain.outputs['demoUsername']} in ...")
-            await chain.while_up(_compare(console, chain))
+            await chain.parts.while_up(_compare(console, chain))
     except ClientError as error:
         told = f"{error} The logs are in {folder / 'logs'}."
         raise ProgramError(told) from None
@@ -68,8 +69,8 @@ async def _compare(console: Console, chain: Chain) -> None:
     streamed = await _listen(console, outputs.invoke_url, tokens.id)
 
     console.print("\n[bold]The same graph with the integration set to BUFFERED[/bold]")
-    base = await chain.start_gateway("buffered-gateway", buffered(chain.graph))
-    held_back = await _listen(console, base + outputs.invoke_url.removeprefix(chain.url("gateway")), tokens.id)
+    base = await chain.parts.start_gateway("buffered-gateway", buffered(chain.graph))
+    held_back = await _listen(console, base + outputs.invoke_url.removeprefix(chain.parts.url("gateway")), tokens.id)
 
     console.print()
     console.print(_table(streamed, held_back))

@@ -16,6 +16,11 @@ from local.network import LOOPBACK
 
 Change = Callable[[Graph], Graph]
 
+
+def _as_declared(graph: Graph) -> Graph:
+    return graph
+
+
 FAULTY_AGENT = "local.faulty_agent"
 
 
@@ -38,8 +43,8 @@ class Fault:
     name: str
     description: str
     check: str
-    gateway: Change | None = None
-    runtime: Change | None = None
+    gateway: Change = _as_declared
+    runtime: Change = _as_declared
     undeployed: bool = False
     agent_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     agent_module: str = "agent"
@@ -47,11 +52,10 @@ class Fault:
 
     def resources(self, graph: Graph) -> Graph:
         """The resources as they are: changed like what is served, unless the change is in the snapshot only."""
-        if self.undeployed:
-            return graph
-        for change in (self.gateway, self.runtime):
-            graph = change(graph) if change else graph
-        return graph
+        return graph if self.undeployed else self.runtime(self.gateway(graph))
+
+
+SOUND = Fault("", "nothing is wrong", "")
 
 
 def _of(type_: str, choose: Callable[[Resource], bool] = lambda _one: True, **inputs: Any) -> Change:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from local.graph import ProgramError
 from local.processes import Child, ChildEndedError
 
 NOTICE_SECONDS = 0.5
@@ -68,3 +70,13 @@ class Supervisor:
         await self.end(*self._children)
         for task in self._watching:
             task.cancel()
+
+
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group whose first failure is raised as itself, after the other tasks are cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except* (ProgramError, OSError) as failures:
+        raise failures.exceptions[0] from None

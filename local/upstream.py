@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import math
 import re
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 import aiohttp
@@ -93,7 +93,7 @@ async def open_upstream(
     url: str,
     *,
     method: str = "POST",
-    headers: Iterable[tuple[str, str]] | Mapping[str, str],
+    headers: Headers,
     body: bytes,
 ) -> Upstream:
     """Send a request and wait until all headers of its answer have come.
@@ -101,8 +101,7 @@ async def open_upstream(
     Raises:
         UpstreamError: when the next hop cannot be reached, breaks off before that, or answers what is not HTTP.
     """
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    sent = [(name, _as_it_came(value)) for name, value in pairs]
+    sent = [(name, _as_it_came(value)) for name, value in headers]
     try:
         response = await session.request(method, url, headers=sent, data=body or None, allow_redirects=False)
     except TimeoutError as error:

@@ -11,8 +11,9 @@ from pathlib import Path
 from watchfiles import awatch
 
 from local import ROOT
-from local.chain import Chain, together
+from local.chain import Chain
 from local.graph import ProgramError
+from local.supervisor import together
 
 
 def affected(paths: set[Path]) -> set[str]:

@@ -124,8 +124,7 @@ class RuntimePlane:
                 f"Received error ({upstream.status}) from runtime. Check its logs.",
                 {SESSION_HEADER: session_id},
             )
-        headers = [(name, value) for name, value in upstream.headers if name.lower() not in ("date", "server")]
-        kept = [(name, value) for name, value in headers if name.lower() != SESSION_HEADER]
+        kept = [pair for pair in upstream.headers if pair[0].lower() not in ("date", "server", SESSION_HEADER)]
         return PassingResponse(
             upstream,
             upstream.chunks(),

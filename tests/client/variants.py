@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from client.outputs import Outputs, read_outputs
-from local.chain import write_private
 from local.faults import Fault
+from local.files import write_private
 from local.graph import Graph
 from local.network import LOOPBACK, any_port, is_free
 from local.processes import bare_environment
@@ -94,14 +94,16 @@ class Variant:
     def _start(self) -> None:
         fault, graph = self._fault, self._base.graph
         own_agent = fault.agent_environment or fault.agent_module != "agent"
-        own = [*(["agent"] if own_agent else []), *(["runtime"] if own_agent or fault.runtime else []), "gateway"]
+        own = [
+            *(["agent"] if own_agent else []),
+            *(["runtime"] if own_agent or fault.runtime(graph) != graph else []),
+            "gateway",
+        ]
         for name in own:
             self.ports[name] = any_port()
-        served_by_gateway = fault.gateway(graph) if fault.gateway else graph
-        served_by_runtime = fault.runtime(graph) if fault.runtime else graph
         self._write("graph", fault.resources(graph).to_json())
-        self._write("gateway-graph", served_by_gateway.to_json())
-        self._write("runtime-graph", served_by_runtime.to_json())
+        self._write("gateway-graph", fault.gateway(graph).to_json())
+        self._write("runtime-graph", fault.runtime(graph).to_json())
         self._write("outputs", json.dumps(self._outputs()))
         (self.folder / "logs").mkdir(exist_ok=True)
         if "agent" in own:
