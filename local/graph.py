@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 
 class ProgramError(Exception):
-    """The program could not be evaluated; the message is a sentence for the person who runs it."""
+    """Something that the person who runs it can mend, such as the program, a setting or a port, in a sentence."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ LOOPBACK = "127.0.0.1"
 USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
 
 
-LOCKS = Path("/tmp", f"agent-stream-ports-{os.getuid()}")  # noqa: S108 - a folder that no other user can write to
+LOCKS = Path("/tmp", f"agent-stream-ports-{os.getuid()}")  # noqa: S108 - ours alone, or refused
 """Not in TMPDIR: ports are the machine's, and two shells may differ in it."""
 
 

@@ -24,7 +24,8 @@ IDLE_CONNECTION_SECONDS = 310.0
 """API Gateway's (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
 
 KEEP_ALIVE_SECONDS = 65
-"""An unused connection stays at least this long at any time scale: closed under a client's pool, it fails a request."""
+"""A connection that has had a request stays at least this long at any time scale: closed under a client's pool, it
+fails the next one."""
 
 HEAD_LIMIT_BYTES = 64 * 1024
 """Of a request's line, headers and trailers. httptools has no limit, and reads a long one in quadratic time. Above any

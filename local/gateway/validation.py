@@ -27,7 +27,8 @@ class RequestRules:
 
     Attributes:
         models: a schema for each content type; ``$default`` for every other.
-        required: names of required headers and of required query parameters.
+        required_headers: their names; one that is blank is missing.
+        required_query: the names of required query parameters, likewise.
     """
 
     models: Mapping[str, Draft4Validator]
@@ -68,25 +69,29 @@ def request_rules(method: Resource, graph: Graph) -> RequestRules | None:
     if not asks.get("validateRequestParameters"):
         required = []
     names = method.inputs.get("requestModels") or {} if asks.get("validateRequestBody") else {}
-    schemas = {model.inputs["name"]: model.inputs["schema"] for model in graph.all("aws:apigateway/model:Model")}
+    declared = {model.inputs["name"]: model for model in graph.all("aws:apigateway/model:Model")}
     return RequestRules(
-        models={kind: _model(name, schemas[name]) for kind, name in names.items() if name in schemas},
+        models={kind: _validator(declared[name]) for kind, name in names.items() if name in declared},
         required_headers=_of_kind(required, "header"),
         required_query=_of_kind(required, "querystring"),
     )
 
 
-def _model(name: str, text: str) -> Draft4Validator:
-    """A declared model. It must be good by itself: API Gateway refuses a bad one, and nothing is fetched here."""
+def _validator(model: Resource) -> Draft4Validator:
+    """A declared model, which must be good by itself: API Gateway refuses a bad one, and nothing is fetched here.
+
+    Raises:
+        ProgramError: when it is no schema, or refers to something outside.
+    """
     try:
-        schema = json.loads(text)
+        schema = json.loads(model.inputs["schema"])
         Draft4Validator.check_schema(schema)
         resolver = Registry[Any]().with_resource("", DRAFT4.create_resource(schema)).resolver()
         for reference in _references(schema):
             resolver.lookup(reference)
     except (ValueError, SchemaError, Unresolvable) as error:
-        reason = str(error).partition("\n")[0]
-        raise ProgramError(f"The model {name} cannot be served ({reason}): it must be one whole JSON schema.") from None
+        reason = f"{error.ref} is not in it" if isinstance(error, Unresolvable) else str(error).partition("\n")[0]
+        raise ProgramError(f"{model.name} cannot be served ({reason}): write one whole JSON schema.") from None
     return Draft4Validator(schema)
 
 

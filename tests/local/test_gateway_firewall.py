@@ -89,6 +89,33 @@ def test_count_stops_nothing_and_its_label_reaches_later_rules(
     assert post(url, pool.id_token(), **{"X-Team": "odd"}).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("scope", "key", "status"),
+    [
+        ("LABEL", "team:blue:x", 403),
+        ("LABEL", "x", 403),
+        ("LABEL", "blue", 200),
+        ("LABEL", "lue:x", 200),
+        ("LABEL", "{whole}team:blue:x", 403),
+        ("NAMESPACE", "team:", 403),
+        ("NAMESPACE", "blue:", 403),
+        ("NAMESPACE", "eam:", 200),
+        ("NAMESPACE", "{whole}team:", 403),
+    ],
+)
+def test_a_label_is_met_by_its_end_and_a_namespace_anywhere(
+    scope: str, key: str, status: int, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    """https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-label-match-examples.html"""
+    del backend
+    acl = graph.one(ACL).outputs
+    whole = f"awswaf:{acl['arn'].split(':')[4]}:webacl:{acl['name']}:"
+    mark = {"statement": in_header("x-team", "a"), "action": {"count": {}}, "ruleLabels": [{"name": "team:blue:x"}]}
+    meant = {"statement": {"labelMatchStatement": {"scope": scope, "key": key.format(whole=whole)}}}
+    url = serve_gateway(with_rules(graph, mark, meant))
+    assert post(url, pool.id_token(), **{"X-Team": "a"}).status_code == status
+
+
 def test_not_and_or_combine(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:
     either = {"orStatement": {"statements": [in_header("x-a", "1"), in_header("x-b", "1")]}}
     neither = {"notStatement": {"statement": either}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,16 @@ def preflight_header(source: str) -> Change:
         return graph.with_inputs(response.urn, responseParameters={"method.response.header.X": source})
 
     return change
+
+
+def model(schema: str) -> Change:
+    return lambda graph: graph.with_inputs(graph.one("aws:apigateway/model:Model").urn, schema=schema)
+
+
+def another_preflight_answer(graph: Graph) -> Graph:
+    answer = graph.one("aws:apigateway/integrationResponse:IntegrationResponse")
+    failure = dataclasses.replace(answer, urn=f"{answer.urn}-failure", inputs={**answer.inputs, "statusCode": "500"})
+    return dataclasses.replace(graph, resources=(*graph.resources, failure))
 
 
 def behind(**inputs: object) -> Change:
@@ -83,6 +94,10 @@ UNSERVED: dict[str, tuple[Change, str]] = {
         refusal(responseParameters={"gatewayresponse.header.X": "stageVariables.x"}),
         "stageVariables.x",
     ),
+    "a model that is no schema": (model('{"type": "strng"}'), "strng"),
+    "a model that is no JSON": (model("{"), "one whole JSON schema"),
+    "a model that is elsewhere": (model('{"$ref": "http://127.0.0.1:9/models/Prompt"}'), "127.0.0.1:9"),
+    "two answers of a mock": (another_preflight_answer, "2 answers to choose from"),
     "a refusal's text": (refusal(responseTemplates={"application/json": "$stageVariables.x"}), "$stageVariables.x"),
 }
 

@@ -147,6 +147,18 @@ def test_context_and_claims_are_mapped(graph: Graph, pool: UserPool, backend: Ba
     assert "x-absent" not in headers
 
 
+def test_claims_are_mapped_as_text(graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    sources = {
+        "X_Verified": "context.authorizer.claims.email_verified",
+        "X_Groups": "context.authorizer.claims.cognito:groups",
+        "X_Since": "context.authorizer.claims.auth_time",
+    }
+    token = pool.id_token(**{"email_verified": True, "cognito:groups": ["a", "b"], "auth_time": 7})
+    post(serve_gateway(mapped(graph, **sources)), token)
+    headers = backend.requests[0].headers
+    assert (headers["x-verified"], headers["x-groups"], headers["x-since"]) == ("true", "a,b", "7")
+
+
 def test_a_claim_with_a_line_break_makes_no_header(
     graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
 ) -> None:

@@ -247,6 +247,23 @@ def test_beyond_ten_megabytes_a_stream_is_held_to_two_a_second(
     assert times[12] - times[10] > 0.6
 
 
+def test_a_stream_that_pauses_saves_no_speed_up(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"x" * (10 * MEGABYTE + 1)
+        await asyncio.sleep(1.5)  # for which the limit would let 3 MB through at once, had they come steadily
+        for _ in range(2):
+            yield b"x" * MEGABYTE
+
+    backend.handler = streaming(chunks)
+    times: dict[int, float] = {}
+    size = 0
+    with asking(serve_gateway(), pool.id_token()) as response:
+        for chunk in response.iter_raw():
+            size += len(chunk)
+            times.setdefault(size // MEGABYTE, time.monotonic())
+    assert times[12] - times[11] > 0.3
+
+
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 504)])
 def test_a_buffered_answer_over_ten_megabytes_is_refused(
     more: int, status: int, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve

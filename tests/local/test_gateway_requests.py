@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from local.graph import Graph
+from local.gateway.api import api_from_graph
+from local.graph import Graph, ProgramError
 from tests.local.changes import (
     KILOBYTE,
     SETTINGS,
@@ -111,6 +112,24 @@ def test_a_key_that_is_disabled_or_of_another_stage_is_no_key(
     assert not backend.requests
 
 
+def test_a_plan_with_a_pace_for_one_method_is_refused_by_name(graph: Graph) -> None:
+    declared = team_plan(graph)
+    (here,) = declared.one("aws:apigateway/usagePlan:UsagePlan").inputs["apiStages"]
+    throttles = [{"path": "/invocations/POST", "rateLimit": 10, "burstLimit": 10}]
+    with pytest.raises(ProgramError, match="pace for single methods"):
+        api_from_graph(declared.with_inputs("plan", apiStages=[{**here, "throttles": throttles}]))
+
+
+def test_more_that_a_plan_says_of_its_stage_keeps_its_keys_good(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    del backend
+    declared = team_plan(graph)
+    (here,) = declared.one("aws:apigateway/usagePlan:UsagePlan").inputs["apiStages"]
+    url = serve_gateway(declared.with_inputs("plan", apiStages=[{**here, "throttles": []}]))
+    assert post(url, pool.id_token(), **KEY).status_code == 200
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b"{}", b'{"prompt": 7}', b"\xff\xfe", b"[" * 5000])
 def test_a_body_that_does_not_fit_the_model_is_refused_before_the_runtime(
     body: bytes, pool: UserPool, backend: Backend, serve_gateway: Serve
@@ -147,6 +166,7 @@ def test_a_required_parameter_that_is_missing_is_named(
     assert (answer.status_code, answer.json()["type"]) == (400, "BAD_REQUEST_PARAMETERS")
     assert "[X-Team, page]" in answer.json()["message"]
     assert post(f"{url}?page=1", pool.id_token(), **{"X-Team": "one"}).status_code == 200
+    assert post(f"{url}?page=", pool.id_token(), **{"X-Team": ""}).json()["type"] == "BAD_REQUEST_PARAMETERS"
     assert len(backend.requests) == 2
 
 
@@ -205,6 +225,18 @@ def test_a_refusal_can_name_the_page_that_asked(graph: Graph, serve_gateway: Ser
     page = "https://page.example"
     assert post(url, None, Origin=page).headers["access-control-allow-origin"] == page
     assert "access-control-allow-origin" not in post(url, None).headers
+
+
+def test_a_refusals_header_holds_what_a_caller_put_into_it_and_no_more(graph: Graph, serve_gateway: Serve) -> None:
+    for response in graph.all("aws:apigateway/response:Response"):
+        headers = {"gatewayresponse.header.X-Path": "context.path"}
+        graph = graph.with_inputs(response.urn, responseParameters=headers)
+    url = serve_gateway(graph).removesuffix("invocations")
+    for path, told in (("%E2%82%AC", b"\xe2\x82\xac"), ("a%0d%0aSet-Cookie:%20b", b"aSet-Cookie: b")):
+        answer = httpx.get(f"{url}{path}", trust_env=False)
+        assert (answer.status_code, answer.json()["type"]) == (403, "MISSING_AUTHENTICATION_TOKEN")
+        assert dict(answer.headers.raw)[b"x-path"].endswith(told)
+        assert "set-cookie" not in answer.headers
 
 
 def test_a_pool_that_is_not_on_loopback_is_an_authorizer_failure(

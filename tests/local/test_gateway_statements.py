@@ -51,6 +51,10 @@ UNKNOWN: dict[str, dict[str, Any]] = {
             }
         }
     },
+    "headers that it inserts": {
+        "statement": in_header("x-team", "a"),
+        "action": {"allow": {"customRequestHandling": {"insertHeaders": [{"name": "seen", "value": "1"}]}}},
+    },
     "an expression of another dialect": {
         "statement": {
             "regexMatchStatement": {

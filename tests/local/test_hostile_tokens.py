@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -291,6 +292,20 @@ def test_a_pool_that_cannot_be_reached_is_an_authorizer_failure_and_recovers(
     assert pool.fetches - before <= 5  # one a second, on a slow machine too
     assert not backend.requests
     wait_for(lambda: post(url, pool.id_token()).status_code == 200, "it is tried again")
+
+
+@pytest.mark.parametrize("document", [[], 7, "keys", {"keys": 5}, {"keys": [5]}, {"keys": []}, {}])
+def test_keys_that_cannot_be_read_are_an_authorizer_failure(
+    document: Any, graph: Graph, pool: UserPool, serve_gateway: Serve, complaints: list[logging.LogRecord]
+) -> None:
+    url = serve_gateway(graph)  # a new one, which has fetched no keys yet
+    pool.document = document
+    try:
+        answer = post(url, pool.id_token())
+    finally:
+        pool.document = None
+    assert (answer.status_code, answer.json()["type"]) in ((500, "AUTHORIZER_FAILURE"), (401, "UNAUTHORIZED"))
+    assert not complaints
 
 
 def test_a_user_with_a_known_key_waits_for_nobody_elses_keys(

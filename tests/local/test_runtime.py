@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -208,6 +209,24 @@ def test_a_custom_claim_must_hold(
     assert post(serve_runtime(changed), pool.id_token(**claims)).status_code == status
 
 
+@pytest.mark.parametrize("claims", [{"aud": 5}, {"aud": [{}]}, {"aud": True}, {"client_id": []}, {"client_id": {}}])
+def test_a_claim_of_another_kind_is_another_claim(
+    claims: dict[str, object],
+    graph: Graph,
+    pool: UserPool,
+    serve_runtime: Serve,
+    serve_gateway: Serve,
+    complaints: list[logging.LogRecord],
+) -> None:
+    runtime = graph.one(RUNTIME)
+    declared = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
+    strict = {**declared, "allowedClients": [pool.client_id]}
+    url = serve_runtime(graph.with_inputs(runtime.urn, authorizerConfiguration={"customJwtAuthorizer": strict}))
+    assert post(url, pool.id_token(**{"client_id": pool.client_id, **claims})).status_code == 401
+    assert post(serve_gateway(), pool.id_token(**claims)).status_code == (401 if "aud" in claims else 200)
+    assert not complaints
+
+
 def test_an_authorizer_that_lists_nothing_is_refused(graph: Graph) -> None:
     runtime = graph.one(RUNTIME)
     declared = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
@@ -322,6 +341,18 @@ def test_a_session_ends_at_its_maximum_lifetime_even_in_mid_stream(
             heard.extend(line for line in answer.iter_lines() if "TEXT_MESSAGE_CONTENT" in line)
         assert len(heard) < 2000
         wait_for(lambda: not agents.processes, "the session ends")
+
+
+def test_a_killed_session_makes_room_for_another(
+    graph: Graph, pool: UserPool, serve_runtime: Serve, tmp_path: Path
+) -> None:
+    with isolated(graph, tmp_path, limit=1) as agents:
+        url, token = serve_runtime(graph, agents=agents), pool.id_token()
+        body = {"prompt": "Hi [words=2 pause=0]"}
+        post(url, token, body=body, **{SESSION: "a" * 40})
+        assert post(url, token, body=body, **{SESSION: "b" * 40}).status_code == 429
+        os.kill(agents.processes["a" * 40], signal.SIGKILL)
+        wait_for(lambda: "RUN_FINISHED" in post(url, token, body=body, **{SESSION: "b" * 40}).text, "there is room")
 
 
 def test_a_killed_session_takes_no_other_along_and_comes_back(
