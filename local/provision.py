@@ -138,7 +138,7 @@ def main(modules: list[str]) -> int:
         check_outputs(graph)
         pool = graph.one("aws:cognito/userPool:UserPool").id
         known = before is not None and before.one("aws:cognito/userPool:UserPool").id == pool
-        user = None if known else (DEMO_USERNAME, _create_demo_user(emulator, pool))
+        user = None if known else (DEMO_USERNAME, create_demo_user(emulator, pool))
     except ProgramError as error:
         print(json.dumps({"refused": str(error)}))
         return 0
@@ -146,7 +146,7 @@ def main(modules: list[str]) -> int:
     return 0
 
 
-def _create_demo_user(provider: EmulatorProvider, pool: str) -> str:
+def create_demo_user(provider: EmulatorProvider, pool: str) -> str:
     """A user with a new password each time, of all four kinds of characters and as long as a policy may ask for."""
     password = f"Aa1!{secrets.token_urlsafe(72)}"
     provider.cognito.admin_create_user(

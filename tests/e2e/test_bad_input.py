@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -103,6 +104,13 @@ def test_a_folder_that_cannot_be_one_is_named(refused: Refused, command: str, fo
     assert f"{folder} cannot be the chain's folder" in refused(command, "--folder", folder)
 
 
+def test_a_file_in_place_of_the_logs_folder_is_named(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / "logs").touch()
+    assert f"{tmp_path / 'logs'}/emulator.log cannot be used: Not a directory." in refused(
+        "up", "--folder", str(tmp_path)
+    )
+
+
 def test_an_unknown_fault_is_named_with_those_there_are(refused: Refused) -> None:
     assert "buffered" in refused("up", "--break", "nope")
 
@@ -142,6 +150,15 @@ def test_a_file_in_place_of_the_ports_folder_is_named(monkeypatch: pytest.Monkey
     monkeypatch.setattr(local.network, "LOCKS", tmp_path / "locks")
     (tmp_path / "locks").touch()
     with pytest.raises(ProgramError, match="cannot hold the locks of ports"):
+        Ports().choose()
+
+
+def test_a_ports_folder_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Links that they put there would have us empty files of our own."""
+    monkeypatch.setattr(local.network, "LOCKS", tmp_path)
+    we = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: we + 1)
+    with pytest.raises(ProgramError, match=r"cannot hold the locks of ports \(it is another user's\)"):
         Ports().choose()
 
 
@@ -186,10 +203,12 @@ def program(project: Path) -> Program:
 
 
 PRINTING = "import pulumi\nprint('hello')\npulumi.export('printed', True)\n"
+PRINTING_CHILD = PRINTING.replace("print('hello')", "import subprocess\nsubprocess.run(['echo', 'hello'])")
 
 
-def test_what_a_program_prints_is_not_in_its_graph(program: Program) -> None:
-    done = evaluate("graph", "--json", cwd=program(PRINTING), module="local")
+@pytest.mark.parametrize("text", [PRINTING, PRINTING_CHILD], ids=["itself", "its child"])
+def test_what_a_program_prints_is_not_in_its_graph(program: Program, text: str) -> None:
+    done = evaluate("graph", "--json", cwd=program(text), module="local")
     assert json.loads(done.stdout)["outputs"] == {"printed": True}
     assert done.stderr == "hello\n"
 

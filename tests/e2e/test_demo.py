@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from client.stream import Arrival
 from local import ROOT
+from local.demo import _listen
+from local.graph import ProgramError
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.project import processes_with
 
@@ -86,3 +91,13 @@ def test_a_part_that_dies_during_the_demo_is_named_and_its_log_is_kept(
     named = re.fullmatch(r"The agent stopped with exit code -9; its log is (.*/agent.log)\..*\n", complaint)
     assert named, complaint
     assert Path(named[1]).exists()
+
+
+def test_an_agent_without_a_word_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silence(*_: str) -> AsyncIterator[Arrival]:
+        return
+        yield
+
+    monkeypatch.setattr("local.demo.ask", silence)
+    with pytest.raises(ProgramError, match="The agent ended without a word"):
+        asyncio.run(_listen(Console(quiet=True), "http://127.0.0.1:9", "token"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from local import ROOT
+from local.commands import _until_signal
 from local.network import is_free
 from local.state import read_state
 from tests.e2e.conftest import PATIENCE, RunningChain, until
@@ -178,6 +180,21 @@ def test_a_chain_that_is_starting_says_so_and_can_be_stopped(starting: RunningCh
     assert starting.process.returncode == 128 + signal.SIGTERM
     assert not processes_with(f"TMPDIR={tmp_path}")
     assert run("down", "--folder", folder).stdout == "The local chain is down already.\n"
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored() -> None:
+    """As under nohup, whose chain outlives the terminal that it was started in."""
+
+    async def work() -> None:
+        signal.raise_signal(signal.SIGHUP)
+        signal.raise_signal(signal.SIGTERM)  # of two that count, the first is told
+        await asyncio.wait_for(asyncio.Event().wait(), PATIENCE)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert asyncio.run(_until_signal(work())) == signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_interrupt_during_the_imports_ends_without_a_word(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from starlette.responses import JSONResponse
 
+import local.commands
 from local import ROOT
+from local.chain import Chain
 from local.graph import ProgramError
 from local.network import any_port
 from local.processes import Child, ChildEndedError, bare_environment
@@ -47,6 +49,34 @@ def test_work_that_fails_because_a_child_died_is_told_as_the_death(tmp_path: Pat
 
     with pytest.raises(ChildEndedError, match="exit code -9"):
         asyncio.run(scene())
+
+
+def test_a_part_that_dies_while_the_chain_starts_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def die(chain: Chain) -> None:
+        child = await start(tmp_path, "raise SystemExit('out of coffee')")
+        chain.parts.adopt(child)
+        await child.process.wait()
+        raise ProgramError("The part does not answer.")  # what the work sees of it
+
+    monkeypatch.setattr(Chain, "start", die)
+    monkeypatch.setattr(sys, "argv", ["local", "up", "--folder", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        local.commands.main()
+    assert capsys.readouterr().err.startswith("The part stopped with exit code 1;")
+    assert ended.value.code == 1
+
+
+def test_a_child_without_its_log_has_an_obituary(tmp_path: Path) -> None:
+    async def scene() -> str:
+        child = await start(tmp_path, "raise SystemExit(1)")
+        await child.process.wait()
+        child.log.unlink()  # somebody has cleared the folder
+        return child.obituary()
+
+    log = tmp_path / "part.log"
+    assert asyncio.run(scene()) == f"The part stopped with exit code 1; its log is {log}."
 
 
 def test_an_error_of_the_work_is_not_swallowed(tmp_path: Path) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
 
 from client.signin import sign_in
 from local import ROOT
-from local.watch import affected
-from tests.e2e.conftest import RunningChain, until
+from local.chain import Chain
+from local.graph import ProgramError
+from local.watch import affected, watch
+from tests.e2e.conftest import PATIENCE, RunningChain, until
 from tests.e2e.project import copy_project
 
 SECOND_STAGE = """
@@ -150,3 +156,25 @@ def test_a_file_restarts_what_it_affects(name: str, what: set[str]) -> None:
 
 def test_files_of_both_kinds_restart_both() -> None:
     assert affected({ROOT / "agent/agent.py", ROOT / "infra/api.py"}) == {"agent", "graph"}
+
+
+def test_a_process_stands_ready_for_modules_that_python_calls_otherwise() -> None:
+    """``aws:lambda/function:Function`` is in ``pulumi_aws.lambda_``, ``lambda`` being a word of the language."""
+    argv = [sys.executable, "-m", "local.provision", "lambda"]
+    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_files_that_cannot_be_watched_are_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: Path, recursive: bool) -> AsyncIterator[set[tuple[int, str]]]:
+        del recursive
+        raise OSError("no watches left")
+        yield set()
+
+    class Up:
+        async def stand_by(self) -> None:
+            pass
+
+    monkeypatch.setattr("local.watch.awatch", refuse)
+    with pytest.raises(ProgramError, match=r"^Files cannot be watched \(no watches left\): run it without --watch\.$"):
+        asyncio.run(asyncio.wait_for(watch(cast(Chain, Up()), lambda: None), PATIENCE))
