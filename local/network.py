@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import fcntl
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,11 @@ LOOPBACK = "127.0.0.1"
 
 USUAL_PORTS: Mapping[str, int] = {"gateway": 8000, "agent": 8080, "runtime": 8090, "emulator": 4566}
 
+
+_UNCLAIMED = range(20_000, 32_768)
+"""The system gives none of these to an outgoing connection, nor to a server that asks for any port, so they stay free
+until the server that one was chosen for listens
+(https://www.kernel.org/doc/html/latest/networking/ip-sysctl.html, ``ip_local_port_range``)."""
 
 LOCKS = Path("/tmp", f"agent-stream-ports-{os.getuid()}")  # noqa: S108 - ours alone, or refused
 """Not in TMPDIR: ports are the machine's, and two shells may differ in it."""
@@ -70,11 +76,10 @@ def is_free(port: int) -> bool:
 
 
 def any_port() -> int:
-    """A port that is free now, chosen by the system."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that is free now."""
+    while not is_free(port := _UNCLAIMED.start + secrets.randbelow(len(_UNCLAIMED))):
+        pass
+    return port
 
 
 class Ports:
