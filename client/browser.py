@@ -11,14 +11,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import time
+import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import NamedTuple
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 
+from client.connection import usable_proxies
 from client.errors import SignInError, reason
 from client.outputs import Outputs
 from client.signin import Tokens
@@ -63,7 +64,16 @@ def loopback_callback(outputs: Outputs) -> str:
 
 
 def _is_loopback(url: str) -> bool:
-    return urlsplit(url).scheme == "http" and urlsplit(url).hostname in _LOOPBACK
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it, and 0 is none that a browser could come back to.
+        return parts.scheme == "http" and parts.hostname in _LOOPBACK and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _port(callback: str) -> int:
+    return urlsplit(callback).port or 80
 
 
 def begin(outputs: Outputs, callback: str) -> Attempt:
@@ -106,39 +116,49 @@ def browser_sign_in(
         SignInError: when the port is taken, the user takes too long, or Cognito refuses.
     """
     attempt = begin(outputs, callback)
-    with _listen(attempt) as server:
+    with usable_proxies():  # told before the user has signed in, for the code that comes back is good once
+        http = httpx.Client(timeout=15, trust_env=not outputs.is_local)
+    with http, _listen(attempt) as server:
         open_page(attempt.url)
         code = server.wait(patience)
-    return _exchange(outputs, attempt, code)
+        return _exchange(http, outputs, attempt, code)
 
 
-class _Catcher(HTTPServer):
-    """Serves the callback address until a code, or a refusal, has come back."""
+class _Catcher(ThreadingHTTPServer):
+    """Serves the callback address until a code, or a refusal, has come back.
+
+    A thread for each connection: whoever holds one open, on this machine anybody can, keeps neither the browser's
+    answer nor the end of our patience away.
+    """
 
     def __init__(self, attempt: Attempt) -> None:
         self.attempt = attempt
-        self.result: dict[str, str] | None = None
+        self.result: dict[str, str] = {}
+        self.answered = threading.Event()
         # Bound to the address, not the name: `localhost` might resolve to another machine's idea of it.
-        super().__init__(("127.0.0.1", urlsplit(attempt.callback).port or 80), _Callback)
+        super().__init__(("127.0.0.1", _port(attempt.callback)), _Callback)
 
     def wait(self, patience: float) -> str:
         """The code that came back."""
-        deadline = time.monotonic() + patience
-        while self.result is None:
-            self.timeout = max(0.0, deadline - time.monotonic())
-            if self.timeout == 0:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        try:
+            if not self.answered.wait(patience):
                 raise SignInError("Nobody signed in on the page in time: run the command again.")
-            self.handle_request()
+        finally:
+            self.shutdown()
         if "error" in self.result:
             raise SignInError(
                 f"The sign-in page refuses: {self.result.get('error_description', self.result['error'])}."
             )
         return self.result["code"]
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a connection that breaks, or asks for what is no address: it was not the browser's answer."""
+
 
 class _Callback(BaseHTTPRequestHandler):
     server: _Catcher
-    timeout = 5  # a connection that sends nothing must not hold the one thread
+    timeout = 5  # a connection that sends nothing is not kept
 
     def do_GET(self) -> None:
         """Take the answer to our question, and no other."""
@@ -148,15 +168,18 @@ class _Callback(BaseHTTPRequestHandler):
         if parts.path != (urlsplit(self.server.attempt.callback).path or "/") or not ours:
             self.send_error(404)
             return
-        if "code" in given or "error" in given:
-            self.server.result = given
         body = _DONE.format("Signed in" if "code" in given else "Not signed in").encode()
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Referrer-Policy", "no-referrer")
-        self.end_headers()
-        self.wfile.write(body)
+        try:
+            self.end_headers()
+            self.wfile.write(body)
+        finally:  # also when the browser has not waited for the page
+            if "code" in given or "error" in given:
+                self.server.result = given
+                self.server.answered.set()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the parent's own name for it
         """Say nothing: the address holds the code."""
@@ -165,15 +188,15 @@ class _Callback(BaseHTTPRequestHandler):
 def _listen(attempt: Attempt) -> _Catcher:
     try:
         return _Catcher(attempt)
-    except OSError:
-        port = urlsplit(attempt.callback).port
+    except OSError as error:
         raise SignInError(
-            f"Port {port}, where the sign-in page answers, is in use (by the chat page, perhaps): stop what uses it, "
-            "or register another address in identity.callbackUrls and pass it with --callback."
+            f"Port {_port(attempt.callback)}, where the sign-in page answers, cannot be had ({error.strerror}): stop "
+            "what uses it (the chat page, perhaps), or register another address in identity.callbackUrls and pass it "
+            "with --callback."
         ) from None
 
 
-def _exchange(outputs: Outputs, attempt: Attempt, code: str) -> Tokens:
+def _exchange(http: httpx.Client, outputs: Outputs, attempt: Attempt, code: str) -> Tokens:
     form = {
         "grant_type": "authorization_code",
         "client_id": outputs.user_pool_client_id,
@@ -182,12 +205,12 @@ def _exchange(outputs: Outputs, attempt: Attempt, code: str) -> Tokens:
         "code_verifier": attempt.verifier,
     }
     try:
-        answer = httpx.post(f"{outputs.login_url}/oauth2/token", data=form, timeout=15, trust_env=not outputs.is_local)
+        answer = http.post(f"{outputs.login_url}/oauth2/token", data=form)
         given = answer.json()
         if answer.status_code != 200:
             raise SignInError(f"Cognito gives no tokens for the sign-in: {given.get('error', answer.status_code)}.")
         return Tokens(given["id_token"], given["access_token"], given["refresh_token"])
-    except httpx.RequestError as error:
+    except (httpx.RequestError, httpx.InvalidURL) as error:
         raise SignInError(f"{outputs.login_url} cannot be reached ({reason(error)}): check the network.") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SignInError(f"{outputs.login_url} answers with something that is not tokens.") from None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import httpx
 
 from client.errors import UsageError, reason
 from client.outputs import Outputs
-from client.stream import TIMEOUT
+from client.stream import TIMEOUT, no_address
 
 API_KEY_VARIABLE = "AGENT_STREAM_API_KEY"
 """A key has no place on a command line, where every process can read it."""
@@ -26,20 +27,36 @@ def connect(outputs: Outputs, *, most: int = 100) -> httpx.AsyncClient:
 
     Raises:
         UsageError: when the key, or a proxy of the environment, cannot be used.
+        OutputsError: when ``invokeUrl`` is no address.
     """
-    key, api = api_key(outputs), _origin(outputs.invoke_url)
+    key = api_key(outputs)
+    try:
+        api = _origin(httpx.URL(outputs.invoke_url))
+    except httpx.InvalidURL as error:
+        raise no_address(error) from None
 
     async def add_key(request: httpx.Request) -> None:
-        if key and _origin(str(request.url)) == api:
+        if key and _origin(request.url) == api:
             request.headers[API_KEY_HEADER] = key
 
-    try:
+    with usable_proxies():
         return httpx.AsyncClient(
             event_hooks={"request": [add_key]},
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
             timeout=TIMEOUT,
             trust_env=not outputs.is_local,  # a proxy has no business between two ends of one machine
         )
+
+
+@contextlib.contextmanager
+def usable_proxies() -> Iterator[None]:
+    """Explains why a client cannot be made: httpx reads the environment's proxies then, and nothing else can be wrong.
+
+    Raises:
+        UsageError: when a proxy of the environment cannot be used.
+    """
+    try:
+        yield
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise UsageError(
             f"A proxy in the environment cannot be used ({reason(error)}): correct or unset http_proxy, https_proxy "
@@ -62,6 +79,6 @@ def api_key(outputs: Outputs) -> str:
     return key
 
 
-def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.netloc
+def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    # As httpx writes them: host names have no case, and the usual port need not be named.
+    return url.scheme, url.raw_host, url.port

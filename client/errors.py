@@ -188,8 +188,8 @@ _NEXT_STEP: Mapping[str, str] = {
 
 
 def reason(error: Exception) -> str:
-    """Why something failed. Many exceptions of the network say nothing but their name."""
-    return str(error) or type(error).__name__
+    """Why something failed, in a line: of many exceptions of the network the name, and of some all that they read."""
+    return quoted(str(error)) or type(error).__name__
 
 
 def agent_failure(code: str, message: str) -> AgentError:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -19,6 +19,9 @@ LOCAL_OUTPUTS = Path(".local/outputs.json")
 
 PULUMI_SECONDS = 60
 """Reading a stack's outputs takes Pulumi a second or two; a login prompt that nobody sees would take for ever."""
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Outputs(BaseModel):
@@ -48,9 +51,9 @@ class Outputs(BaseModel):
     rest_api_id: str = ""
     stage_name: str = ""
     response_transfer_mode: str = "STREAM"
-    timeout_seconds: float = 900
-    idle_timeout_seconds: float = 300
-    heartbeat_seconds: float = 10
+    timeout_seconds: Positive = 900
+    idle_timeout_seconds: Positive = 300
+    heartbeat_seconds: Positive = 10
     stack_name: str = ""
     bypass_protection: str = ""
     alarms: bool | None = None
@@ -60,7 +63,7 @@ class Outputs(BaseModel):
     endpoint_url: str | None = None
     demo_username: str | None = None
     demo_password: SecretStr | None = None
-    time_scale: float = 1
+    time_scale: Positive = 1
 
     source: str = Field(default="", exclude=True)
     folder: Path | None = Field(default=None, exclude=True)
@@ -112,13 +115,18 @@ def stack_outputs(stack: str) -> Outputs:
         done = subprocess.run(  # noqa: S603 - the name is passed as one argument, to a program found on the PATH
             [pulumi, "stack", "output", "--json", "--stack", stack, "--non-interactive"],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=PULUMI_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise OutputsError(
             f"Pulumi did not answer within {PULUMI_SECONDS} s: run `pulumi stack output` once."
+        ) from None
+    except OSError as error:
+        raise OutputsError(
+            f"{pulumi} cannot be run ({error.strerror}): install the Pulumi CLI anew, or pass --outputs with a file."
         ) from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -140,7 +148,7 @@ def parse_outputs(text: str, *, source: str, what: str, folder: Path | None) -> 
     """
     try:
         given: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise OutputsError(f"{what} does not hold a stack's outputs; it is not JSON.") from None
     if not isinstance(given, dict) or not given:
         raise OutputsError(f"{what} does not hold a stack's outputs: deploy it with `pulumi up` first.")

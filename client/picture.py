@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,7 +28,7 @@ Attributes = dict[str, str | float]
 def svg(lanes: list[Lane], title: str) -> str:
     """A picture of the lanes, one below the other, on one axis."""
     height = TOP + LANE * len(lanes) + BOTTOM
-    title = harmless(title)[:TITLE_CHARACTERS]  # XML has no place for control characters
+    title = title[:TITLE_CHARACTERS]
     root = _tag(
         None,
         "svg",
@@ -149,7 +150,8 @@ def _axis(root: ElementTree.Element, top: float, longest: float, scale: float) -
 def _tag(parent: ElementTree.Element | None, name: str, attributes: Attributes, text: str = "") -> ElementTree.Element:
     written = {key: value if isinstance(value, str) else _number(value) for key, value in attributes.items()}
     element = ElementTree.Element(name, written) if parent is None else ElementTree.SubElement(parent, name, written)
-    element.text = text or None
+    # XML has no place for control characters, nor for two that are none, and its encoding none for half a pair.
+    element.text = re.sub("[\ufffe\uffff]", "", harmless(text)) or None
     return element
 
 

@@ -16,13 +16,14 @@ from typing import Any, Literal
 import httpx
 
 from client.errors import reason
-from client.stream import SESSION_HEADER, TIMEOUT, new_session, question
+from client.sanitize import quoted
+from client.stream import LINGER_SECONDS, SESSION_HEADER, TIMEOUT, new_session, question, read_refusal
 
 Kind = Literal["word", "event", "comment"]
 Ending = Literal["finished", "error", "cut", "left", "late", "refused", "unreachable"]
 
-BODY_LIMIT = 64 * 1024
-"""Bytes of a refusal that are kept."""
+LATEST_STAMP = 1e15
+"""Milliseconds since 1970: thirty thousand years, beyond which a number is no moment and may be no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Recording:
     Attributes:
         status: the HTTP status; 0 when there was no answer.
         headers: of the answer.
-        body: of an answer that is not an event stream.
+        body: of an answer that is not an event stream; as much of it as `client.stream.read_refusal` reads.
         ending: how it ended; ``left`` when the recorder hung up, ``late`` when it took longer than it was given.
         code: of a ``RUN_ERROR``.
         message: of a ``RUN_ERROR``, or why there was no answer.
@@ -79,6 +80,11 @@ class Recording:
         return next((mark.seconds for mark in self.marks if mark.kind == "word"), None)
 
     @property
+    def over(self) -> bool:
+        """Whether the run has said itself that it is over, so that nothing that comes later matters."""
+        return self.ending in ("finished", "error")
+
+    @property
     def request_id(self) -> str:
         """The gateway's id for the request; empty when there is none."""
         return str(self.headers.get("x-amzn-requestid", ""))
@@ -98,9 +104,9 @@ class Recording:
         if self.status == 0:
             return f"no answer ({self.message})"
         if self.ending == "error":
-            return f"RUN_ERROR {self.code}"
+            return f"RUN_ERROR {quoted(self.code)}"
         if self.status != 200:
-            return f"{self.status} {self.body[:200].decode(errors='replace')}".strip()
+            return f"{self.status} {quoted(self.body[:200].decode(errors='replace'))}".strip()
         return f"200, {len(self.words)} text events, {self.ending}"
 
 
@@ -152,15 +158,15 @@ async def record(
             recording.status, recording.headers = response.status_code, response.headers
             if not response.headers.get("content-type", "").startswith("text/event-stream"):
                 recording.ending = "refused"
-                async for chunk in response.aiter_bytes():
-                    recording.body += chunk[: BODY_LIMIT - len(recording.body)]
+                recording.body = await read_refusal(response)
             else:
-                await _listen(response, recording, started, leave_after_words)
+                await _listen(response, recording, started, leave_after_words, deadline)
     except TimeoutError:
-        recording.ending = "late"
-        recording.message = f"nothing within {time.monotonic() - started:.0f} s"
+        if not recording.over:
+            recording.ending = "late"
+            recording.message = f"nothing within {time.monotonic() - started:.0f} s"
     except (httpx.RequestError, httpx.InvalidURL) as error:
-        if recording.ending not in ("finished", "error"):  # what breaks after the run's own end breaks nothing
+        if not recording.over:  # what breaks after the run's own end breaks nothing
             recording.message = reason(error)
             recording.ending = "cut" if recording.status else "unreachable"
     recording.lasted = time.monotonic() - started
@@ -171,15 +177,24 @@ def _earlier(*moments: float | None) -> float | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-async def _listen(response: httpx.Response, recording: Recording, started: float, leave_after: int | None) -> None:
+async def _listen(
+    response: httpx.Response,
+    recording: Recording,
+    started: float,
+    leave_after: int | None,
+    deadline: asyncio.Timeout,
+) -> None:
     words = 0
     async for line in _lines(response):
         now = time.monotonic() - started
         if line.startswith(":"):
             recording.marks.append(Mark(now, "comment"))
         elif line.startswith("data:"):
+            was_over = recording.over
             mark = _take(line[5:], recording, now)
             recording.marks.append(mark)
+            if recording.over and not was_over:
+                deadline.reschedule(_earlier(deadline.when(), asyncio.get_running_loop().time() + LINGER_SECONDS))
             words += mark.kind == "word"
             if leave_after is not None and words >= leave_after:
                 recording.ending = "left"
@@ -194,7 +209,7 @@ def _take(data: str, recording: Recording, now: float) -> Mark:
     if not isinstance(event, dict):
         return Mark(now, "event")
     stamp = event.get("timestamp")
-    made = stamp / 1000 if isinstance(stamp, int | float) else None
+    made = stamp / 1000 if isinstance(stamp, int | float) and 0 <= stamp < LATEST_STAMP else None
     kind = event.get("type")
     if kind == "RUN_FINISHED":
         recording.ending = "finished"
@@ -209,8 +224,10 @@ def _take(data: str, recording: Recording, now: float) -> Mark:
 
 async def _lines(response: httpx.Response) -> AsyncIterator[str]:
     """Lines that LF or CR LF ends, as this agent writes them; httpx also ends one at every line end of Unicode."""
-    rest = b""
+    begun: list[bytes] = []  # joined once: a line may be long, and come in many pieces
     async for chunk in response.aiter_bytes():
-        *lines, rest = (rest + chunk).replace(b"\r\n", b"\n").split(b"\n")
-        for line in lines:
-            yield line.rstrip(b"\r").decode(errors="replace")
+        end, *following = chunk.split(b"\n")
+        begun.append(end)
+        for beginning in following:
+            yield b"".join(begun).rstrip(b"\r").decode(errors="replace")
+            begun = [beginning]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from client.cognito import cognito
-from client.errors import SignInError, UserPoolError
+from client.errors import SignInError, UserPoolError, reason
 from client.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ _CHALLENGES: Mapping[str, tuple[str, str, bool]] = {
 }
 
 
+# What boto3 and the SRP exchange raise for an answer that is not Cognito's: another server's, a corrupt or hostile one.
+_SENSELESS = (ValueError, KeyError, TypeError, AttributeError)
+
+
 def refuse_to_answer(challenge: Challenge) -> str:
     """The answer of a program without a user beside it.
 
@@ -71,15 +75,15 @@ def sign_in(outputs: Outputs, username: str, password: str, answer: Answer = ref
 
     try:
         given = _authenticate(cognito(outputs), outputs, username, password, answer)
+        return Tokens(id=given["IdToken"], access=given["AccessToken"], refresh=given["RefreshToken"])
     except ClientError as error:
         # Cognito's code for a user pool or an app client that does not exist.
         kind = UserPoolError if error.response["Error"].get("Code") == "ResourceNotFoundException" else SignInError
         raise kind(f"Cognito refuses the sign-in of {username}: {_said(error)}") from None
     except BotoCoreError as error:
         raise UserPoolError(f"Cognito cannot be reached: {error}") from None
-    except ValueError as error:  # the SRP exchange itself: a corrupt or hostile answer
-        raise SignInError(f"Cognito's answer makes no sense ({error}): check userPoolId and region.") from None
-    return Tokens(id=given["IdToken"], access=given["AccessToken"], refresh=given["RefreshToken"])
+    except _SENSELESS as error:
+        raise _no_sense(error, outputs) from None
 
 
 def refresh(outputs: Outputs, tokens: Tokens) -> Tokens:
@@ -95,13 +99,15 @@ def refresh(outputs: Outputs, tokens: Tokens) -> Tokens:
         given = cognito(outputs).get_tokens_from_refresh_token(
             RefreshToken=tokens.refresh, ClientId=outputs.user_pool_client_id
         )["AuthenticationResult"]
+        return Tokens(given["IdToken"], given["AccessToken"], given.get("RefreshToken", tokens.refresh))
     except ClientError as error:
         raise SignInError(
             f"The sign-in has ended ({_said(error)}): run `python -m client login{outputs.option}`."
         ) from None
     except BotoCoreError as error:
         raise UserPoolError(f"Cognito cannot be reached: {error}") from None
-    return Tokens(given["IdToken"], given["AccessToken"], given.get("RefreshToken", tokens.refresh))
+    except _SENSELESS as error:
+        raise _no_sense(error, outputs) from None
 
 
 def sign_out(outputs: Outputs, tokens: Tokens) -> None:
@@ -118,6 +124,8 @@ def sign_out(outputs: Outputs, tokens: Tokens) -> None:
         raise SignInError(f"The refresh token cannot be revoked: {_said(error)}") from None
     except BotoCoreError as error:
         raise SignInError(f"Cognito cannot be reached: {error}") from None
+    except _SENSELESS as error:
+        raise _no_sense(error, outputs) from None
 
 
 def _authenticate(
@@ -191,6 +199,11 @@ def _set_up_app(
     if verified["Status"] != "SUCCESS":
         raise SignInError("Cognito does not accept the app's code: sign in again, and check the clock of the phone.")
     return verified["Session"]
+
+
+def _no_sense(error: Exception, outputs: Outputs) -> SignInError:
+    check = "that the local run is up" if outputs.is_local else "userPoolId and region"
+    return SignInError(f"Cognito's answer makes no sense ({type(error).__name__}: {reason(error)}): check {check}.")
 
 
 def _said(error: Any) -> str:

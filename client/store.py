@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 from client.errors import SignInError
 from client.outputs import Outputs
@@ -57,34 +57,62 @@ class TokenStore:
         text = json.dumps(
             {"pool": self._outputs.user_pool_id, "client": self._outputs.user_pool_client_id, **tokens._asdict()}
         )
-        draft = ""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # mkstemp gives 0600
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(draft).replace(self.path)
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                Path(draft).replace(self.path)
+            except BaseException:  # Ctrl-C too: no copy of the tokens stays behind
+                with contextlib.suppress(OSError):
+                    Path(draft).unlink()
+                raise
         except OSError as error:
-            with contextlib.suppress(OSError):
-                Path(draft).unlink()
             raise SignInError(
                 f"The tokens cannot be kept in {self.path} ({error.strerror or error}): let XDG_STATE_HOME name a "
                 "folder that you can write to."
             ) from None
 
     def clear(self) -> bool:
-        """Remove the tokens; False when there were none."""
+        """Remove the tokens; False when there were none.
+
+        Raises:
+            SignInError: when they cannot be removed.
+        """
         try:
             self.path.unlink()
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise SignInError(f"{self.path} cannot be removed ({error.strerror}): remove it by hand.") from None
         return True
+
+
+def state_folder() -> Path:
+    """Where this program keeps what outlives a command: ``agent-stream`` below ``$XDG_STATE_HOME``.
+
+    A relative path there is none (https://specifications.freedesktop.org/basedir-spec/latest/): it would leave tokens
+    in whichever folder a command is started in.
+
+    Raises:
+        SignInError: when there is no such folder, as for a user of a container who has no home.
+    """
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    try:
+        return (given if given.is_absolute() else Path.home() / ".local/state") / "agent-stream"
+    except RuntimeError:
+        raise SignInError(
+            "There is no folder to keep the sign-in in, for this user has no home: let XDG_STATE_HOME name one."
+        ) from None
 
 
 def _path(outputs: Outputs, folder: Path | None) -> Path:
     if folder is None and outputs.is_local and outputs.folder is not None:
         return outputs.folder / "tokens.json"
     if folder is None:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "agent-stream"
-    name = outputs.source if outputs.source.startswith("stack ") else outputs.user_pool_id
-    return folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.json"
+        folder = state_folder()
+    stack = outputs.source.removeprefix("stack ")
+    # Escaped, and not replaced: `acme/dev` and `acme-dev` are two stacks.
+    name = f"stack-{stack}" if stack != outputs.source else outputs.user_pool_id
+    return folder / f"{quote(name, safe='', errors='replace')}.json"

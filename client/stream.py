@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import time
 import uuid
@@ -30,6 +32,13 @@ SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 # The server bounds how long a stream may be silent and how long it may last; the client only connects in time.
 TIMEOUT = httpx.Timeout(None, connect=10)
+
+LINGER_SECONDS = 2.0
+"""How long the end of a connection is waited for when the run is over: a server that keeps it open keeps nobody."""
+
+REFUSAL_BYTES = 64 * 1024
+REFUSAL_SECONDS = 10.0
+"""How much of a refusal is read, and for how long: it is a sentence, and its status is known already."""
 
 # Raised before a byte of the request is on its way.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -139,7 +148,7 @@ async def ask(
         ) as response:
             events = response.headers.get("content-type", "").startswith("text/event-stream")
             if response.status_code != 200 or not events:
-                body = b"" if response.status_code == 200 else await response.aread()
+                body = b"" if response.status_code == 200 else await read_refusal(response)
                 raise refused(response.status_code, response.headers, body, token_fault=token_fault)
             clock.answered = True
             async for arrival in _events(response, clock):
@@ -155,9 +164,7 @@ async def ask(
 def _failure(error: Exception, invoke_url: str, clock: _Clock, limits: Limits | None) -> ClientError:
     """What a failure of the connection means, by how far the request had come."""
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
-        return OutputsError(
-            f"The output invokeUrl is no address ({reason(error)}): read the outputs anew.", ("invokeUrl",)
-        )
+        return no_address(error)
     if isinstance(error, NOT_SENT):
         return UnreachableError(f"{invoke_url} cannot be reached ({reason(error)}): check the network.")
     if isinstance(error, httpx.DecodingError):
@@ -171,12 +178,27 @@ def _failure(error: Exception, invoke_url: str, clock: _Clock, limits: Limits | 
     )
 
 
+def no_address(error: Exception) -> OutputsError:
+    """The error for an ``invokeUrl`` that is none."""
+    return OutputsError(f"The output invokeUrl is no address ({reason(error)}): read the outputs anew.", ("invokeUrl",))
+
+
 class _Clock:
     """When things happened in one request."""
 
     def __init__(self) -> None:
         self.started = self.last = time.monotonic()
-        self.answered = self.over = False
+        self.answered = False
+        self.leaves_at: float | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the run is over."""
+        return self.leaves_at is not None
+
+    def end(self) -> None:
+        """The run is over; what the server may still have to say, it says soon."""
+        self.leaves_at = self.leaves_at or asyncio.get_running_loop().time() + LINGER_SECONDS
 
     def cut(self, limits: Limits | None) -> CutError:
         """The error for a stream that ended early."""
@@ -211,7 +233,8 @@ async def _events(response: httpx.Response, clock: _Clock) -> AsyncGenerator[Arr
             event = _parse(one.data)
             if event["type"] == "RUN_ERROR":
                 raise agent_failure(str(event.get("code") or ""), str(event.get("message") or ""))
-            clock.over = clock.over or event["type"] == "RUN_FINISHED"
+            if event["type"] == "RUN_FINISHED":
+                clock.end()
             yield Arrival(event, clock.last - clock.started)
 
 
@@ -224,7 +247,13 @@ class _Heard(httpx.AsyncByteStream):
         self._clock = clock
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._bytes:
+        chunks = aiter(self._bytes)
+        while True:
+            try:
+                async with asyncio.timeout_at(self._clock.leaves_at):
+                    chunk = await anext(chunks)
+            except (StopAsyncIteration, TimeoutError):
+                return
             self._clock.last = time.monotonic()
             yield chunk
 
@@ -247,6 +276,18 @@ def _parse(data: str) -> dict[str, Any]:
 
 def _not_events(why: str) -> ProtocolError:
     return ProtocolError(f"The answer is not a stream of AG-UI events ({why}): {_NEXT_STEP}.")
+
+
+async def read_refusal(response: httpx.Response) -> bytes:
+    """The body of an answer that is no event stream, so far as it is worth waiting for."""
+    body = b""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REFUSAL_SECONDS):
+            async for chunk in response.aiter_bytes():
+                body += chunk[: REFUSAL_BYTES - len(body)]
+                if len(body) == REFUSAL_BYTES:
+                    break
+    return body
 
 
 def refused(status: int, headers: httpx.Headers, body: bytes, *, token_fault: str = "") -> ClientError:

@@ -120,3 +120,8 @@ def _explained() -> Iterator[None]:
         ) from None
     except BotoCoreError as error:
         raise AdministrationError(f"AWS cannot be asked: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # what boto3 makes of another server's answer
+        raise AdministrationError(
+            f"The answer is not Cognito's ({type(error).__name__}): check region and userPoolId among the outputs, and "
+            "that a local run is up."
+        ) from None

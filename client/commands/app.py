@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 import typer
@@ -25,6 +26,10 @@ app.command()(doctor.doctor)
 
 def run() -> None:
     """Run the command line of this process."""
+    # What the shell has closed (`>&-`) is None, and its number would be the next file's: nobody reads, nothing comes.
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123 - for as long as the process lasts
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A character that a stream has no bytes for must not end an answer; nor a byte that is none, a question.

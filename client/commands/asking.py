@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from client.commands import loop
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.conversation import Conversation
-from client.errors import ClientError
+from client.errors import ClientError, SignInError
 from client.outputs import Outputs
 from client.retry import NEVER, Policy
+from client.store import state_folder
 from client.terminal import Console, note
 from client.text import Display, JsonDisplay, MarkdownDisplay, PlainDisplay
 
@@ -49,7 +49,7 @@ def ask_command(
                 if conversation.begun and sys.stderr.isatty() and not as_json:
                     _tell_how_to_go_on(outputs, conversation)
 
-    asyncio.run(run())
+    loop.run(run())
 
 
 @command
@@ -64,7 +64,7 @@ def chat(
     """Talk: Ctrl-C stops an answer, Ctrl-D ends; /help lists what else there is."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     interactive = sys.stdin.isatty() and not as_json
-    with asyncio.Runner() as runner, _line_history(enabled=interactive):
+    with loop.runner() as runner, _line_history(enabled=interactive):
         conversation = _conversation(outputs, session, retry=retry)
         try:
             for line in _lines(interactive=interactive):
@@ -145,17 +145,23 @@ def _line_history(*, enabled: bool) -> Iterator[None]:
     if not enabled:
         yield
         return
-    path = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "agent-stream" / "history"
+    try:
+        path = state_folder() / "history"
+    except SignInError:  # nowhere to remember it
+        yield
+        return
     with contextlib.suppress(OSError):
         readline.read_history_file(path)
     readline.set_history_length(1000)
+    before = readline.get_current_history_length()
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)  # before the first line is in it: questions are nobody else's business
-            readline.write_history_file(path)
+            # Appended: another talk may have ended meanwhile, and what was asked there is kept too.
+            readline.append_history_file(readline.get_current_history_length() - before, path)
 
 
 def _tell_of_pause(error: ClientError, pause: float) -> None:

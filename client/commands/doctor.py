@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
+from client.commands import loop
 from client.commands.target import INTERRUPTED, AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.connection import connect
 from client.doctor.aws_deployment import AwsDeployment
@@ -40,9 +42,11 @@ def doctor(  # noqa: PLR0917 - typer passes every one by name
     report = Report(as_json=as_json)
     code, message = None, ""
     try:
-        checks = choose(only or [], skip or [])
+        checks = choose(only or [], skip or [], slow=slow)
+        if origin and not re.fullmatch(r"https?://[!-.0-~]+", origin):
+            raise UsageError(f"--origin {origin} is none that a browser sends: give one such as https://page.example.")
         outputs = find_outputs(stack=stack, local=local, file=file)
-        asyncio.run(
+        loop.run(
             diagnose(
                 outputs,
                 checks,
@@ -71,17 +75,22 @@ def doctor(  # noqa: PLR0917 - typer passes every one by name
     raise typer.Exit(report.end(code, message))
 
 
-def choose(only: Sequence[str], skip: Sequence[str]) -> list[Check]:
+def choose(only: Sequence[str], skip: Sequence[str], *, slow: bool = False) -> list[Check]:
     """The checks to make, in their order.
 
     Raises:
-        UsageError: when one is named that there is not.
+        UsageError: when one is named that there is not, or none is left that would be made: that would look like
+            a stack without a fault.
     """
     names = [check.name for check in CHECKS]
     unknown = sorted({*only, *skip} - {*names})
     if unknown:
         raise UsageError(f"There is no check {', '.join(unknown)}: there are {', '.join(names)}.")
-    return [check for check in CHECKS if (not only or check.name in only) and check.name not in skip]
+    chosen = [check for check in CHECKS if (not only or check.name in only) and check.name not in skip]
+    if not any(slow or not check.slow for check in chosen):
+        reason = "these are made with --slow alone, so add it" if chosen else "--only and --skip leave none"
+        raise UsageError(f"There is no check to make: {reason}.")
+    return chosen
 
 
 async def diagnose(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import re
@@ -15,6 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from client.bench import PERCENTILES, Measured, bench
+from client.commands import loop
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.connection import connect
 from client.errors import BenchmarkError, UsageError
@@ -56,7 +56,7 @@ def timeline(  # noqa: PLR0917 - typer passes every one by name
             check_writable(path)
     if png is not None:
         renderer()
-    lanes = asyncio.run(_lanes(outputs, prompt, other, buffered=compare == BUFFERED))
+    lanes = loop.run(_lanes(outputs, prompt, other, buffered=compare == BUFFERED))
     for number, given in enumerate((name or [])[: len(lanes)]):
         lanes[number] = dataclasses.replace(lanes[number], name=given)
     if svg is not None:
@@ -85,7 +85,7 @@ def bench_command(
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
         task = progress.add_task(f"{users} at once", total=requests)
-        measured = asyncio.run(
+        measured = loop.run(
             _bench(outputs, prompt, users, requests, advance=lambda: progress.advance(task)),
         )
     if as_json:
@@ -98,6 +98,8 @@ def bench_command(
 
 
 async def _lanes(outputs: Outputs, prompt: str, other: Outputs | None, *, buffered: bool) -> list[Lane]:
+    if other is not None:
+        await account_of(other).id_token()  # nobody waits for one answer to hear that the other cannot be asked for
     lane, recording = await _measure(outputs, prompt)
     if buffered:
         return [lane, held_back(lane, recording)]

@@ -124,6 +124,6 @@ def _kind(body: bytes) -> str:
     """The kind of gateway response that a refusal names; empty when it names none."""
     try:
         said: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(said.get("type", "")) if isinstance(said, dict) else ""

@@ -56,7 +56,7 @@ class AwsDeployment:
                 accepts="application/json",
             )
             paths = json.loads(export["body"].read())["paths"]
-        post = next((methods["post"] for path, methods in paths.items() if path.endswith("/invocations")), None)
+        post = next((methods.get("post") for path, methods in paths.items() if path.endswith("/invocations")), None)
         if post is None:
             raise DeploymentUnavailable("The deployed stage has no POST /invocations: deploy the API again.")
         integration = post.get("x-amazon-apigateway-integration", {})

@@ -134,8 +134,5 @@ def _api(outputs: Outputs) -> Iterator[str]:
 
 
 def _limits(outputs: Outputs) -> Iterator[str]:
-    numbers = ("timeout_seconds", "idle_timeout_seconds", "heartbeat_seconds", "time_scale")
-    if wrong := [to_camel(name) for name in numbers if not getattr(outputs, name) > 0]:
-        yield f"{', '.join(wrong)} must be above 0."
-    elif outputs.heartbeat_seconds * 2 > outputs.idle_timeout_seconds:
+    if outputs.heartbeat_seconds * 2 > outputs.idle_timeout_seconds:
         yield f"heartbeatSeconds ({outputs.heartbeat_seconds:g}) is more than half of idleTimeoutSeconds."

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from client.doctor.check import Check, Result
 from client.doctor.runner import AFTER_A_FINDING, NEEDS_SIGN_IN, exit_code
+from client.sanitize import harmless
 from client.terminal import note
 
 _SIGNS = {"ok": "[green]ok[/]", "finding": "[red bold]broken[/]", "unknown": "[yellow]?[/]", "skipped": "[dim]-[/]"}
@@ -148,16 +149,21 @@ def _said_together(result: Result) -> bool:
     return result.seen.startswith(AFTER_A_FINDING) if result.status == "skipped" else result.seen == NEEDS_SIGN_IN
 
 
+def _plain(text: str) -> str:
+    """A sentence that may quote a server, as neither markup nor escape sequences."""
+    return escape(harmless(text))
+
+
 def _lines(result: Result) -> list[str]:
     """A result as text: what was checked, what was seen, and of a finding all that helps."""
     if result.status == "skipped":
-        return [f"[bold]{result.name}[/]  [dim]{escape(result.seen)}[/]"]
-    lines = [f"[bold]{result.name}[/]  {result.question}  [dim]{result.seconds:.1f} s[/]", escape(result.seen)]
-    lines += [f"[yellow]not looked at:[/] {escape(missing)}" for missing in result.not_looked_at]
+        return [f"[bold]{result.name}[/]  [dim]{_plain(result.seen)}[/]"]
+    lines = [f"[bold]{result.name}[/]  {result.question}  [dim]{result.seconds:.1f} s[/]", _plain(result.seen)]
+    lines += [f"[yellow]not looked at:[/] {_plain(missing)}" for missing in result.not_looked_at]
     if result.status == "finding":
         lines += [
-            f"[bold]why it matters:[/] {escape(result.why)}",
-            f"[bold]what to change:[/] {escape(result.change)}",
+            f"[bold]why it matters:[/] {_plain(result.why)}",
+            f"[bold]what to change:[/] {_plain(result.change)}",
             f"[bold]read:[/] docs/troubleshooting.md#{result.name}",
             f"      {result.page}",
         ]

@@ -257,3 +257,10 @@ def test_what_may_not_be_read_is_explained(session: Session, deployment: AwsDepl
     session.stubs["apigateway"].add_client_error("get_export", "AccessDeniedException")
     with pytest.raises(DeploymentUnavailable, match=r"apigateway:GET.*AccessDeniedException"):
         deployment.stage()
+
+
+def test_a_stage_whose_post_was_deleted_by_hand_is_told(session: Session, deployment: AwsDeployment) -> None:
+    body = io.BytesIO(json.dumps({"paths": {"/invocations": {"options": {}}}}).encode())
+    session.stubs["apigateway"].add_response("get_export", {"body": body, "contentType": "application/json"})
+    with pytest.raises(DeploymentUnavailable, match="no POST"):
+        deployment.stage()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -13,7 +15,7 @@ import pytest
 
 from client.account import claims_of
 from client.browser import begin, browser_sign_in, loopback_callback
-from client.errors import SignInError
+from client.errors import SignInError, UsageError
 from client.outputs import Outputs
 from client.users import administrator
 from local.network import any_port
@@ -112,3 +114,60 @@ def test_a_stack_without_an_address_on_this_machine_is_told_at_once(
 ) -> None:
     with pytest.raises(SignInError, match=r"identity\.callbackUrls"):
         loopback_callback(browsable.model_copy(update={"callback_urls": registered}))
+
+
+@pytest.mark.parametrize("callback", ["http://localhost:99999/", "http://[localhost/", "http://localhost:0/"])
+def test_a_callback_that_no_browser_can_come_back_to_is_refused(callback: str, browsable: Outputs) -> None:
+    with pytest.raises(SignInError, match="--callback"):
+        begin(browsable, callback)
+
+
+def test_who_holds_a_connection_open_keeps_nobody_from_signing_in(browsable: Outputs, stranger: str) -> None:
+    held: list[socket.socket] = []
+    let_go = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        while not let_go.wait(0.1):
+            connection.sendall(b"G")
+
+    def hold(url: str) -> None:
+        port = urlsplit(parse_qs(urlsplit(url).query)["redirect_uri"][0]).port
+        held.append(socket.create_connection(("127.0.0.1", port)))
+        threading.Thread(target=drip, args=(held[0],), daemon=True).start()
+
+    began = time.monotonic()
+    try:
+        tokens = browser_sign_in(
+            browsable, loopback_callback(browsable), visit(stranger, PASSWORD, before=hold), patience=15
+        )
+    finally:
+        let_go.set()
+        held[0].close()
+    assert tokens.id
+    assert time.monotonic() - began < 15
+
+
+def test_a_page_that_asks_for_no_address_prints_nothing(
+    browsable: Outputs, stranger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def disturb(url: str) -> None:
+        port = urlsplit(parse_qs(urlsplit(url).query)["redirect_uri"][0]).port
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"GET http://[ HTTP/1.1\r\n\r\n")
+            connection.recv(1)
+
+    tokens = browser_sign_in(
+        browsable, loopback_callback(browsable), visit(stranger, PASSWORD, before=disturb), patience=30
+    )
+    assert tokens.id
+    assert capsys.readouterr().err == ""
+
+
+def test_an_unusable_proxy_is_told_before_anybody_signs_in(browsable: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    opened: list[str] = []
+    with pytest.raises(UsageError, match="proxy"):
+        browser_sign_in(
+            browsable.model_copy(update={"endpoint_url": None}), loopback_callback(browsable), opened.append, patience=1
+        )
+    assert opened == []

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from client.doctor import check as check_module
 from client.doctor.answer import giver_of
 from client.doctor.check import Result
-from client.doctor.checks import CHECKS, front_door, limits, logs, reach
+from client.doctor.checks import CHECKS, front_door, limits, logs, reach, streaming
 from client.doctor.deployment import ORIGIN_HEADER, Throttle
 from client.errors import SignInError, UserPoolError
 from client.recording import Recording
 from client.signin import Tokens
 from local.gateway.throttle import Bucket
+from tests.client import scripted_server as scripted
 from tests.client.doctor_world import (
     CHALLENGE,
     HANG,
@@ -33,6 +34,7 @@ from tests.client.doctor_world import (
     said,
     token,
 )
+from tests.client.scripted_server import STREAM, answering, word
 
 NAMED = {check.name: check for check in CHECKS}
 # Two need an answer that takes its time, which the chain's own tests have.
@@ -124,7 +126,6 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     ("outputs", outputs(userPoolId="us-east-1_other"), "discoveryUrl"),
     ("outputs", outputs(webAclArn="arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/a/b"), "webAclArn"),
     ("outputs", outputs(stageName="prod"), "not that of the stage prod"),
-    ("outputs", outputs(timeScale=0), "timeScale"),
     ("sign-in", changed(clock_offset=300.0), "clock"),
     ("sign-in", changed(tokens=Tokens(token(kid="k-2"), token("access"), "")), "k-2, which is not among"),
     ("sign-in", changed(tokens=Tokens(token(client="client-2"), token("access"), "")), "aud is client-2"),
@@ -335,3 +336,24 @@ def test_every_answer_has_a_giver(status: int, headers: dict[str, str], body: by
     # Without API Gateway's marks, nothing is said of a layer that would have left them.
     if not headers and status not in (0, 200, 401, 403, 409, 413, 424, 429):
         assert giver == "stranger"
+
+
+def test_a_slow_answer_after_a_hang_up_is_no_run_that_goes_on() -> None:
+    """What is asked is whether the next answer begins; how long a model takes for it is another matter."""
+    long = [STREAM, b"".join(word(f"{number} ") for number in range(3)), scripted.HANG]
+    slow = [STREAM, word("ready"), scripted.HANG]
+    with answering(long, slow) as server:
+        world = World()
+        world.changes = {"invokeUrl": server.url}
+        result = look("hang-up", world)
+    assert result.status == "ok", result.seen
+
+
+def test_a_run_that_goes_on_without_its_reader_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "STOPPED_SECONDS", 0.2)
+    long = [STREAM, b"".join(word(f"{number} ") for number in range(3)), scripted.HANG]
+    with answering(long, [STREAM, b": keep-alive\n\n", scripted.HANG]) as server:
+        world = World()
+        world.changes = {"invokeUrl": server.url}
+        result = look("hang-up", world)
+    assert (result.status, "does not begin" in result.seen) == ("finding", True)

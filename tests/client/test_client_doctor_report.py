@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import json
 import os
@@ -17,9 +18,9 @@ import typer
 from rich.console import Console
 
 from client.commands import doctor as command
-from client.doctor.check import Result
+from client.doctor.check import Result, Status
 from client.doctor.report import Outlet, Report
-from client.recording import record
+from client.recording import Recording, record
 from tests.client.conftest import Run
 from tests.client.scripted_server import HANG, STREAM, answering, word
 from tests.client.variants import Base, environment_of, fork
@@ -201,3 +202,31 @@ def test_an_answer_that_begins_in_time_may_take_as_long_as_it_likes() -> None:
 
 def test_an_answer_that_does_not_end_in_time_keeps_what_came() -> None:
     assert asked(None, 0.3, STREAM, word("a"), HANG) == (200, "late", 1)
+
+
+@pytest.mark.parametrize("status", ["finding", "unknown", "skipped"])
+def test_what_a_server_says_cannot_drive_the_terminal_of_whoever_examines_it(
+    status: Status, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wicked = "403 \x1b]0;owned\x07\x9b2J\u202e"
+    Report(as_json=False).done(
+        dataclasses.replace(BROKEN, status=status, seen=wicked, why=wicked, change=wicked, not_looked_at=(wicked,))
+    )
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & {*capsys.readouterr().out}
+
+
+def test_a_refusal_is_quoted_in_one_line() -> None:
+    answer = Recording("s", status=403, ending="refused", body=b"no\x1b[2J\nok      sign-in  all is well")
+    assert answer.told() == "403 no[2J ok sign-in all is well"
+
+
+@pytest.mark.parametrize("options", [["--only", "heartbeat"], ["--only", "cors", "--skip", "cors"]])
+def test_an_examination_without_a_check_is_not_taken_for_a_stack_that_is_well(options: list[str], run: Run) -> None:
+    done = run("doctor", *options)
+    assert (done.returncode, "no check to make" in done.stderr, "All is well" in done.stdout) == (2, True, False)
+
+
+@pytest.mark.parametrize("origin", ["https://page.example/", "https://p\u00e4ge.example", "page.example", "https://"])
+def test_an_origin_that_no_browser_sends_is_refused(origin: str, run: Run) -> None:
+    done = run("doctor", "--only", "cors", "--origin", origin)
+    assert (done.returncode, "--origin" in done.stderr, done.stdout) == (2, True, "")

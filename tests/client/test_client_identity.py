@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import hmac
 import json
+import pwd
 import re
 import stat
 import struct
@@ -23,13 +25,14 @@ import client.account
 import client.signin
 from client.account import Account, claims_of, token_fault
 from client.cognito import bare_session, cognito
-from client.errors import SignInError
+from client.errors import AdministrationError, SignInError
 from client.outputs import Outputs
 from client.signin import Challenge, Tokens, refresh, sign_in
-from client.store import TokenStore
+from client.store import TokenStore, state_folder
 from client.users import Users, administrator, temporary_password
 from local.network import any_port
 from tests.client.conftest import PASSWORD, Run
+from tests.client.scripted_server import answering
 from tests.client.variants import Base
 
 
@@ -311,3 +314,76 @@ def _code(secret: str) -> str:
     digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
     offset = digest[-1] & 15
     return f"{(struct.unpack('>I', digest[offset : offset + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>not Cognito</html>",
+        b"[]",
+        b'{"AuthenticationResult": {}}',
+        b'{"ChallengeName": "PASSWORD_VERIFIER", "ChallengeParameters": {}}',
+    ],
+)
+def test_another_server_in_cognitos_place_is_explained(body: bytes, outputs: Outputs, tokens: Tokens) -> None:
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (len(body), body)
+    with answering(*[[answer]] * 4) as server:
+        strange = outputs.model_copy(update={"endpoint_url": server.url.removesuffix("/dev/invocations")})
+        with pytest.raises(SignInError, match="makes no sense"):
+            sign_in(strange, "somebody@example.com", PASSWORD)
+        with pytest.raises(SignInError, match="makes no sense"):
+            refresh(strange, tokens)
+        with pytest.raises(AdministrationError, match="not Cognito's"):
+            list(Users(strange).list())
+
+
+def test_two_stacks_never_share_a_file(outputs: Outputs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    sources = ["stack dev", "stack acme/dev", "stack acme-dev", "stack acme/dev/x"]
+    deployed = [outputs.model_copy(update={"source": source, "endpoint_url": None}) for source in sources]
+    paths = [TokenStore(one).path for one in deployed]
+    assert len({*paths}) == len(sources)
+    assert {path.parent for path in paths} == {tmp_path / "agent-stream"}
+    assert paths[0].name == "stack-dev.json"
+
+
+def test_a_relative_state_folder_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert state_folder() == tmp_path / ".local/state/agent-stream"
+
+
+def test_a_user_without_a_home_is_told(outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(SignInError, match="XDG_STATE_HOME"):
+        TokenStore(outputs.model_copy(update={"source": "stack dev", "endpoint_url": None}))
+
+
+def test_ctrl_c_leaves_no_copy_of_the_tokens(
+    outputs: Outputs, tokens: Tokens, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        TokenStore(outputs, tmp_path).save(tokens)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_that_cannot_be_removed_are_named(
+    outputs: Outputs, tokens: Tokens, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def read_only(path: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    store = TokenStore(outputs, tmp_path)
+    store.save(tokens)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(SignInError, match="cannot be removed"):
+        store.clear()

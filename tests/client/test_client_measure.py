@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import httpx
@@ -15,19 +17,22 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import client.recording
+import client.stream
 from client.bench import Measured, bench, percentile
 from client.commands.app import app
 from client.errors import CutError, SignInError, UsageError
 from client.flow import judge
 from client.outputs import Outputs
-from client.picture import svg, write_png
+from client.picture import svg, write_png, write_svg
 from client.recording import Mark, Recording, record
 from client.retry import Policy
 from client.stream import Limits
 from client.timeline import draw, held_back, lane_of
 from tests.client import scripted_server as scripted
 from tests.client.conftest import Run
-from tests.client.scripted_server import CHUNKED, STREAM, answering, chunk, event, word
+from tests.client.scripted_server import CHUNKED, STREAM, answering, chunk, event, refusal, word
+from tests.client.variants import Base
 
 MADE = [0.1 * number for number in range(20)]
 """Twenty words, made a tenth of a second apart."""
@@ -264,3 +269,64 @@ def test_the_bench_command_reports(run: Run) -> None:
     assert done.returncode == 0, done.stderr
     assert report["answers"] == 6
     assert report["percentiles"]["firstWord"]["p50"] > 0
+
+
+@pytest.mark.parametrize("stamp", ["1" + "0" * 400, "NaN", "Infinity", "-1e300", "1e18"])
+def test_a_stamp_that_is_no_moment_says_nothing_of_the_flow(stamp: str) -> None:
+    event_ = b'data: {"type":"TEXT_MESSAGE_CONTENT","delta":"a","timestamp":%b}\n\n' % stamp.encode()
+    with answering([STREAM, event_ * 5, event("RUN_FINISHED")]) as server:
+        recorded = recorded_from(server.url)
+    assert (recorded.ending, len(recorded.words), judge(recorded).verdict) == ("finished", 5, "unknown")
+
+
+@pytest.mark.parametrize("rest", [[scripted.HANG], [b"x" * 200_000, scripted.HANG]])
+def test_a_refusal_whose_body_never_ends_is_recorded(rest: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.stream, "REFUSAL_SECONDS", 0.2)
+    with answering([b"HTTP/1.1 503 X\r\ncontent-length: 1000000\r\n\r\n", *rest]) as server:
+        recorded = recorded_from(server.url)
+    assert (recorded.status, recorded.ending) == (503, "refused")
+
+
+@pytest.mark.parametrize(("last", "ending"), [("RUN_FINISHED", "finished"), ("RUN_ERROR", "error")])
+def test_a_recording_ends_soon_after_the_run(last: str, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client.recording, "LINGER_SECONDS", 0.2)
+    with answering([STREAM, word("a"), event(last, code="X", message="no"), scripted.HANG]) as server:
+        recorded = recorded_from(server.url)
+    assert (recorded.ending, len(recorded.words)) == (ending, 1)
+
+
+def test_a_long_line_is_taken_in_as_fast_as_it_comes() -> None:
+    with answering([STREAM, word("a" * 20_000_000), b"data: {}\r", b"\n\r\n", event("RUN_FINISHED")]) as server:
+        recorded = recorded_from(server.url)
+    assert [len(mark.text) for mark in recorded.words] == [20_000_000]
+    assert recorded.ending == "finished"
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.json", "\x1b[31mred", "\ufffe\uffff"])
+def test_a_picture_takes_any_name(name: str, tmp_path: Path) -> None:
+    lane = dataclasses.replace(lane_of("x", recording([at + 0.2 for at in MADE])), name=name)
+    write_svg(tmp_path / "timeline.svg", [lane], f"{name}?")
+    ElementTree.fromstring((tmp_path / "timeline.svg").read_text(encoding="utf-8"))  # noqa: S314 - our own
+
+
+def test_a_second_stack_that_nobody_is_signed_in_to_is_told_before_the_question_is_asked(
+    base: Base, tmp_path: Path, run: Run
+) -> None:
+    given = json.loads((base.folder / "outputs.json").read_text())
+    (tmp_path / "other.json").write_text(json.dumps({**given, "demoUsername": None, "demoPassword": None}))
+    with answering([refusal(500)]) as server:
+        (tmp_path / "first.json").write_text(json.dumps({**given, "invokeUrl": server.url}))
+        other = tmp_path / "elsewhere"
+        other.mkdir()
+        (tmp_path / "other.json").rename(other / "other.json")
+        done = run("timeline", "Why?", "--compare", str(other / "other.json"), file=tmp_path / "first.json")
+        assert server.requests == []
+    assert (done.returncode, "Nobody is signed in" in done.stderr) == (1, True)
+
+
+def recorded_from(url: str) -> Recording:
+    async def one() -> Recording:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return await asyncio.wait_for(record(http, url, "token", "Hello"), 10)
+
+    return asyncio.run(one())

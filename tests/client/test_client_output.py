@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import socket
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -20,8 +23,11 @@ from client.commands.target import command
 from client.errors import UsageError
 from client.terminal import Console
 from client.text import PlainDisplay
+from local import ROOT
 from tests.client.conftest import Run
 from tests.client.test_client_terminal import word
+from tests.client.variants import Base, environment_of
+from tests.e2e.conftest import PATIENCE
 
 
 @pytest.fixture
@@ -117,3 +123,58 @@ def test_a_failure_is_one_sentence_or_one_object(capsys: pytest.CaptureFixture[s
 
 def test_a_command_that_cannot_be_parsed_is_2(run: Run) -> None:
     assert run("ask", "Hello", "--no-such-option").returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("arguments", [("ask", "-"), ("chat",), ("whoami",)])
+def test_a_stream_that_the_shell_has_closed_is_no_mistake(
+    closed: str, arguments: tuple[str, ...], base: Base, tmp_path: Path
+) -> None:
+    argv = [sys.executable, "-m", "client", *arguments, "--outputs", str(base.folder / "outputs.json")]
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$@" {closed}', "sh", *argv],
+        cwd=ROOT,
+        env=environment_of(tmp_path),
+        input="Hello [words=1 pause=0]\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    if arguments != ("ask", "-") or "<" not in closed:  # which asks an empty question, and is refused
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("ask", "Hello"), ("chat",), ("doctor", "--only", "sign-in")])
+def test_ctrl_c_does_not_wait_for_a_user_pool_that_hangs(
+    arguments: tuple[str, ...], base: Base, tmp_path: Path
+) -> None:
+    """A call in a thread cannot be stopped, and Cognito's takes half a minute to give up."""
+    with socket.create_server(("127.0.0.1", 0)) as pool:
+        given = json.loads((base.folder / "outputs.json").read_text())
+        path = tmp_path / "outputs.json"
+        path.write_text(json.dumps({**given, "endpointUrl": f"http://127.0.0.1:{pool.getsockname()[1]}"}))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "client", *arguments, "--outputs", str(path)],
+            cwd=ROOT,
+            env=environment_of(tmp_path),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdin
+        try:
+            process.stdin.write("Hello\n")
+            process.stdin.close()
+            pool.settimeout(PATIENCE)
+            connection, _ = pool.accept()
+            with connection:
+                process.send_signal(signal.SIGINT)
+                code = process.wait(10)
+        finally:
+            process.kill()
+            process.wait(PATIENCE)
+    # In a talk it stops the answer, and at the end of the input the talk ends well.
+    assert code == (0 if arguments == ("chat",) else 130)

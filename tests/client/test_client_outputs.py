@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,35 @@ def test_a_stack_is_read_through_the_pulumi_cli(monkeypatch: pytest.MonkeyPatch,
 )
 def test_a_command_can_name_the_stack_again(source: str, option: str, base: Base) -> None:
     assert base.outputs.model_copy(update={"source": source}).option == option
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "NaN", "Infinity"])
+@pytest.mark.parametrize("name", ["timeScale", "timeoutSeconds", "idleTimeoutSeconds", "heartbeatSeconds"])
+def test_a_limit_that_is_none_is_the_outputs_fault(name: str, seconds: str, base: Base) -> None:
+    given = json.loads((base.folder / "outputs.json").read_text())
+    text = json.dumps({**given, name: float(seconds)})
+    with pytest.raises(OutputsError, match=name):
+        parse_outputs(text, source="x", what="x.json", folder=None)
+
+
+def test_a_file_of_brackets_is_no_stacks_outputs() -> None:
+    with pytest.raises(OutputsError, match="not JSON"):
+        parse_outputs("[" * 200_000, source="x", what="x.json", folder=None)
+
+
+def test_a_pulumi_cli_that_does_not_start_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!{tmp_path}/no-such-shell\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OutputsError, match="cannot be run"):
+        stack_outputs("dev")
+
+
+def test_what_the_pulumi_cli_says_in_another_encoding_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "pulumi"
+    program.write_text("#!/bin/sh\nprintf 'caf\\351 closed\\n' >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OutputsError, match="closed"):
+        stack_outputs("dev")

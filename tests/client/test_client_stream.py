@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from pydantic import SecretStr
 
 import client
 import client.errors
+from client import stream
 from client.connection import API_KEY_VARIABLE, api_key, connect
 from client.conversation import Conversation
 from client.errors import (
@@ -40,6 +43,8 @@ from client.errors import (
 )
 from client.outputs import Outputs
 from client.retry import NEVER, Policy, retrying
+from client.signin import Tokens
+from client.store import TokenStore
 from client.stream import Arrival, Limits, ask, question
 from local import ROOT
 from local.network import any_port
@@ -419,3 +424,61 @@ def test_five_lines_are_a_client(outputs: Outputs) -> None:
             return "".join([arrival.text async for arrival in conversation.ask("Hello [words=3 pause=0.01]")])
 
     assert asyncio.run(talk()) == "You asked: “Hello”"
+
+
+@pytest.mark.parametrize("rest", [[HANG], [b"x" * 200_000, HANG]])
+def test_a_refusal_whose_body_never_ends_is_told_all_the_same(rest: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "REFUSAL_SECONDS", 0.2)
+    endless = [b"HTTP/1.1 503 X\r\ncontent-length: 1000000\r\n\r\n", *rest]
+    with answering(endless) as server, pytest.raises(RefusedError) as refused:
+        asyncio.run(asyncio.wait_for(events_of(server.url), 10))
+    assert refused.value.status == 503
+
+
+def test_a_server_that_keeps_the_connection_open_keeps_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "LINGER_SECONDS", 0.2)
+    with answering([STREAM, word("all"), event("RUN_FINISHED"), HANG]) as server:
+        arrivals = asyncio.run(asyncio.wait_for(events_of(server.url), 10))
+    assert [arrival.text for arrival in arrivals] == ["all", ""]
+
+
+def test_what_breaks_a_connection_is_not_recited() -> None:
+    long = [b"HTTP/1.1 200 OK\r\n" + b"x" * 90_000 + b"\r\n\r\n"]
+    with answering(long) as server, pytest.raises(UnreachableError) as unreachable:
+        asyncio.run(events_of(server.url))
+    assert len(str(unreachable.value)) < 1000
+
+
+@pytest.mark.parametrize("url", ["https://API.example:443/dev/invocations", "http://Localhost:80/dev/invocations"])
+def test_the_teams_key_goes_to_the_api_however_its_address_is_written(
+    url: str, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_STREAM_API_KEY", "key-1")
+
+    async def sent() -> str:
+        async with connect(outputs.model_copy(update={"invoke_url": url})) as http:
+            request = http.build_request("POST", url)
+            for hook in http.event_hooks["request"]:
+                await hook(request)
+            return str(request.headers.get("x-api-key"))
+
+    assert asyncio.run(sent()) == "key-1"
+
+
+@pytest.mark.parametrize("url", ["https://[abc/invocations", "https://x.example:port/", "https://"])
+def test_a_conversation_without_an_address_ends_in_one_of_our_errors(
+    url: str, outputs: Outputs, tmp_path: Path, tokens: Tokens
+) -> None:
+    async def talk() -> None:
+        broken = outputs.model_copy(update={"invoke_url": url, "folder": tmp_path})
+        TokenStore(broken).save(tokens)
+        async with Conversation(broken, policy=NEVER) as conversation:
+            async for _ in conversation.ask("Hello"):
+                pass
+
+    with pytest.raises(ClientError):
+        asyncio.run(talk())
+
+
+async def events_of(url: str) -> list[Arrival]:
+    return [arrival async for arrival in ask(url, "token", "Hello")]

@@ -282,3 +282,21 @@ def test_ctrl_c_stops_the_answer_and_not_the_talk(chat: Terminal, tmp_path: Path
     assert chat.process.wait(PATIENCE) == 0
     history = tmp_path / "agent-stream" / "history"
     assert history.stat().st_mode & 0o077 == 0
+
+
+def test_what_was_asked_in_two_talks_at_once_is_remembered_of_both(base: Base, tmp_path: Path) -> None:
+    talks = [Terminal(base, tmp_path, "chat") for _ in range(2)]
+    try:
+        for number, talk in enumerate(talks):
+            talk.until("> ")
+            talk.type(f"Question {number} [words=1 pause=0]\n")
+            talk.until("> ")
+        for talk in talks:
+            talk.type("\x04")
+            talk.until("--session")
+            assert talk.process.wait(PATIENCE) == 0
+    finally:
+        for talk in talks:
+            talk.close()
+    remembered = (tmp_path / "agent-stream" / "history").read_text()
+    assert [f"Question {number}" in remembered for number in range(2)] == [True, True]

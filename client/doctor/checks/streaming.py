@@ -11,6 +11,7 @@ from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable
 from client.doctor.probe import LONG, PACED, SHORT
 from client.flow import Flow, judge
 from client.recording import Recording
+from client.sanitize import quoted
 
 TRIES = 2
 """An answer that was held back is asked for once more: a busy machine stalls for a moment, a layer does every time."""
@@ -108,7 +109,9 @@ class HangUp(Check):
         if left.ending != "left":
             _must_be_answered(left, "through the API")
         patience = max(STOPPED_SECONDS, 3 * (left.first_word or 0))
-        following = await patient.ask(SHORT, token=token, session_id=left.session_id, end_within=patience)
+        following = await patient.ask(
+            SHORT, token=token, session_id=left.session_id, leave_after_words=1, end_within=patience
+        )
         if following.ending == "late" or following.code == "SESSION_BUSY":
             raise Finding(
                 f"After a hang-up the next answer in the session does not begin within {patience:.0f} s: the run goes "
@@ -142,7 +145,7 @@ def _must_be_answered(recording: Recording, where: str) -> None:
         raise CouldNotCheck(f"Asked {where}: {recording.told()}; AgentCore takes no more for now.")
     if recording.ending == "error":
         raise Finding(
-            f"Asked {where}, the agent answers {recording.told()}: {recording.message}",
+            f"Asked {where}, the agent answers {recording.told()}: {quoted(recording.message)}",
             "docs/agent.md lists the codes; the runtime's log has the reference.",
         )
     raise Finding(
