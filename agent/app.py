@@ -34,7 +34,7 @@ from agent.request import accept
 from agent.run import BuildAgent, events_of
 from agent.sessions import Sessions, Turn
 from agent.settings import Settings, SettingsError
-from agent.stream import EventStream, RunStream, stop
+from agent.stream import EventStream, RunStream, stop, stopped
 from agent.telemetry import RunRecord
 from agent.threads import Threads
 
@@ -81,9 +81,25 @@ def _serve(settings: Settings) -> None:
         server.should_exit = True
 
     service.on_unusable = leave
-    server.run()
+    server.run(sockets=[_bound(settings)])
     if service.unusable:
         raise SettingsError(service.unusable)
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """Return a socket at the address to listen at. Raises SettingsError when it cannot be had."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"AGENT_HOST and AGENT_PORT cannot be used, because nothing can listen there ({reason}): "
+            "write an address of this machine and a port that is free."
+        ) from None
+    return listener
 
 
 class _Server(uvicorn.Server):
@@ -94,6 +110,7 @@ class _Server(uvicorn.Server):
         self._service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.stopping = True
         await stop(self._service.running)
         await super().shutdown(sockets)
 
@@ -108,6 +125,7 @@ class _Service:
         self._build_agent = build_agent
         self._sessions = Sessions()
         self.running: set[RunStream] = set()
+        self.stopping = False
         self._backends: asyncio.Future[tuple[Model, Memory]]
         check = Middleware(BodyCheck, settings=settings, refuse=self._refuse)
         self.app = BedrockAgentCoreApp(lifespan=self._lifespan, middleware=[check])
@@ -137,14 +155,17 @@ class _Service:
     def _invoke(self, payload: Any, context: RequestContext) -> EventStream:
         """Answer one request.
 
-        A plain function: the SDK runs it in a thread, so checking a large body holds up no other stream,
+        A plain function: the SDK runs it in a thread, so checking a large body lets the other streams in between,
         and iterates the body it returns on the server's own loop.
         """
-        headers = context.request_headers or {}
+        # The request's own: what the SDK keeps of a request shines through to the next of its connection.
+        headers = context.request.headers if context.request else {}
         session_id = context.session_id
         request_id = BedrockAgentCoreContext.get_request_id() or ""
         record = RunRecord(session_id=session_id, request_id=request_id)
         try:
+            if self.stopping:  # connections are still taken while the runs end
+                raise stopped()
             run = accept(payload, headers, self._settings, session_id=session_id, request_id=request_id)
         except Exception as error:  # noqa: BLE001 - the SDK would send its text to the caller
             return self._respond(_raise(error), record, Turn(), {})

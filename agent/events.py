@@ -91,11 +91,7 @@ class Transcript:
 
     def text(self, delta: str) -> Iterator[BaseEvent]:
         """Yield the events for some words of the answer."""
-        if self._half or not delta.isascii():
-            delta = self._half + delta
-            self._half = delta[-1:] if "\ud800" <= delta[-1:] <= "\udbff" else ""
-            delta = _as_text(delta.removesuffix(self._half))
-        if not delta:
+        if not (delta := self._whole(delta)):
             return
         yield from self._end_reasoning()
         if self._text is None:
@@ -113,6 +109,7 @@ class Transcript:
 
     def end(self) -> Iterator[BaseEvent]:
         """Yield the events that close whatever is open."""
+        self._half = ""
         yield from self._end_reasoning()
         if self._text is not None:
             yield TextMessageEndEvent(message_id=self._text)
@@ -120,6 +117,14 @@ class Transcript:
         if self._tool is not None:
             yield ToolCallEndEvent(tool_call_id=self._tool)
             self._tool = None
+
+    def _whole(self, delta: str) -> str:
+        """Return what can be sent of `delta` and of what was kept of the one before it."""
+        if self._half or not delta.isascii():
+            delta = self._half + delta
+            self._half = delta[-1:] if "\ud800" <= delta[-1:] <= "\udbff" else ""
+            delta = _as_text(delta.removesuffix(self._half))
+        return delta
 
     def _chunk(self, chunk: dict[str, Any]) -> Iterator[BaseEvent]:
         """Translate a model chunk: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html."""
@@ -140,9 +145,11 @@ class Transcript:
     def _delta(self, delta: dict[str, Any]) -> Iterator[BaseEvent]:
         if "text" in delta:
             yield from self.text(delta["text"])
-        elif "toolUse" in delta and self._tool is not None and delta["toolUse"].get("input"):
-            yield ToolCallArgsEvent(tool_call_id=self._tool, delta=delta["toolUse"]["input"])
-        elif thought := delta.get("reasoningContent", {}).get("text"):
+        elif "toolUse" in delta:
+            arguments = self._whole(delta["toolUse"].get("input") or "")
+            if arguments and self._tool is not None:
+                yield ToolCallArgsEvent(tool_call_id=self._tool, delta=arguments)
+        elif thought := self._whole(delta.get("reasoningContent", {}).get("text") or ""):
             if self._reasoning is None:
                 self._reasoning = str(uuid.uuid4())
                 yield ReasoningStartEvent(message_id=self._reasoning)

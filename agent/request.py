@@ -28,6 +28,8 @@ ORIGIN_HEADER = "x-amzn-bedrock-agentcore-runtime-custom-origin-verify"
 # AgentCore's own limits: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-sessions.html
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{32,255}")
 _MAX_ID_CHARS = 256
+# Each bad one of them costs some microseconds in which no other thread runs; a body has room for 250,000.
+_MAX_ITEMS = 5_000
 # A system or developer message is the operator's word, never the user's.
 _ROLES = {"user", "assistant", "tool", "reasoning", "activity"}
 # Content blocks that a model provider would take for a tool call it made itself:
@@ -136,6 +138,7 @@ def _question(payload: Any, settings: Settings) -> tuple[str, str | None, str | 
         raise _invalid(f"there are more than {settings.max_messages} messages")
     for message in messages:
         _check_message(message)
+    _check_lists([payload, *messages])
     try:
         given = RunAgentInput.model_validate(payload)
     except ValidationError as error:
@@ -160,6 +163,12 @@ def _check_message(message: Any) -> None:
         kind = part.get("type") if isinstance(part, dict) else None
         if isinstance(part, dict) and (_BLOCKS & set(part) or (isinstance(kind, str) and kind in _BLOCKS)):
             raise _invalid("tool calls and tool results may not be sent as content")
+
+
+def _check_lists(objects: list[dict[str, Any]]) -> None:
+    lists = [value for one in objects for name, value in one.items() if name != "state" and isinstance(value, list)]
+    if sum(map(len, lists)) > _MAX_ITEMS:
+        raise _invalid(f"its lists have more than {_MAX_ITEMS} entries together")
 
 
 def _id(value: str) -> str:

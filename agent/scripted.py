@@ -40,7 +40,8 @@ from agent.errors import AgentError, Code
 
 __all__ = ["Script", "ScriptedModel", "wait"]
 
-_DIRECTIVE = re.compile(r"\[\s*((?:[a-z_]+=[^\s\]]+\s*)+)\]")
+# Read one way only, so that no prompt takes long: a value has no bracket in it, and ends at a space.
+_DIRECTIVE = re.compile(r"\[\s*+((?:[a-z_]++=[^\s\[\]]++\s*+)++)\]")
 _SENTENCES = (
     "This answer comes from the scripted model, which runs without a network and always says the same. "
     "Every word is sent on its own, as a real model would send it, with a short pause in between. "
@@ -121,7 +122,7 @@ def _sensible(value: Any, kind: Any) -> bool:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

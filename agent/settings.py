@@ -31,7 +31,8 @@ _OF_OTHERS = {"AGENT_OBSERVABILITY_ENABLED"}
 
 _logger = logging.getLogger(__name__)
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Bounded, because sockets take no time that is longer than a machine word: every model call would fail.
+Seconds = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
@@ -94,6 +95,14 @@ class Settings(BaseModel):
     def _header_value(cls, value: str | None) -> str | None:
         if value is not None and not (value.isascii() and value.isprintable()):
             raise ValueError("must be one origin such as https://chat.example.com, or *")
+        return value
+
+    @field_validator("origin_secret", "origin_secret_previous")
+    @classmethod
+    def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
+        secret = value.get_secret_value() if value else ""
+        if not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
+            raise ValueError("must be printable ASCII without spaces around it, or no header can carry it")
         return value
 
     @model_validator(mode="after")

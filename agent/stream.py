@@ -21,7 +21,7 @@ from agent.errors import AgentError, Code, RefusalError, classify
 from agent.settings import Settings
 from agent.telemetry import RunRecord, log_line
 
-__all__ = ["EventStream", "RunStream", "encode", "stop"]
+__all__ = ["EventStream", "RunStream", "encode", "stop", "stopped"]
 
 KEEP_ALIVE = b": keep-alive\n\n"
 # Enough to never wait for the network between two words, too little to hide a reader that has stalled.
@@ -108,7 +108,7 @@ class RunStream:
         loop = asyncio.get_running_loop()
         self.pump = loop.create_task(self._pump(), name="run")
         self._running.add(self)  # asyncio holds tasks weakly, and a pump runs its cancellation to the end
-        self.pump.add_done_callback(lambda _: self._running.discard(self))
+        self.pump.add_done_callback(self._left)
         beat = loop.create_task(self._beat(), name="heartbeat")
         limit = loop.call_later(self._settings.run_timeout_seconds, self.end, AgentError(Code.RUN_TIMEOUT))
         self._sent = loop.time()
@@ -145,6 +145,10 @@ class RunStream:
         if self._ending and not self._ended:
             self._release()
             self._finish(RuntimeError(_DEAF))
+
+    def _left(self, pump: asyncio.Task[None]) -> None:
+        self._running.discard(self)
+        self._finish(asyncio.CancelledError())  # for one that was cancelled before its first step
 
     async def _beat(self) -> None:
         """Add a comment whenever nothing was sent for the interval: one timer for a run, not one for an event."""
@@ -210,10 +214,15 @@ class RunStream:
         log_line(self._record.line(self._settings, failure))
 
 
+def stopped() -> AgentError:
+    """Return what a server that stops tells the callers of its runs."""
+    return AgentError(Code.INTERNAL, "The agent is being stopped; ask again in a moment.")
+
+
 async def stop(running: set[RunStream]) -> None:
     """End the runs of a server that stops, each with RUN_ERROR and its log line, in about two seconds."""
     for stream in list(running):
-        stream.end(AgentError(Code.INTERNAL, "The agent is being stopped; ask again in a moment."))
+        stream.end(stopped())
     if running:
         await asyncio.wait([stream.pump for stream in running], timeout=_STOP_SECONDS)
     for stream in list(running):

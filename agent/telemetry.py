@@ -9,6 +9,7 @@ OpenTelemetry SDK in the process, as `opentelemetry-instrument` sets one up; wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
@@ -131,10 +132,14 @@ class RunRecord:
 
 
 def log_line(line: dict[str, Any]) -> None:
-    """Write one JSON line to standard output, without the keys that have no value, in a single write."""
+    """Write one JSON line to standard output, without the keys that have no value, in a single write.
+
+    A line that cannot be written, to a full disk or a reader that has left, is lost: no run fails of it.
+    """
     text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 def error_fields(error: BaseException | None) -> dict[str, str]:

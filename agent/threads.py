@@ -75,12 +75,21 @@ class Threads(ThreadPoolExecutor):
         self._start_next()
 
     def _start_next(self) -> None:
-        with self._guard:
-            if self._busy >= self._limit or not self._queue:
+        while True:
+            with self._guard:
+                if self._busy >= self._limit or not self._queue:
+                    return
+                job = self._queue.popleft()
+                self._busy += 1
+            try:
+                threading.Thread(target=_work, args=(job,), name="agent", daemon=True).start()
+            except RuntimeError as error:  # the machine has no thread left: a failure of this job, not of its place
+                with self._guard:
+                    self._busy -= 1
+                if job.set_running_or_notify_cancel():
+                    job.set_exception(error)
+            else:
                 return
-            job = self._queue.popleft()
-            self._busy += 1
-        threading.Thread(target=_work, args=(job,), name="agent", daemon=True).start()
 
 
 class _Job(Future[Any]):

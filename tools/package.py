@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from email import message_from_string
 from pathlib import Path
 
-from infra.artifact import ROOT, package_path, shipped_files
+from infra.artifact import ROOT, package_digest, package_path, shipped_files
 
 PYTHON_VERSION = "3.13"
 PLATFORM = "aarch64-manylinux2014"
@@ -58,6 +58,8 @@ def make_portable(target: Path) -> None:
     """Take out what differs from one building machine to the next: the interpreter's path in commands, and the records
     that hold a digest of it."""
     for program in (target / "bin").iterdir():
+        if not program.is_file():  # bytecode, where uv is told to make it
+            continue
         if program.name not in PROGRAMS:
             program.unlink()
             continue
@@ -106,8 +108,10 @@ def build(destination: Path) -> None:
     """Build the package at ``destination``, whole or not at all.
 
     Raises:
-        PackageError: when a requirement cannot be had, or the result is larger than AgentCore takes.
+        PackageError: when a requirement cannot be had, the sources change meanwhile, or the result is larger than
+            AgentCore takes.
     """
+    digest = package_digest()
     destination.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
         content, draft = Path(folder, "content"), Path(folder, "draft.zip")
@@ -122,6 +126,11 @@ def build(destination: Path) -> None:
                 f"The package has {draft.stat().st_size >> 20} MB zipped and {unzipped >> 20} MB unzipped; AgentCore "
                 "takes 250 and 750 MB: remove requirements, or deploy a container."
             )
+        if package_digest() != digest:
+            raise PackageError(
+                "The agent's sources changed while they were packed, so the package would not be what its name says: "
+                "run `make package` again."
+            )
         draft.replace(destination)
 
 
@@ -133,6 +142,9 @@ def main() -> int:
             build(destination)
     except PackageError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"The package cannot be written: {error}; make room or give access, and run it again.", file=sys.stderr)
         return 2
     digest = hashlib.sha256(destination.read_bytes()).hexdigest()
     print(f"{destination.relative_to(ROOT)}  {destination.stat().st_size / 1e6:.1f} MB  sha256 {digest}")

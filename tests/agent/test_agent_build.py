@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strands import Agent
 
 from agent.events import Transcript
+from agent.stream import encode
 from tests.agent.support import Serve
 
 pytestmark = pytest.mark.anyio
@@ -113,3 +114,20 @@ def test_text_is_the_same_however_it_was_cut(text: str, data: Any) -> None:
     said = [getattr(event, "delta", "") for delta in deltas for event in transcript.text(delta)]
     assert "".join(said) == text
     "".join(said).encode()
+
+
+def test_reasoning_and_arguments_of_tools_are_joined_as_text_is() -> None:
+    transcript = Transcript("Hi")
+    start = {"contentBlockStart": {"start": {"toolUse": {"toolUseId": "1", "name": "search"}}}}
+    thoughts: list[dict[str, Any]] = [{"reasoningContent": {"text": half}} for half in ("a\ud83d", "\udc26", "\ud83d")]
+    arguments: list[dict[str, Any]] = [{"toolUse": {"input": half}} for half in ('{"of": "\ud83d', '\udc26"}')]
+    chunks = [
+        *({"contentBlockDelta": {"delta": delta}} for delta in thoughts),
+        {"contentBlockStop": {}},
+        start,
+        *({"contentBlockDelta": {"delta": delta}} for delta in arguments),
+    ]
+    events = [event for chunk in chunks for event in transcript.read({"event": chunk})]
+    for event in events:
+        encode(event)
+    assert "".join(getattr(event, "delta", "") for event in events) == 'a\U0001f426{"of": "\U0001f426"}'

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
+import uvicorn
 from ag_ui.core import BaseEvent, CustomEvent, RunStartedEvent
 from strands import Agent
 from strands.hooks import AfterInvocationEvent
 
 from agent import stream
+from agent.app import _Server, _Service
 from agent.settings import Settings
 from agent.stream import KEEP_ALIVE, EventStream, RunStream
 from agent.telemetry import RunRecord
-from tests.agent.support import DEADLINE, Serve, having, new_session, until
+from tests.agent.support import DEADLINE, Serve, Server, having, new_session, until
 
 pytestmark = pytest.mark.anyio
 
@@ -293,3 +296,51 @@ async def test_stopping_tells_every_reader_and_waits_for_no_deaf_agent(monkeypat
         await asyncio.wait([run.pump for run in running])
         await asyncio.sleep(0)
     assert len(lines) == 2
+
+
+async def test_a_run_that_is_cancelled_before_its_first_step_ends_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(stream, "log_line", lines.append)
+
+    async def never() -> None:
+        raise AssertionError
+
+    run = streaming(started(never))
+    first = asyncio.ensure_future(anext(run.body()))
+    await asyncio.sleep(0)  # the body has made the task of the run, which has not begun
+    await stream.stop({run})
+    assert b"INTERNAL" in await first
+    assert [(line["outcome"], line["errorType"]) for line in lines] == [("error", "CancelledError")]
+
+
+async def test_a_request_that_comes_while_the_server_stops_is_told_so() -> None:
+    cancelled, release = threading.Event(), asyncio.Event()
+
+    async def build(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+        yield "word"
+        if run.prompt == "deaf":
+            while not release.is_set():
+                try:
+                    await release.wait()
+                except asyncio.CancelledError:
+                    cancelled.set()
+        await asyncio.sleep(3600)
+
+    service = _Service(Settings(model="scripted"), build)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port = listener.getsockname()[1]
+        server = _Server(uvicorn.Config(service.app, log_level="critical", timeout_graceful_shutdown=1), service)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        agent = Server(f"http://127.0.0.1:{port}")
+        async with agent.open("deaf") as deaf:
+            lines = deaf.aiter_lines()  # kept: lines that nobody refers to hang up
+            await until(lines, "word")
+            server.should_exit = True
+            assert await asyncio.to_thread(cancelled.wait, DEADLINE)
+            reply = await agent.ask("Hi")
+        await asyncio.to_thread(thread.join, DEADLINE)
+    assert (reply.types, reply.code) == (["RUN_ERROR"], "INTERNAL")
+    assert "being stopped" in reply.events[-1]["message"]

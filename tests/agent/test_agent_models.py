@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from agent.models import check_model
 from agent.scripted import Script
 from agent.settings import Settings, SettingsError
-from tests.agent.support import Serve, new_session
+from tests.agent.support import DEADLINE, Serve, new_session
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +46,11 @@ def test_a_directive_is_followed_and_not_quoted(words: int, pause: float, text: 
 
 @pytest.mark.parametrize(
     "directive",
-    ["[words=many]", "[words=-5]", "[words=1.5]", "[words=true]", "[words=9999999999]", "[pause=-1]", "[pause=NaN]"],
+    [
+        *("[words=many]", "[words=-5]", "[words=1.5]", "[words=true]", "[words=9999999999]", "[pause=-1]"),
+        *("[pause=NaN]", "[words=" + '{"a":' * 6_000 + "]"),
+    ],
+    ids=lambda directive: directive[:20],
 )
 def test_a_value_that_makes_no_sense_is_not_followed(directive: str) -> None:
     assert Script.of(directive).words is None
@@ -54,6 +59,15 @@ def test_a_value_that_makes_no_sense_is_not_followed(directive: str) -> None:
 
 def test_brackets_without_a_directive_are_quoted_like_any_words() -> None:
     assert Script.of("Is a[0] or [x] a list?").quote == "Is a[0] or [x] a list?"
+
+
+@pytest.mark.parametrize("prompt", ["[" + "a=a" * 10_000, "[a=" * 10_000], ids=["pairs", "brackets"])
+def test_no_prompt_takes_long_to_read(prompt: str) -> None:
+    code = "import sys; from agent.scripted import Script; print(Script.of(sys.stdin.read()))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=prompt, text=True, capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert done.stdout.startswith("Script(quote='[")
 
 
 def test_the_natural_pace_is_that_of_a_quick_speaker() -> None:

@@ -103,6 +103,7 @@ REFUSED: dict[str, Any] = {
     "content null": ag_ui(user(None)),
     "content number": ag_ui(user(1)),
     "parts empty": ag_ui(user([])),
+    "more in lists than is read quickly": ag_ui(user("Hi"), context=[{"description": "d", "value": "v"}] * 5_000),
     "resume": ag_ui(user("Hi"), resume=[{"interruptId": "1", "status": "resolved"}]),
 }
 

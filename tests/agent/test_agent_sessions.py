@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from strands import Agent, tool
@@ -13,7 +14,7 @@ from strands.types.tools import ToolContext
 
 from agent.memory import ProcessMemory
 from agent.request import Run
-from tests.agent.support import Serve, Server, having, new_session, token, until
+from tests.agent.support import DEADLINE, SESSION, Serve, Server, having, new_session, token, until
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +74,24 @@ async def test_the_user_comes_from_the_token_and_from_no_other_header_or_field(s
     body = ag_ui("Hi", "t") | {"sub": "mallory", "user": "mallory", "forwardedProps": {"sub": "mallory"}}
     headers = {"X-Amzn-Bedrock-AgentCore-Runtime-User-Id": "mallory", "sub": "mallory"}
     assert (await serve(whoami).ask(body, user="alice", headers=headers)).text == "alice"
+
+
+async def test_a_user_is_not_carried_over_to_the_next_request_of_a_connection(serve: Serve) -> None:
+    url, session = httpx.URL(serve().url), new_session()
+
+    def request(*headers: str) -> bytes:
+        body = '{"prompt": "[words=1 pause=0]"}'
+        lines = ["POST /invocations HTTP/1.1", "Host: x", f"{SESSION}: {session}", f"Content-Length: {len(body)}"]
+        return "\r\n".join([*lines, *headers, "", body]).encode()
+
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    # The second is there before the first is answered, so that the task of the first starts that of the second.
+    writer.write(request(f"Authorization: Bearer {token()}") + request("Connection: close"))
+    answers = (await asyncio.wait_for(reader.read(), DEADLINE)).decode()
+    writer.close()
+    await writer.wait_closed()
+    assert answers.count("RUN_FINISHED") == 1
+    assert answers.rindex("SESSION_FORBIDDEN") > answers.index("RUN_FINISHED")
 
 
 async def test_a_user_is_not_needed_where_the_settings_say_so(serve: Serve) -> None:

@@ -88,6 +88,24 @@ def test_the_process_answers_logs_one_line_a_run_and_leaves_on_sigterm() -> None
     assert (lines[0]["InputTokens"], lines[0]["OutputTokens"]) == (4, 2)
 
 
+@pytest.mark.parametrize("host", ["a..b", "256.1.1.1", "127.0.0.1"])
+def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentence(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "agent"],
+            cwd=ROOT,
+            env=CLEAN | {"AGENT_MODEL": "scripted", "AGENT_HOST": host, "AGENT_PORT": port},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("AGENT_HOST and AGENT_PORT cannot be used")
+
+
 def test_the_prompt_is_logged_when_asked_for() -> None:
     with agent(AGENT_LOG_PROMPTS="true", AGENT_REQUIRE_USER="false") as (process, url):
         httpx.post(f"{url}/invocations", json={"prompt": "Hi [words=1]"}, trust_env=False)
@@ -160,6 +178,7 @@ def test_a_model_that_cannot_be_made_ends_the_process_with_one_sentence() -> Non
         ("AGENT_HEARTBEAT_SECONDS", "nan"),
         ("AGENT_RUN_TIMEOUT_SECONDS", "-1"),
         ("AGENT_RUN_TIMEOUT_SECONDS", "inf"),
+        ("AGENT_RUN_TIMEOUT_SECONDS", "1e12"),
         ("AGENT_MAX_PROMPT_CHARS", "0"),
         ("AGENT_LOG_PROMPTS", "perhaps"),
         ("AGENT_ALLOWED_ORIGIN", "https://a\r\nSet-Cookie: x"),
@@ -174,6 +193,15 @@ def test_a_bad_setting_is_named_and_its_value_is_not_repeated(name: str, value: 
     assert name in str(caught.value)
     if len(value) > 3:
         assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["s3cret\n", " s3cret", "s3cr\u00e9t", "s3cret\udcff"])
+@pytest.mark.parametrize("variable", ["AGENT_ORIGIN_SECRET", "AGENT_ORIGIN_SECRET_PREVIOUS"])
+def test_an_origin_secret_that_no_header_can_carry_is_told(variable: str, secret: str) -> None:
+    environment = {"AGENT_MODEL": "scripted", "AGENT_ORIGIN_SECRET": "s3cret", variable: secret}
+    with pytest.raises(SettingsError, match=f"{variable} cannot be used: must be printable ASCII") as raised:
+        Settings.from_environment(environment)
+    assert "s3cr" not in str(raised.value)
 
 
 def test_all_bad_settings_are_told_together() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from strands import tool
 
 from agent.settings import Settings
 from agent.telemetry import MAX_TRACE_CHARS, RunRecord, argument_fields, error_fields
+from tests.agent.support import DEADLINE
 
 SETTINGS = Settings(model="scripted")
 PRIVATE = "PRIVATEWORDS"
@@ -83,3 +87,12 @@ def test_a_run_that_left_an_error_behind_is_an_error_to_its_operators() -> None:
     assert RunRecord().line(SETTINGS)["level"] == "INFO"
     assert RunRecord().line(SETTINGS, RuntimeError())["level"] == "ERROR"
     assert RunRecord(outcome="error").line(SETTINGS)["level"] == "ERROR"
+
+
+def test_a_line_that_cannot_be_written_is_nobodys_failure() -> None:
+    code = "import sys; from agent.telemetry import log_line; log_line({'message': 'run'}); sys.stderr.write('went on')"
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE, check=False
+        )
+    assert done.stderr.startswith("went on")

@@ -99,6 +99,33 @@ async def test_a_job_cancelled_before_its_turn_never_runs(gate: threading.Event)
     assert ran == [3]
 
 
+async def test_a_job_that_gets_no_thread_has_failed_and_takes_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = Threads(1)
+    with monkeypatch.context() as machine:
+        machine.setattr(threading.Thread, "start", start)
+        for _ in range(2):
+            assert "can't start" in str(pool.submit(lambda: "never").exception(DEADLINE))
+    assert pool.submit(lambda: "quick").result(DEADLINE) == "quick"
+
+
+async def test_jobs_that_wait_are_not_lost_when_the_machine_has_no_thread_left(
+    gate: threading.Event, warnings: Queue[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    pool = Threads(1)
+    running_in(pool, gate)
+    waiting = [pool.submit(lambda: "never") for _ in range(2)]
+    monkeypatch.setattr(threading.Thread, "start", start)
+    gate.set()
+    for job in waiting:
+        assert "can't start" in str(job.exception(DEADLINE))
+
+
 @pytest.mark.parametrize("raised", [StopIteration, SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_what_no_loop_can_deliver_arrives_as_an_error_with_its_cause(raised: type[BaseException]) -> None:
     def job() -> None:

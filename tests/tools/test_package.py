@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from infra.artifact import ROOT, shipped_files
-from tools.package import build, copy_agent
+from infra.artifact import ROOT, package_digest, shipped_files
+from tools import package as builder
+from tools.package import PackageError, build, copy_agent, make_portable, write_zip
 
 AARCH64 = 183  # ELF's e_machine
 
@@ -86,3 +87,41 @@ def test_every_distribution_has_a_licence(package: Path) -> None:
         distributions = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
     assert len(lines) == len(distributions)
     assert not [line for line in lines if line.endswith("not stated")]
+
+
+def test_bytecode_beside_the_commands_is_in_nobodys_way(tmp_path: Path) -> None:
+    (tmp_path / "bin" / "__pycache__").mkdir(parents=True)
+    for name in ("opentelemetry-instrument", "other"):
+        (tmp_path / "bin" / name).write_text("#!/here/python\nprint()\n", encoding="utf-8")
+    make_portable(tmp_path)
+    write_zip(tmp_path, tmp_path.with_suffix(".zip"))
+    with zipfile.ZipFile(tmp_path.with_suffix(".zip")) as archive:
+        assert archive.namelist() == ["bin/opentelemetry-instrument"]
+
+
+def test_a_package_of_sources_that_changed_meanwhile_is_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "project"
+    shutil.copytree(ROOT / "agent", root / "agent")
+    shutil.copytree(ROOT / "tools", root / "tools")
+
+    def install(target: Path) -> None:
+        (target / "bin").mkdir()
+        (root / "agent" / "agent.py").write_text("# saved while the wheels were fetched", encoding="utf-8")
+
+    monkeypatch.setattr(builder, "install", install)
+    monkeypatch.setattr(builder, "package_digest", lambda: package_digest(root))
+    with pytest.raises(PackageError, match="run `make package` again"):
+        build(tmp_path / "dist" / "agent.zip")
+    assert not list((tmp_path / "dist").iterdir())
+
+
+def test_a_package_that_cannot_be_written_is_told_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dist").write_text("no folder", encoding="utf-8")
+    monkeypatch.setattr(builder, "package_path", lambda: tmp_path / "dist" / "agent.zip")
+    assert builder.main() == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert sentence.startswith("The package cannot be written: ")
