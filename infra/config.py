@@ -24,7 +24,7 @@ from infra.settings.forms import Form
 from infra.settings.identity import IdentitySettings
 from infra.settings.network import NetworkSettings
 from infra.settings.observability import ObservabilitySettings
-from infra.settings.problems import SettingsError, contradiction_sentence, sentence
+from infra.settings.problems import KEYS_ELSEWHERE, SettingsError, contradiction_sentence, misplaced, sentence
 from infra.settings.regions import REGION
 from infra.settings.rules import between_sections, for_production
 from infra.settings.runtime import RuntimeSettings
@@ -43,12 +43,12 @@ __all__ = [
 Environment = Literal["dev", "staging", "prod"]
 """The kinds of stack, each with the rules of the ones before it and its own."""
 
-# AgentCore allows a runtime's name 48 characters (project, a hyphen, stack), and the name of an image's repository no
-# two hyphens in a row
+# AgentCore allows a runtime's name 48 characters (project, a hyphen, stack, and `_image` for a container), IAM a role's
+# 64 (the same two, `-gateway-logs` and what Pulumi adds), and the name of an image's repository no two hyphens in a row
 # (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_ContainerConfiguration.html).
 PROJECT = Form(
-    "at most 31 lower-case letters, digits and single hyphens between them, the first a letter",
-    r"(?=.{1,31}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    "at most 25 lower-case letters, digits and single hyphens between them, the first a letter",
+    r"(?=.{1,25}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
     why="every name begins with it, and AWS bounds names",
 )
 STACK = Form(
@@ -169,10 +169,11 @@ class StackConfig(Settings):
         """
         prefix = f"{project}:"
         own = {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
-        given: dict[str, Any] = {**own, "project": project, "stack": stack}
+        problems = [misplaced(project, key) for key in KEYS_ELSEWHERE if key in own]
+        given: dict[str, Any] = {key: value for key, value in own.items() if key not in KEYS_ELSEWHERE}
+        given |= {"project": project, "stack": stack}
         if "aws:region" in values:
             given["region"] = values["aws:region"]
-        problems: list[str] = []
         wrong: set[tuple[str, ...]] = set()
         while True:
             try:

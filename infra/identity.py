@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.settings.identity import IdentitySettings
+from infra.settings.regions import is_government
 
 MFA = {"none": "OFF", "optional": "OPTIONAL", "required": "ON"}
 """Cognito's names for whether a second factor is asked for."""
@@ -50,6 +51,8 @@ class Identity(pulumi.ComponentResource):
             f"{name}-users",
             user_pool_tier=settings.tier,
             username_attributes=["email"],
+            # Left out, You@example.com and you@example.com would be two users, and it can never be changed.
+            username_configuration={"case_sensitive": False},
             auto_verified_attributes=["email"],
             # Changing a verified address does not lock the user out: the old one counts until the new one is proven.
             user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
@@ -99,7 +102,9 @@ class Identity(pulumi.ComponentResource):
         self.client_id = client.id
         self.issuer = pulumi.Output.concat("https://cognito-idp.", region, ".amazonaws.com/", pool.id)
         self.discovery_url = pulumi.Output.concat(self.issuer, "/.well-known/openid-configuration")
-        self.login_url = pulumi.Output.concat("https://", domain.domain, ".auth.", region, ".amazoncognito.com")
+        # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+        pages = "auth-fips" if is_government(region) else "auth"
+        self.login_url = pulumi.Output.concat("https://", domain.domain, f".{pages}.{region}.amazoncognito.com")
         self.register_outputs({"userPoolId": pool.id, "clientId": client.id, "issuer": self.issuer})
 
 

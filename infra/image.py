@@ -52,6 +52,8 @@ class ContainerImage(pulumi.ComponentResource):
         repository = awsx.ecr.Repository(
             f"{name}-agent",
             image_tag_mutability="IMMUTABLE",
+            # ECR deletes no repository with images in it, and all of them can be built again.
+            force_delete=True,
             image_scanning_configuration={"scan_on_push": True},
             lifecycle_policy={
                 "rules": [

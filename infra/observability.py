@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from infra import dashboard, metrics
 from infra.metrics import Metric
 from infra.settings.observability import ObservabilitySettings
+from infra.settings.regions import is_government
 
 PERIOD_SECONDS = 300
 
@@ -193,5 +194,6 @@ class Observability(pulumi.ComponentResource):
         shown = aws.cloudwatch.Dashboard(
             f"{self._name}-dashboard", dashboard_name=self._name, dashboard_body=document, opts=self._child
         )
-        home = f"https://{watched.region}.console.aws.amazon.com/cloudwatch/home?region={watched.region}"
+        console = "console.amazonaws-us-gov.com" if is_government(watched.region) else "console.aws.amazon.com"
+        home = f"https://{watched.region}.{console}/cloudwatch/home?region={watched.region}"
         return pulumi.Output.concat(home, "#dashboards/dashboard/", shown.dashboard_name)

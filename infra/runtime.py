@@ -22,8 +22,6 @@ from infra.settings.runtime import RuntimeSettings
 DEFAULT_ENDPOINT = "DEFAULT"
 """The endpoint that every runtime has."""
 
-NAME_LIMIT = 48
-
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 
@@ -208,13 +206,13 @@ class Runtime(pulumi.ComponentResource):
 
 
 def _runtime_name(name: str, settings: RuntimeSettings) -> str:
-    """The name in AgentCore: letters, digits and underscores, 48 at most.
+    """The name in AgentCore: letters, digits and underscores, 48 at most, for which `infra.config` leaves room.
 
     A runtime for the other kind of artifact is a replacement, made before the old one is deleted; so it needs another
     name.
     """
     suffix = "_image" if settings.artifact == "container" else ""
-    return name.replace("-", "_")[: NAME_LIMIT - len(suffix)] + suffix
+    return name.replace("-", "_") + suffix
 
 
 def _network(settings: RuntimeSettings) -> aws.bedrock.AgentcoreAgentRuntimeNetworkConfigurationArgsDict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policy.graph import ASSOCIATION, WEB_ACL_LOGGING, Declared, Stack, nested
+from policy.graph import ASSOCIATION, WEB_ACL, WEB_ACL_LOGGING, Declared, Stack, nested
 
 KB = 1024
 INSPECTED = {"KB_16": 16 * KB, "KB_32": 32 * KB, "KB_48": 48 * KB, "KB_64": 64 * KB}
@@ -23,10 +23,15 @@ SECRET_HEADERS = frozenset({"authorization", "x-api-key"})
 
 def stands_in_front(stage: Declared, stack: Stack) -> Iterator[str]:
     """A stage without a web ACL is open to floods, known attackers and bodies of any size."""
-    if not any(each.get("resourceArn") == stage.get("arn") for each in stack.all(ASSOCIATION)):
+    if not any(
+        each.get("resourceArn") == stage.get("arn")
+        # A web ACL from elsewhere is one that no rule here has looked at.
+        and each.get("webAclArn") in [acl.get("arn") for acl in stack.all(WEB_ACL)]
+        for each in stack.all(ASSOCIATION)
+    ):
         yield (
-            "No web ACL stands in front of the stage, so floods and known attackers reach the agent and its bill. "
-            "Declare a WebAclAssociation with the stage's ARN."
+            "No web ACL of this stack stands in front of the stage, so floods and known attackers reach the agent and "
+            "its bill. Declare a WebAclAssociation of the stage's ARN with the stack's own web ACL."
         )
 
 
@@ -37,14 +42,15 @@ def known_attacks(acl: Declared, _stack: Stack) -> Iterator[str]:
         nested(rule, "statement", "managedRuleGroupStatement", "name")
         for rule in rules
         if nested(rule, "overrideAction", "count") is None
+        and nested(rule, "statement", "managedRuleGroupStatement", "scopeDownStatement") is None
     ]
     missing = [group for group in GROUPS if group not in blocking]
     if missing:
         yield (
             f"The web ACL does not act on {', '.join(missing)}, so known attacks reach the agent. Declare the groups, "
-            "with overrideAction none."
+            "with overrideAction none and without scopeDownStatement."
         )
-    counted = [name for rule in rules for name in _counted(rule) if not name.endswith("_BODY")]
+    counted = [name for rule in rules for name in _overridden(rule, "count") if not name.endswith("_BODY")]
     if counted:
         yield (
             f"{', '.join(counted)} only counts: of AWS's rules a prompt trips those that read the body and no others. "
@@ -52,30 +58,34 @@ def known_attacks(acl: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
-def _counted(rule: Mapping[str, Any]) -> list[str]:
+def _overridden(rule: Mapping[str, Any], action: str) -> list[str]:
+    """The rules of a managed group that are given another action than AWS's."""
     overrides = nested(rule, "statement", "managedRuleGroupStatement", "ruleActionOverrides") or ()
-    return [each.get("name") for each in overrides if nested(each, "actionToUse", "count") is not None]
+    return [each.get("name") for each in overrides if nested(each, "actionToUse", action) is not None]
 
 
 def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The throttle is everybody's: without a limit for each address one caller takes it all."""
     if not any(
-        nested(rule, "statement", "rateBasedStatement", "aggregateKeyType") in ("IP", "FORWARDED_IP") and _blocks(rule)
+        nested(rule, "statement", "rateBasedStatement", "aggregateKeyType") in ("IP", "FORWARDED_IP")
+        and nested(rule, "statement", "rateBasedStatement", "scopeDownStatement") is None
+        and _blocks(rule)
         for rule in acl.get("rules") or ()
     ):
         yield (
             "No rule blocks an address that sends too much, so one caller uses up everybody's share. Declare a rule "
-            "with a rateBasedStatement by IP that blocks."
+            "with a rateBasedStatement by IP that blocks, without scopeDownStatement."
         )
 
 
 def no_short_cut(acl: Declared, _stack: Stack) -> Iterator[str]:
     """Allow ends the evaluation (…/waf/latest/developerguide/web-acl-rule-actions.html)."""
     for rule in acl.get("rules") or ():
-        if nested(rule, "action", "allow") is not None:
+        allowing = [rule.get("name")] if nested(rule, "action", "allow") is not None else []
+        for name in [*allowing, *_overridden(rule, "allow")]:
             yield (
-                f"What the rule {rule.get('name')} allows no later rule sees, whatever it holds. Remove the rule; to "
-                "let in some addresses only, block the others."
+                f"What the rule {name} allows no later rule sees, whatever it holds. Remove the rule or the override; "
+                "to let in some addresses only, block the others."
             )
 
 
@@ -135,12 +145,13 @@ def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
 def samples_hide_secrets(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The console shows sampled requests, whatever the log leaves out."""
     shown = SECRET_HEADERS
+    exceptions = ("excludeRateBasedDetails", "excludeRuleMatchDetails")
     for entry in acl.get("dataProtectionConfig", "dataProtections") or ():
-        if nested(entry, "field", "fieldType") == "SINGLE_HEADER":
+        if nested(entry, "field", "fieldType") == "SINGLE_HEADER" and not any(map(entry.get, exceptions)):
             # No keys: every header (…/waf/latest/APIReference/API_FieldToProtect.html).
             shown = shown - {key.lower() for key in nested(entry, "field", "fieldKeys") or SECRET_HEADERS}
     if shown:
         yield (
             f"WAF shows {' and '.join(sorted(shown))} of sampled requests in the console. Declare "
-            "dataProtectionConfig for the headers."
+            "dataProtectionConfig for the headers, without exceptions."
         )

@@ -35,6 +35,15 @@ def methods(method: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+def methods_declared(api: Declared, _stack: Stack) -> Iterator[str]:
+    """Mechanism 1: a method that stands in an OpenAPI document is no resource, so nobody here asks what it takes."""
+    if api.get("body"):
+        yield (
+            "The API's methods are read from a document that nothing here looks into, so one without a token goes "
+            "unseen. Remove body, and declare each as a Method."
+        )
+
+
 def preflight(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1: what asks for no token answers by itself."""
     if integration.get("httpMethod") == "OPTIONS" and integration.get("type") != "MOCK":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from policy.graph import (
@@ -16,6 +17,9 @@ from policy.graph import (
 )
 from policy.permissions import statements
 
+API_KEY = re.compile(r"identity\.apikey(?!id)")
+"""The key itself in an access log's format; its id opens nothing."""
+
 FASTEST = 1_000
 """Requests per second above which a throttle protects nobody: AgentCore takes 200 for a whole account."""
 
@@ -29,8 +33,8 @@ def stage_logged(stage: Declared, _stack: Stack) -> Iterator[str]:
 def access_log_hides_secrets(stage: Declared, _stack: Stack) -> Iterator[str]:
     """Whoever reads a log must not be able to use what is in it."""
     template = (stage.get("accessLogSettings", "format") or "").lower()
-    if "header.authorization" in template or "requestoverride" in template:
-        yield "The access log shows the caller's token. Remove it from the format."
+    if "header.authorization" in template or "requestoverride" in template or API_KEY.search(template):
+        yield "The access log shows the caller's token or API key. Remove it from the format."
 
 
 def execution_log_hides_secrets(settings: Declared, _stack: Stack) -> Iterator[str]:

@@ -101,7 +101,12 @@ RULES: Sequence[Rule] = (
     Rule(
         "id-token-required",
         "Every method but OPTIONS takes an ID token of the user pool, and OPTIONS reaches nothing.",
-        [(METHOD, identity.methods), (INTEGRATION, identity.preflight), (AUTHORIZER, identity.authorizer_kind)],
+        [
+            (METHOD, identity.methods),
+            (REST_API, identity.methods_declared),
+            (INTEGRATION, identity.preflight),
+            (AUTHORIZER, identity.authorizer_kind),
+        ],
     ),
     Rule(
         "app-client-pinned", "The gateway takes tokens of one app client only.", [(AUTHORIZER, identity.client_pinned)]

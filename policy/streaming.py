@@ -38,8 +38,8 @@ def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
     given = integration.get("timeoutMilliseconds")
     if given is None or given <= DEFAULT_TIMEOUT:
         yield (
-            "The integration ends every answer after 29 s, in the middle of a word. Declare timeoutMilliseconds, up "
-            "to 900000."
+            f"The integration ends every answer after {(given or DEFAULT_TIMEOUT) / 1000:g} s, in the middle of a "
+            "word. Declare timeoutMilliseconds, above 29000 and up to 900000 (timeoutSeconds in the settings)."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,6 +63,15 @@ def web_address(text: str) -> Url:
 def is_private(url: Url) -> bool:
     """Whether what is sent to an address can be read by nobody on the way."""
     return url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK)
+
+
+def is_on_this_machine(text: str) -> bool:
+    """Whether a web address is one of the machine that the browser runs on."""
+    host = (Url(text).host or "").strip("[]").rstrip(".")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def origin_of(url: Url) -> str:

@@ -18,11 +18,12 @@ from infra.settings.words import allowed, bare, inside, section_model, unlike
 HIDDEN = frozenset({"project", "stack"})
 """Fields of the configuration that the engine fills in; no stack file holds them."""
 
-_KEYS_ELSEWHERE: Mapping[tuple[str | int, ...], str] = {
-    ("region",): "aws:region",
-    ("project",): "The project's name in Pulumi.yaml",
-    ("stack",): "The stack's name",
+KEYS_ELSEWHERE: Mapping[str, str] = {
+    "region": "aws:region",
+    "project": "The project's name in Pulumi.yaml",
+    "stack": "The stack's name",
 }
+"""Fields of the configuration whose value stands under no key of the project's own."""
 
 _OUT_OF_BOUNDS: Mapping[str, str] = {
     "greater_than": "it must be above {gt}",
@@ -49,9 +50,15 @@ class SettingsError(pulumi.RunError):
 
 def full_key(project: str, path: tuple[str | int, ...]) -> str:
     """A key as Pulumi names it: ``<project>:<section>.<key>``, an entry of a list by its index."""
-    if path in _KEYS_ELSEWHERE:
-        return _KEYS_ELSEWHERE[path]
+    if len(path) == 1 and path[0] in KEYS_ELSEWHERE:
+        return KEYS_ELSEWHERE[str(path[0])]
     return f"{project}:" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)[1:]
+
+
+def misplaced(project: str, key: str) -> str:
+    """The sentence about a key of the project's own whose value is read from elsewhere, so that it would be ignored."""
+    elsewhere = KEYS_ELSEWHERE[key]
+    return f"{project}:{key} is not a setting, for that is read from {elsewhere[0].lower()}{elsewhere[1:]}; remove it."
 
 
 def sentence(project: str, root: type[BaseModel], detail: ErrorDetails) -> str:

@@ -12,9 +12,14 @@ ELSEWHERE = ("cn-", "eusc-", "us-iso", "eu-iso")
 REGIONS = frozenset(region.value for region in aws.Region if not region.value.startswith(ELSEWHERE))
 
 
+def is_government(region: str) -> bool:
+    """Whether a Region is one of AWS GovCloud, where some host names differ."""
+    return region.startswith("us-gov-")
+
+
 def partition_of(region: str) -> str:
     """The partition of one of `REGIONS`, as ARNs name it."""
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+    return "aws-us-gov" if is_government(region) else "aws"
 
 
 REGION = Form(

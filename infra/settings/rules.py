@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from infra.settings.base import Contradiction
+from infra.settings.forms import is_on_this_machine
 from infra.settings.identity import RESERVED
 from infra.settings.models import model_contradictions
 
@@ -86,6 +87,12 @@ def for_production(config: StackConfig) -> Iterator[Contradiction]:
             "write an https:// origin",
         ),
         (
+            "api.allowedOrigin",
+            api.allowed_origin.startswith("https://") and is_on_this_machine(api.allowed_origin),
+            "whatever runs on a user's machine could call the API from a page",
+            "write the origin that users see",
+        ),
+        (
             "runtime.bypassProtection",
             runtime.bypass_protection == "none",
             "a caller with a token could go round WAF, throttle and log to the runtime",
@@ -118,9 +125,9 @@ def for_production(config: StackConfig) -> Iterator[Contradiction]:
         ("identity.protect", not identity.protect, "a replaced user pool loses every user's account", "write true"),
         (
             "identity.callbackUrls",
-            any(url.startswith("http://") for url in identity.callback_urls),
+            any(is_on_this_machine(url) for url in identity.callback_urls),  # http:// is taken for no other host
             "a page on a developer's machine could receive the users' authorization codes",
-            "write https:// addresses only",
+            "write https:// addresses of other hosts only",
         ),
     )
     for key, wrong, why, instead in refused:

@@ -107,6 +107,17 @@ class TestReplacements:
         assert sent
         assert not [parameter for parameter in sent if "Access-Control" in parameter]
 
+    def test_a_store_of_what_can_be_built_again_is_deleted_with_what_is_in_it(self, dev: Graph) -> None:
+        """AWS deletes neither a bucket nor a repository that is not empty."""
+        assert dev.one("aws:s3/bucket:Bucket").inputs["forceDestroy"] is True
+        container = variation("dev", runtime={"artifact": "container"})
+        assert container.one("awsx:ecr:Repository").inputs["forceDelete"] is True
+
+    def test_an_address_is_one_user_however_it_is_written(self, any_graph: Graph) -> None:
+        """Cognito tells capitals apart unless it is told not to when the pool is made, and never changes it."""
+        pool = any_graph.one("aws:cognito/userPool:UserPool")
+        assert pool.inputs["usernameConfiguration"] == {"caseSensitive": False}
+
 
 class TestProduction:
     def test_what_cannot_be_made_again_is_not_lost_by_a_slip(self) -> None:

@@ -138,6 +138,15 @@ class TestPartitions:
             for text in texts(dict(each.inputs)):
                 assert "arn:aws:" not in text.replace("arn:aws:bedrock:", ""), each.name  # a model, named in a setting
 
+    def test_the_government_regions_have_host_names_of_their_own(self) -> None:
+        region = "us-gov-west-1"
+        model = f"arn:aws-us-gov:bedrock:{region}::foundation-model/m"
+        settings = changed_settings("dev", {"runtime": {"model": "bedrock:m", "modelArns": [model]}})
+        outputs = evaluate("dev", Elsewhere(region), settings={**settings, "aws:region": region}).outputs
+        # https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-cog.html
+        assert outputs["loginUrl"].endswith(f".auth-fips.{region}.amazoncognito.com")
+        assert outputs["dashboardUrl"].startswith(f"https://{region}.console.amazonaws-us-gov.com/cloudwatch/")
+
 
 class Elsewhere(ImaginedProvider):
     """AWS in another partition."""

@@ -136,6 +136,12 @@ class TestEachProblemIsASentence:
         ("prod", {"identity": {"deletionProtection": False}}, "identity.deletionProtection", "write true"),
         ("prod", {"identity": {"protect": False}}, "identity.protect", "write true"),
         ("prod", {"identity": {"callbackUrls": ["http://localhost:5173/"]}}, "identity.callbackUrls", "https"),
+        ("prod", {"identity": {"callbackUrls": ["https://localhost/"]}}, "identity.callbackUrls", "other hosts"),
+        ("prod", {"identity": {"callbackUrls": ["https://chat.localhost./"]}}, "identity.callbackUrls", "other hosts"),
+        ("prod", {"identity": {"callbackUrls": ["https://127.0.0.2:8443/"]}}, "identity.callbackUrls", "other hosts"),
+        ("prod", {"identity": {"callbackUrls": ["https://[::1]/"]}}, "identity.callbackUrls", "other hosts"),
+        ("prod", {"api": {"allowedOrigin": "https://localhost:5173"}}, "api.allowedOrigin", "that users see"),
+        ("prod", {"api": {"allowedOrigin": "https://127.0.0.1"}}, "api.allowedOrigin", "that users see"),
     )
 
     @pytest.mark.parametrize(("stack", "changes", "key", "said"), REFUSED)

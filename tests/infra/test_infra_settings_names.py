@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import SettingsError, StackConfig
-from tests.infra.graphs import changed_settings, stack_settings
+from infra.config import PROJECT, SettingsError, StackConfig
+from infra.runtime import _runtime_name
+from infra.settings.runtime import RuntimeSettings
+from tests.infra.graphs import changed_settings, stack_settings, variation
 from tests.infra.test_infra_settings import problems_of
+
+LONGEST_PROJECT = "a" * max(length for length in range(64) if re.fullmatch(PROJECT.pattern, "a" * length))
+ARN = "arn:aws:bedrock:us-east-1::foundation-model/m"
 
 
 class TestTheEnvironment:
@@ -65,19 +71,48 @@ class TestNames:
         (found,) = problems_of(stack, stack_settings("dev"))
         assert found.startswith("The stack's name is")
 
-    @pytest.mark.parametrize("project", ["MyAgent", "acme.agent", "a--b", "a" * 32])
+    @pytest.mark.parametrize("project", ["MyAgent", "acme.agent", "a--b", "a" * 26])
     def test_a_project_name_that_some_aws_name_cannot_begin_with_is_refused(self, project: str) -> None:
         settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in stack_settings("dev").items()}
         with pytest.raises(
-            SettingsError, match=r"The project's name in Pulumi\.yaml is .* write at most 31"
+            SettingsError, match=r"The project's name in Pulumi\.yaml is .* write at most 25"
         ) as refused:
             StackConfig.parse(project, "dev", settings)
         assert len(refused.value.problems) == 1
 
     def test_the_longest_names_fit_together(self) -> None:
-        project, stack = "a" * 31, "b" * 16
-        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in stack_settings("dev").items()}
-        assert len(StackConfig.parse(project, stack, settings).name) == 48
+        project, stack = LONGEST_PROJECT, "b" * 16
+        changes: dict[str, dict[str, Any]] = {"runtime": {"artifact": "container"}, "api": {"accountLogRole": True}}
+        settings = changed_settings("dev", changes)
+        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in settings.items()}
+        config = StackConfig.parse(project, stack, settings)
+        graph = variation("dev", **changes)
+        (runtime,) = graph.all("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+        assert len(_lengthened(runtime.inputs["agentRuntimeName"], config.name)) <= 48
+        for role in graph.all("aws:iam/role:Role"):
+            # Pulumi adds a hyphen and seven characters, and stops where IAM's limit is passed.
+            assert len(_lengthened(role.name, config.name)) + 8 <= 64, role.name
+
+    @pytest.mark.parametrize("artifact", ["code", "container"])
+    def test_stacks_whose_long_names_end_differently_have_runtimes_of_their_own(self, artifact: str) -> None:
+        settings = RuntimeSettings.model_validate({"artifact": artifact, "modelArns": [ARN]})
+        names = {_runtime_name(f"{LONGEST_PROJECT}-developers-eu-0{number}", settings) for number in (1, 2)}
+        assert len(names) == 2
+
+    @pytest.mark.parametrize(
+        ("key", "elsewhere"),
+        [("region", "aws:region"), ("stack", "the stack's name"), ("project", "the project's name in Pulumi.yaml")],
+    )
+    def test_what_is_read_from_elsewhere_is_no_key_of_the_project(self, key: str, elsewhere: str) -> None:
+        """Taken, such a Region would be the program's and not the provider's; ignored, it would look obeyed."""
+        settings = {**stack_settings("dev"), f"agent-stream:{key}": "eu-west-1"}
+        expected = f"agent-stream:{key} is not a setting, for that is read from {elsewhere}; remove it."
+        assert problems_of("dev", settings) == [expected]
+
+    def test_a_region_under_a_key_of_the_project_is_not_taken_for_the_providers(self) -> None:
+        settings = {**stack_settings("dev"), "agent-stream:region": "us-east-1"}
+        del settings["aws:region"]
+        assert [found.split()[0] for found in problems_of("dev", settings)] == ["agent-stream:region", "aws:region"]
 
     @pytest.mark.parametrize("stack", ["aws-test", "cognito-1", "my-amazon"])
     def test_a_stack_whose_login_domain_cognito_reserves_needs_another(self, stack: str) -> None:
@@ -94,3 +129,8 @@ class TestNames:
     def test_a_region_must_be_one_that_the_program_can_write_host_names_for(self, region: str) -> None:
         (found,) = problems_of("dev", {**stack_settings("dev"), "aws:region": region})
         assert found.startswith("aws:region is")
+
+
+def _lengthened(name: str, prefix: str) -> str:
+    """A name of the development stack as it would be in a stack whose names begin otherwise."""
+    return name.replace("agent-stream-dev", prefix, 1).replace("agent_stream_dev", prefix, 1)

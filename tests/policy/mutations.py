@@ -38,6 +38,34 @@ def one_more_counts(rules: list[Outputs]) -> list[Outputs]:
     return rules
 
 
+def one_more_allows(rules: list[Outputs]) -> list[Outputs]:
+    rules = copy.deepcopy(rules)
+    group = next(rule["statement"] for rule in rules if rule["name"] == "AWSManagedRulesCommonRuleSet")
+    group["managedRuleGroupStatement"]["ruleActionOverrides"][0]["actionToUse"] = {"allow": {}}
+    return rules
+
+
+def narrowed(kind: str) -> Callable[[list[Outputs]], list[Outputs]]:
+    """The statements of a kind look at requests from one country only."""
+
+    def change(rules: list[Outputs]) -> list[Outputs]:
+        rules = copy.deepcopy(rules)
+        for rule in rules:
+            if kind in rule["statement"]:
+                rule["statement"][kind]["scopeDownStatement"] = {"geoMatchStatement": {"countryCodes": ["AQ"]}}
+        return rules
+
+    return change
+
+
+def data_protection_with(exception: str) -> Edit:
+    def change(outputs: Outputs) -> None:
+        for entry in outputs["dataProtectionConfig"]["dataProtections"]:
+            entry[exception] = True
+
+    return changed(kinds.WEB_ACL, change)
+
+
 def everybody_allowed(rules: list[Outputs]) -> list[Outputs]:
     all_countries = {"notStatement": {"statement": {"geoMatchStatement": {"countryCodes": ["AQ"]}}}}
     return [{"name": "friends", "priority": -1, "action": {"allow": {}}, "statement": all_countries}, *rules]
@@ -144,6 +172,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "OPTIONS passed on": copied(kinds.INTEGRATION, put("OPTIONS", "httpMethod"), where=facing_agentcore),
         "a function decides": authorizer(put("TOKEN", "type")),
         "no kind of authorizer": authorizer(drop("type")),
+        "methods in a document": changed(kinds.REST_API, put('{"openapi": "3.0.1", "paths": {}}', "body")),
         "another header": authorizer(put("method.request.header.X-Other", "identitySource")),
     },
     "app-client-pinned": {
@@ -182,6 +211,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
     },
     "web-acl-on-stage": {
         "no web ACL": removed(kinds.ASSOCIATION),
+        "web ACL of another stack": changed(kinds.ASSOCIATION, put("arn:another", "webAclArn")),
         "web ACL on another stage": changed(kinds.ASSOCIATION, text("resourceArn", "/stages/", "/stages/old-")),
         "a second stage": together(
             second_stage, copied(kinds.METHOD_SETTINGS, put("second", "stageName"), put("*/*", "methodPath"))
@@ -199,6 +229,9 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "a rule about cookies only counts": web_acl_rules(one_more_counts),
         "no rate rule": without_rules("rate-per-address", "rate-per-token"),
         "rate rules only count": web_acl_rules(every_rate_counts),
+        "groups look at some requests": web_acl_rules(narrowed("managedRuleGroupStatement")),
+        "rate rules look at some requests": web_acl_rules(narrowed("rateBasedStatement")),
+        "what a group's rule finds is let in": web_acl_rules(one_more_allows),
         "everybody is let in": web_acl_rules(everybody_allowed),
     },
     "bodies-are-inspected": {
@@ -220,6 +253,9 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "API key in WAF log": changed(
             kinds.WEB_ACL_LOGGING, put([{"singleHeader": {"name": "Authorization"}}], "redactedFields")
         ),
+        "API key in access log": changed(kinds.STAGE, put("$context.identity.apiKey", "accessLogSettings", "format")),
+        "token in rate-based details": data_protection_with("excludeRateBasedDetails"),
+        "token in match details": data_protection_with("excludeRuleMatchDetails"),
         "token in samples": changed(kinds.WEB_ACL, drop("dataProtectionConfig")),
     },
     "throttled": {

@@ -15,8 +15,8 @@ from policy import graph as kinds
 from policy.graph import Declared, Stack
 from policy.rules import RULES, Rule
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
-from tests.policy.edits import Edit, drop, together
-from tests.policy.mutations import MUTATIONS, allowed, retagged, runtime
+from tests.policy.edits import Edit, changed, drop, put, together
+from tests.policy.mutations import MUTATIONS, allowed, retagged, runtime, stream
 from tests.policy.stacks import UNKNOWN, broken, declared, first_preview, guarded, judged
 
 EVERY_MUTATION = [
@@ -85,6 +85,15 @@ class TestMutations:
         for message in broken_in_production(edit)[rule]:
             assert message.endswith(".")
             assert any(verb in message for verb in verbs)
+
+    @pytest.mark.parametrize(("milliseconds", "said"), [(1_000, "after 1 s"), (29_000, "after 29 s")])
+    def test_a_timeout_that_is_too_short_is_named_as_it_is(self, milliseconds: int, said: str) -> None:
+        (message,) = broken(stream(put(milliseconds, "timeoutMilliseconds"))(production()))["timeout-is-raised"]
+        assert said in message
+
+    def test_an_api_keys_id_may_stand_in_the_access_log(self) -> None:
+        edit = changed(kinds.STAGE, put("$context.identity.apiKeyId", "accessLogSettings", "format"))
+        assert broken(edit(production())) == {}
 
     def test_every_rule_has_a_mutation(self) -> None:
         assert {rule.name for rule in RULES} == set(MUTATIONS)
