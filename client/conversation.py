@@ -14,9 +14,9 @@ from client.outputs import Outputs
 from client.retry import Policy, retrying
 from client.stream import Arrival, Limits, ask, new_session
 
-# https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html names the lengths; a
-# header takes no other characters.
-_SESSION = re.compile(r"[!-~]{33,256}")
+# https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html names the lengths; the
+# agent takes no other characters (agent/request.py).
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{32,255}")
 
 
 class Conversation:
@@ -48,7 +48,8 @@ class Conversation:
     ) -> None:
         if session_id is not None and not _SESSION.fullmatch(session_id):
             raise UsageError(
-                "A session's id has 33 to 256 letters, digits or signs, and no space: leave it out to begin a new one."
+                "A session's id has 33 to 256 letters, digits and -_.:, and begins with one of the former: leave it out to "
+                "begin a new one."
             )
         self._outputs = outputs
         self._account = account or Account(outputs)

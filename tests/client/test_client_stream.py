@@ -403,8 +403,10 @@ def test_a_question_in_another_encoding_is_asked_as_far_as_it_can_be_read() -> N
     assert question("caf\udce9", "s")["messages"][0]["content"] == "caf?"
 
 
-@pytest.mark.parametrize("session_id", ["short", "x" * 257, "with a space " * 3, "with\na line " * 3, "é" * 40])
-def test_a_session_id_that_no_header_takes_is_refused(session_id: str, outputs: Outputs) -> None:
+@pytest.mark.parametrize(
+    "session_id", ["short", "x" * 257, "with a space " * 3, "with\na line " * 3, "é" * 40, "!" * 40, "-" * 40]
+)
+def test_a_session_id_that_the_agent_would_not_take_is_refused(session_id: str, outputs: Outputs) -> None:
     with pytest.raises(UsageError, match="33 to 256"):
         Conversation(outputs, session_id=session_id)
 
