@@ -48,8 +48,8 @@ class Conversation:
     ) -> None:
         if session_id is not None and not _SESSION.fullmatch(session_id):
             raise UsageError(
-                "A session's id has 33 to 256 letters, digits and -_.:, and begins with no sign: leave it out to begin a "
-                "new one."
+                "A session's id has 33 to 256 letters, digits and -_.:, and begins with no sign: leave it out to "
+                "begin a new one."
             )
         self._outputs = outputs
         self._account = account or Account(outputs)
