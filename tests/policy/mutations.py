@@ -66,6 +66,27 @@ def data_protection_with(exception: str) -> Edit:
     return changed(kinds.WEB_ACL, change)
 
 
+def size_rule(change: Callable[[Outputs], None]) -> Edit:
+    def edited(rules: list[Outputs]) -> list[Outputs]:
+        rules = copy.deepcopy(rules)
+        change(next(rule for rule in rules if rule["name"] == "body-size"))
+        return rules
+
+    return web_acl_rules(edited)
+
+
+def private_way(effect: str, *, own: bool) -> Edit:
+    """A policy in place of the origin secret."""
+    document = {"Statement": [{"Effect": effect, "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}]}
+
+    def edit(resources: list[Declared]) -> list[Declared]:
+        (facing,) = (each for each in resources if each.type == kinds.RUNTIME)
+        arn = facing.outputs["agentRuntimeArn"] if own else "arn:another"
+        return added(kinds.RESOURCE_POLICY, resourceArn=arn, policy=json.dumps(document))(resources)
+
+    return together(runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")), edit)
+
+
 def everybody_allowed(rules: list[Outputs]) -> list[Outputs]:
     all_countries = {"notStatement": {"statement": {"geoMatchStatement": {"countryCodes": ["AQ"]}}}}
     return [{"name": "friends", "priority": -1, "action": {"allow": {}}, "statement": all_countries}, *rules]
@@ -227,6 +248,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "one group less": without_rules("AWSManagedRulesSQLiRuleSet"),
         "groups only count": web_acl_rules(every_group_counts),
         "a rule about cookies only counts": web_acl_rules(one_more_counts),
+        "no rate rule by address": without_rules("rate-per-address"),
         "no rate rule": without_rules("rate-per-address", "rate-per-token"),
         "rate rules only count": web_acl_rules(every_rate_counts),
         "groups look at some requests": web_acl_rules(narrowed("managedRuleGroupStatement")),
@@ -236,6 +258,10 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
     },
     "bodies-are-inspected": {
         "no size rule": without_rules("body-size"),
+        "what WAF could not read passes": size_rule(
+            put("CONTINUE", "statement", "sizeConstraintStatement", "fieldToMatch", "body", "oversizeHandling")
+        ),
+        "size rule only counts": size_rule(put({"count": {}}, "action")),
         "default inspection": changed(kinds.WEB_ACL, drop("associationConfig")),
     },
     "logs-on": {
@@ -249,6 +275,20 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "token in access log": changed(
             kinds.STAGE, put("$context.requestOverride.header.Authorization", "accessLogSettings", "format")
         ),
+        "origin secret in access log": changed(
+            kinds.STAGE, put(f"$context.requestOverride.header.{ORIGIN_HEADER}", "accessLogSettings", "format")
+        ),
+        "token in access log by its own name": changed(
+            kinds.STAGE, put("$method.request.header.Authorization", "accessLogSettings", "format")
+        ),
+        "API key in samples": changed(
+            kinds.WEB_ACL,
+            put(
+                [{"field": {"fieldType": "SINGLE_HEADER", "fieldKeys": ["authorization"]}}],
+                "dataProtectionConfig",
+                "dataProtections",
+            ),
+        ),
         "token in WAF log": changed(kinds.WEB_ACL_LOGGING, drop("redactedFields")),
         "API key in WAF log": changed(
             kinds.WEB_ACL_LOGGING, put([{"singleHeader": {"name": "Authorization"}}], "redactedFields")
@@ -261,6 +301,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
     "throttled": {
         "no throttle": removed(kinds.METHOD_SETTINGS, lambda outputs: outputs["methodPath"] == "*/*"),
         "throttle of 10,000": paces_all(put(10_000, *RATE)),
+        "burst of 5,000": paces_all(put(5_000, *BURST)),
         "unlimited burst": paces_all(put(-1, *BURST)),
         "the agent's method unlimited": paces_post(put(-1, *RATE), put(-1, *BURST)),
         "the agent's method at 10,000": paces_post(put(10_000, *RATE), put(5_000, *BURST)),
@@ -315,6 +356,8 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "AgentCore for any account": trusted({"Service": "bedrock-agentcore.amazonaws.com"}),
     },
     "no-way-round": {
+        "the private way of another runtime": private_way("Deny", own=False),
+        "a private way that refuses nobody": private_way("Allow", own=True),
         "secret not asked for": runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")),
         "secret not sent": stream(drop(PARAMETERS, f"{HEADER}.{ORIGIN_HEADER}")),
         "production that says it is none": together(
