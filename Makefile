@@ -3,6 +3,7 @@ PYTHON ?= python3
 STACK  ?= dev
 BIN    := .venv/bin
 SOURCES := __main__.py infra agent client local policy tools bench tests
+ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # uv is pinned with everything else; pip is used once, to fetch it.
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 
@@ -10,7 +11,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test local lint format bench soak package preview up doctor lock clean
+.PHONY: help setup demo test local lint workflows format docs bench soak package sbom audit preview up doctor lock upgrade clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,10 +36,14 @@ test: setup ## run every test
 local: setup ## keep the whole chain up on loopback until Ctrl-C
 	@$(BIN)/python -m local up
 
-lint: setup ## ruff, the format check and the strict type checker
+lint: workflows ## ruff, the format check, the strict type checker, and `make workflows`
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/mypy $(SOURCES)
+
+workflows: setup ## the workflows of .github: zizmor, and actionlint where go is installed
+	@$(BIN)/zizmor --offline --no-progress --quiet .github
+	@if command -v go >/dev/null; then go run $(ACTIONLINT); else echo "actionlint was skipped: there is no go on the PATH."; fi
 
 format: setup ## rewrite the sources in the house format
 	@$(BIN)/ruff check --fix $(SOURCES)
@@ -53,6 +58,14 @@ soak: setup ## many streams for a minute, then every fault in turn while streams
 package: setup ## build the agent's deployment package for AgentCore
 	@$(BIN)/python -m tools.package
 
+sbom: setup ## the agent's bill of materials, CycloneDX, in dist/agent.cdx.json
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --output-reproducible --mc-type application agent/requirements.txt -o dist/agent.cdx.json
+
+audit: setup ## known advisories of every pinned package; fails where one cannot be looked up
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r agent/requirements.txt
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.txt
+
 preview: package ## pulumi preview of STACK (needs the Pulumi CLI)
 	pulumi preview --stack $(STACK) --policy-pack policy
 
@@ -62,10 +75,13 @@ up: package ## pulumi up of STACK (needs the Pulumi CLI and AWS credentials)
 doctor: setup ## check STACK from outside and from above; names the layer at fault
 	@$(BIN)/python -m client doctor --stack $(STACK)
 
-lock: setup ## recompile the pinned requirement files from the .in files
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --overrides requirements-overrides.in requirements-dev.in -o requirements-dev.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
-	@$(BIN)/uv pip compile -q --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt
+lock: setup ## recompile the pinned requirement files from the .in files; what fits already stays
+	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --overrides requirements-overrides.in requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile -q $(UPGRADE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt
+
+upgrade: setup ## recompile them with the newest releases that are at least a week old
+	@$(MAKE) --no-print-directory lock UPGRADE="--upgrade --exclude-newer 'P7D'"
 
 clean: ## remove everything that make made
 	rm -rf .venv .local .build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
