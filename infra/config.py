@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 import pulumi
 from pydantic import Field, ValidationError
 
+from infra.settings.agent_environment import agent_environment
 from infra.settings.api import ApiSettings
 from infra.settings.base import Contradiction, Settings
 from infra.settings.firewall import FirewallSettings
@@ -120,24 +121,24 @@ class StackConfig(Settings):
         return self.api.stage_name or self.stack.replace("-", "_")
 
     @property
+    def run_seconds(self) -> float:
+        """Longest run, in seconds."""
+        return self.runtime.run_seconds or self.api.run_timeout_seconds
+
+    @property
+    def detached_seconds(self) -> float:
+        """How long a run goes on that nobody reads, in seconds."""
+        return min(self.runtime.detached_seconds, self.run_seconds)
+
+    @property
+    def keep_seconds(self) -> int:
+        """How long the events of a finished run can still be read, in seconds."""
+        return min(self.runtime.keep_seconds, self.runtime.idle_session_seconds)
+
+    @property
     def agent_environment(self) -> dict[str, str]:
-        """The agent's variables that follow from the settings; one without a value is left out."""
-        runtime = self.runtime
-        variables = {
-            "AGENT_NAME": self.name,
-            "AGENT_REGION": self.region,
-            "AGENT_MODEL": runtime.model,
-            "AGENT_GUARDRAIL_ID": runtime.guardrail_id,
-            "AGENT_GUARDRAIL_VERSION": runtime.guardrail_version,
-            "AGENT_MAX_TOKENS": str(runtime.max_tokens),
-            "AGENT_MAX_PROMPT_CHARS": str(runtime.max_prompt_chars),
-            "AGENT_MAX_MESSAGES": str(runtime.max_messages),
-            "AGENT_LOG_PROMPTS": "true" if runtime.log_prompts else "",
-            "AGENT_HEARTBEAT_SECONDS": f"{self.api.heartbeat_seconds:g}",
-            "AGENT_RUN_TIMEOUT_SECONDS": f"{self.api.run_timeout_seconds:g}",
-            "AGENT_ALLOWED_ORIGIN": self.api.allowed_origin,
-        }
-        return {name: value for name, value in variables.items() if value}
+        """The agent's variables that follow from the settings; see `infra.settings.agent_environment`."""
+        return agent_environment(self)
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Everything that is wrong between sections; see `Settings.contradictions`."""

@@ -6,6 +6,7 @@ models and every repository; here each grant names what this stack uses.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pulumi
@@ -58,19 +59,39 @@ def trust(place: Place) -> dict[str, object]:
 
 def execution(place: Place, settings: RuntimeSettings, runtime_name: str, grants: list[Statement]) -> dict[str, object]:
     """The listed models, logs and traces of its own, and the grants of the parts that the stack gives the agent."""
-    models = [_model(place, named) for named in settings.model_arns]
-    statements = [
-        allow("Models", ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], [*models]),
-        *grants,
-        *_telemetry(place, settings, runtime_name),
-    ]
+    statements = [*grants, *_telemetry(place, settings, runtime_name)]
+    models = [of_account(place, named) for named in settings.model_arns]
+    if models:
+        actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+        statements.insert(0, allow("Models", actions, [*models]))
     if settings.guardrail_id:
         guardrail = place.arn("bedrock", f"guardrail/{settings.guardrail_id}")
         statements.append(allow("Guardrail", ["bedrock:ApplyGuardrail"], [guardrail]))
-    return document(statements)
+    return document([*statements, *_secrets(place, settings), *_of_the_author(place, settings)])
 
 
-def _model(place: Place, named: str) -> pulumi.Output[str]:
+def _secrets(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:
+    """Reading each named secret and parameter; neither of them lists any."""
+    readers = {"secretsmanager": ["secretsmanager:GetSecretValue"], "ssm": ["ssm:GetParameter", "ssm:GetParameters"]}
+    for service, actions in readers.items():
+        arns = sorted({arn for arn in settings.secrets.values() if arn.split(":")[2] == service})
+        if arns:
+            yield allow(f"Secrets{service.capitalize()}", actions, [of_account(place, arn) for arn in arns])
+
+
+def _of_the_author(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:
+    """The statements that the stack file adds for the agent's own tools."""
+    for number, each in enumerate(settings.statements, 1):
+        resources: list[pulumi.Input[str]] = [of_account(place, arn) for arn in each.resources]
+        statement = allow(f"Author{number}", each.actions, resources)
+        statement["Effect"] = each.effect
+        if each.conditions:
+            statement["Condition"] = each.conditions
+        yield statement
+
+
+def of_account(place: Place, named: str) -> pulumi.Output[str]:
+    """An ARN of the settings, with the account's number where it says ACCOUNT."""
     before, found, after = named.partition(f":{ACCOUNT}:")
     return pulumi.Output.concat(before, ":", place.account, ":", after) if found else pulumi.Output.from_input(named)
 

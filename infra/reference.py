@@ -59,8 +59,9 @@ def _sections() -> Iterator[str]:
 
 def _section(title: str, field: FieldInfo) -> Iterator[str]:
     """The table of a field that holds keys of its own, itself or as the values of a mapping; nothing for another."""
-    if get_origin(bare(field.annotation)) is dict:
-        yield from _section(f"{title}.<name>", inside(field))
+    holder = get_origin(bare(field.annotation))
+    if holder in (dict, list):
+        yield from _section(f"{title}.<name>" if holder is dict else f"{title}[]", inside(field))
         return
     model = section_model(field.annotation)
     if model is None:

@@ -65,7 +65,9 @@ class Runtime(pulumi.ComponentResource):
         super().__init__("agentstream:infra:Runtime", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
 
+        place = permissions.Place(arn.partition(identity.user_pool_arn), region, arn.account_id(identity.user_pool_arn))
         variables: dict[str, pulumi.Input[str]] = {
+            **settings.environment,
             **environment,
             "AGENT_HOST": "0.0.0.0",  # noqa: S104 - inside the microVM; AgentCore requires 0.0.0.0:8080
         }
@@ -82,8 +84,10 @@ class Runtime(pulumi.ComponentResource):
             memory = Memory(name, settings.memory_days, protect=protect, tags=tags, opts=self._child)
             variables["AGENT_MEMORY_ID"] = memory.id
             grants.append(memory.grant)
+        if settings.secrets:
+            named = {name: permissions.of_account(place, each) for name, each in settings.secrets.items()}
+            variables["AGENT_SECRETS"] = pulumi.Output.json_dumps(named, separators=(",", ":"))
 
-        place = permissions.Place(arn.partition(identity.user_pool_arn), region, arn.account_id(identity.user_pool_arn))
         runtime = self._declare(
             name,
             settings,

@@ -9,12 +9,20 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from infra.settings.agent_environment import AGENT_DEFAULTS
 from local import ROOT
 from local.graph import Graph
 from local.network import LOOPBACK
 from local.processes import Child, bare_environment
 
-SCALED = ("AGENT_HEARTBEAT_SECONDS", "AGENT_RUN_TIMEOUT_SECONDS")
+SCALED = (
+    "AGENT_HEARTBEAT_SECONDS",
+    "AGENT_RUN_TIMEOUT_SECONDS",
+    "AGENT_RUN_SECONDS",
+    "AGENT_CONNECTION_SECONDS",
+    "AGENT_DETACHED_SECONDS",
+    "AGENT_KEEP_SECONDS",
+)
 """Declared times that must keep their proportion to the limits that the time scale shortens."""
 
 
@@ -29,7 +37,9 @@ def agent_environment(graph: Graph, *, model: str, time_scale: float, changes: M
     """
     runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
     declared: dict[str, str] = dict(runtime.inputs.get("environmentVariables") or {})
-    declared |= {name: str(float(declared[name]) / time_scale) for name in SCALED if name in declared}
+    # A time that the stack leaves at the agent's default is no variable, and is scaled all the same.
+    times = {name: value for name in SCALED if (value := declared.get(name) or AGENT_DEFAULTS.get(name))}
+    declared |= {name: str(float(value) / time_scale) for name, value in times.items()}
     declared |= {
         "AGENT_HOST": LOOPBACK,
         "AGENT_MODEL": model,
@@ -41,6 +51,8 @@ def agent_environment(graph: Graph, *, model: str, time_scale: float, changes: M
     inherited = dict(os.environ) if model.startswith("bedrock:") else bare_environment()
     # The declared memory is AWS's own; without it the agent keeps history in its process.
     declared.pop("AGENT_MEMORY_ID", None)
+    # So are the declared secrets: only the deployed role can read them.
+    declared.pop("AGENT_SECRETS", None)
     return inherited | declared
 
 

@@ -16,6 +16,7 @@ from infra.settings.forms import Form, origin_of, web_address
 
 EndpointType = Literal["REGIONAL", "EDGE", "PRIVATE"]
 TransferMode = Literal["STREAM", "BUFFERED"]
+SessionFrom = Literal["user", "thread", "header"]
 SecurityPolicy = Literal[
     "SecurityPolicy_TLS13_1_3_2025_09",
     "SecurityPolicy_TLS13_1_3_FIPS_2025_09",
@@ -124,6 +125,11 @@ class ApiSettings(Settings):
         "about 15 minutes, and the endpoint type is fixed while it is on.",
     )
     stage_name: Annotated[str, STAGE_NAME] = Field("", description="Empty: the stack's name.")
+    session_from: SessionFrom = Field(
+        "user",
+        description="What names the microVM that answers. user: the user's own id, from the token. thread: the body's "
+        "threadId, a microVM for each conversation. header: what the client sends. docs/security.md compares them.",
+    )
     response_transfer_mode: TransferMode = Field("STREAM", description="BUFFERED holds every word until the last.")
     timeout_seconds: int = Field(900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte.")
     heartbeat_seconds: float = Field(

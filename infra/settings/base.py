@@ -6,7 +6,6 @@ so that `infra.config` can report every problem of a stack file at once.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -62,9 +61,10 @@ class Settings(BaseModel):
     @classmethod
     def _says_nothing_twice(cls, value: Any) -> Any:
         """An entry that stands twice would be declared twice under one name, or ignored."""
-        twice = [each for each, times in Counter(value).items() if times > 1] if isinstance(value, list) else []
+        twice = [each for place, each in enumerate(value) if each in value[:place]] if isinstance(value, list) else []
         if twice:
-            raise impossible(f"{' and '.join(twice)} should not stand in it twice", "write each entry once")
+            shown = " and ".join(each if isinstance(each, str) else "the same" for each in twice)
+            raise impossible(f"{shown} should not stand in it twice", "write each entry once")
         return value
 
     def contradictions(self) -> Iterator[Contradiction]:

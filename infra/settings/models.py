@@ -43,15 +43,18 @@ MODEL_ARN = Form(
     check=_names_one_thing,
 )
 MODEL = Form(
-    "bedrock: and the id of a model or inference profile, or the ARN of one with the account's number",
+    "bedrock: and the id of a model or inference profile, or the ARN of one with the account's number, or openai: and "
+    "the name of a model",
     # The agent is handed this as it stands, so ACCOUNT in it would reach Bedrock.
-    r"bedrock:([A-Za-z0-9.:_-]+|arn:aws[a-z-]*:bedrock:(?!\S*:ACCOUNT:)\S+)",
-    why="the agent could not ask Bedrock for it",
+    r"bedrock:([A-Za-z0-9.:_-]+|arn:aws[a-z-]*:bedrock:(?!\S*:ACCOUNT:)\S+)|openai:[A-Za-z0-9._:/-]{1,128}",
+    why="the agent could not ask for it",
 )
 
 
 def model_contradictions(model: str, arns: Sequence[str], region: str) -> Iterator[Contradiction]:
     """What keeps a role that is granted ``arns`` from invoking ``model`` (``bedrock:…``) from a Region."""
+    if not model.startswith("bedrock:"):
+        return
     name = model.removeprefix("bedrock:")
     found = _ARN.fullmatch(name)
     if found and found["region"] != region:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from infra.settings.agent_environment import environment_contradictions
 from infra.settings.base import Contradiction
 from infra.settings.forms import is_on_this_machine
 from infra.settings.identity import RESERVED
@@ -38,10 +39,30 @@ def between_sections(config: StackConfig) -> Iterator[Contradiction]:
             f"an answer may take {api.timeout_seconds} s, and the microVM that gives it would end before",
             f"write {api.timeout_seconds} or more, or lower api.timeoutSeconds",
         )
+    yield from _run_times(config)
+    yield from environment_contradictions(config)
     yield from _certificate(config)
     yield from _login_domain(config)
     for each in model_contradictions(runtime.model, runtime.model_arns, config.region):
         yield each._replace(keys=tuple(key if key == "region" else f"runtime.{key}" for key in each.keys))
+
+
+def _run_times(config: StackConfig) -> Iterator[Contradiction]:
+    """A microVM in which nobody asks anything must outlast what is still being read there."""
+    runtime, api = config.runtime, config.api
+    if runtime.idle_session_seconds < api.timeout_seconds <= runtime.session_seconds:
+        yield Contradiction(
+            ("runtime.idleSessionSeconds", "api.timeoutSeconds"),
+            f"an answer may take {api.timeout_seconds} s, and a microVM that AgentCore takes for idle would end in it",
+            f"write {api.timeout_seconds} or more, or lower api.timeoutSeconds",
+        )
+    written = "detached_seconds" in runtime.model_fields_set
+    if written and runtime.run_seconds is None and runtime.detached_seconds > config.run_seconds:
+        yield Contradiction(
+            ("runtime.detachedSeconds", "runtime.runSeconds", "api.timeoutSeconds"),
+            f"a run ends after {config.run_seconds:g} s, read or not, where runSeconds is left out",
+            f"write {config.run_seconds:g} or less, or write runSeconds",
+        )
 
 
 def _certificate(config: StackConfig) -> Iterator[Contradiction]:

@@ -11,8 +11,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.extras import ExtraSettings
 from infra.settings.forms import Form
 from infra.settings.models import ACCOUNT, MODEL, MODEL_ARN
+from infra.settings.runs import RunSettings
 
 __all__ = ["ACCOUNT", "OriginSecretSettings", "RuntimeSettings"]
 
@@ -53,8 +55,8 @@ class OriginSecretSettings(Settings):
             )
 
 
-class RuntimeSettings(Settings):
-    """The agent: how it is packed, what it may use, how long it lives, who may reach it."""
+class RuntimeSettings(ExtraSettings, RunSettings):
+    """The agent: how long it answers, what it may use, how it is packed, how long it lives, who may reach it."""
 
     artifact: Literal["code", "container"] = Field(
         "code", description="code: a zip in S3. container: an image in ECR, built with Docker on the deploying machine."
@@ -64,17 +66,16 @@ class RuntimeSettings(Settings):
         description="What answers; the local run puts its own model in place of it.",
     )
     model_arns: list[Annotated[str, MODEL_ARN]] = Field(
-        min_length=1,
+        [],
         max_length=50,
-        description="The models and inference profiles that the agent's role may invoke, and no others. "
+        description="The models and inference profiles that the agent's role may invoke, and no others: what a "
+        "bedrock: model needs, and what the agent's own code asks. "
         "ACCOUNT stands for the stack's own account. A global. profile needs its model without a Region too: "
         "arn:aws:bedrock:::foundation-model/ID.",
     )
     guardrail_id: Annotated[str, GUARDRAIL] = Field("", description="A Bedrock guardrail on every answer.")
     guardrail_version: Annotated[str, GUARDRAIL_VERSION] = Field("", description="Its version.")
     max_tokens: int = Field(4_096, ge=1, le=200_000, description="Longest answer of the model, in tokens.")
-    max_prompt_chars: int = Field(32_000, ge=1, le=60_000, description="Longest prompt, in characters.")
-    max_messages: int = Field(200, ge=1, le=1_000, description="Longest history that a request may carry.")
     bypass_protection: Bypass = Field(
         "origin-secret",
         description="What stops a caller with a token from going round the API to the runtime: docs/security.md.",
@@ -121,6 +122,8 @@ class RuntimeSettings(Settings):
         """See `Settings.contradictions`."""
         yield from self._session_contradictions()
         yield from self._network_contradictions()
+        yield from self.run_contradictions(self.session_seconds, self.idle_session_seconds)
+        yield from self.extra_contradictions(self.model, self.guardrail_id)
         yield from (each.below("originSecret") for each in self.origin_secret.contradictions())
         if bool(self.guardrail_id) != bool(self.guardrail_version):
             yield Contradiction(

@@ -27,7 +27,8 @@ def allowed(field: FieldInfo, mark: Callable[[str], str] = str) -> str:
     if kind is list:
         return f"a list of {_count(field)}, each {allowed(inside(field), mark)}"
     if kind is dict:
-        return f"{_count(field)} names, each with {SECTION}"
+        held = inside(field)
+        return f"{_count(field)} names, each with {SECTION if section_model(held.annotation) else allowed(held, mark)}"
     if kind in (int, float):
         return ("a whole number " if kind is int else "a number ") + _bounds(field)
     return "text" if kind is str else SECTION

@@ -65,6 +65,7 @@ class TestShape:
                 "timeoutSeconds",
                 "idleTimeoutSeconds",
                 "heartbeatSeconds",
+                *("sessionFrom", "runSeconds", "detachedSeconds", "keepSeconds", "whenBusy"),
                 "stackName",
                 "bypassProtection",
                 "alarms",

@@ -17,6 +17,9 @@ from infra.settings.words import section_model
 from tests.infra.graphs import ENVIRONMENTS, changed_settings, stack_settings
 
 AN_ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
+A_SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:weather-a1B2c3"
+A_TABLE = "arn:aws:dynamodb:us-east-1:ACCOUNT:table/notes"
+OPENAI: dict[str, Any] = {"model": "openai:deepseek-chat", "modelArns": [], "secrets": {"OPENAI_API_KEY": A_SECRET}}
 PRIVATE: dict[str, Any] = {"bypassProtection": "private"}
 SECTIONS = ("identity", "firewall", "api", "runtime", "observability", "network")
 
@@ -90,7 +93,90 @@ class TestEachProblemIsASentence:
         ("dev", {"runtime": {"idleSessionSeconds": 60, "sessionSeconds": 60}}, "runtime.sessionSeconds", "900 or more"),
         ("dev", {"runtime": {"model": "bedrock:other.model"}}, "runtime.modelArns", "other.model"),
         ("dev", {"runtime": {"modelArns": ["*"]}}, "runtime.modelArns[0]", "without *"),
-        ("dev", {"runtime": {"modelArns": None}}, "runtime.modelArns", "missing"),
+        ("dev", {"runtime": {"modelArns": None}}, "runtime.modelArns", "add arn:aws:bedrock:us-east-1:ACCOUNT"),
+        ("dev", {"runtime": {"idleSessionSeconds": 899}}, "runtime.idleSessionSeconds", "900 or more"),
+        ("dev", {"runtime": {"runSeconds": 28_800}}, "runtime.runSeconds", "28799 or less"),
+        ("dev", {"runtime": {"runSeconds": 60, "detachedSeconds": 61}}, "runtime.detachedSeconds", "60 or less"),
+        ("dev", {"runtime": {"detachedSeconds": 871}}, "runtime.detachedSeconds", "870 or less, or write runSeconds"),
+        ("dev", {"runtime": {"keepSeconds": 901}}, "runtime.keepSeconds", "900 or less"),
+        ("dev", {"runtime": {"maxBodyBytes": 10_485_761}}, "runtime.maxBodyBytes", "10485760"),
+        ("dev", {"runtime": {"mediaHosts": ["10.0.0.1"]}}, "runtime.mediaHosts[0]", "named public hosts"),
+        ("dev", {"runtime": {"environment": {"AGENT_X": "1"}}}, "runtime.environment.AGENT_X", "of your own"),
+        ("dev", {"runtime": {"environment": {"PYTHONPATH": "/x"}}}, "runtime.environment.PYTHONPATH", "of your own"),
+        ("dev", {"runtime": {"environment": {"X_API_KEY": "s"}}}, "runtime.environment.X_API_KEY", "runtime.secrets"),
+        ("dev", {"runtime": {"environment": {"A": True}}}, "runtime.environment.A", "not text"),
+        (
+            "dev",
+            {"runtime": {"environment": {"A": "x" * 1000, "B": "x" * 1000, "C": "x" * 1000, "D": "x" * 1000}}},
+            "runtime.environment",
+            "takes 4096",
+        ),
+        (
+            "dev",
+            {"runtime": {"platformVersion": "V2", "environment": {"A": "x" * 1000}}},
+            "runtime.environment",
+            "takes 1536",
+        ),
+        ("dev", {"runtime": {"secrets": {"AWS_KEY": A_SECRET}}}, "runtime.secrets.AWS_KEY", "of your own"),
+        ("dev", {"runtime": {"secrets": {"A": A_SECRET.removesuffix("-a1B2c3")}}}, "runtime.secrets.A", "whole ARN"),
+        (
+            "dev",
+            {"runtime": {"secrets": {"A": A_SECRET.replace("us-east-1", "eu-west-1")}}},
+            "runtime.secrets.A",
+            "replicate",
+        ),
+        ("dev", {"runtime": {"secrets": {"A": A_SECRET}, "environment": {"A": "1"}}}, "runtime.environment", "twice"),
+        ("dev", {"runtime": {"model": "openai:deepseek-chat"}}, "runtime.secrets", "OPENAI_API_KEY"),
+        ("dev", {"runtime": {"openaiBaseUrl": "https://api.example.com/v1"}}, "runtime.openaiBaseUrl", "openai:MODEL"),
+        (
+            "dev",
+            {"runtime": {**OPENAI, "openaiBaseUrl": "http://api.example.com/v1"}},
+            "runtime.openaiBaseUrl",
+            "an https://",
+        ),
+        (
+            "dev",
+            {"runtime": {**OPENAI, "guardrailId": "abc", "guardrailVersion": 1}},
+            "runtime.guardrailId",
+            "bedrock:",
+        ),
+        (
+            "dev",
+            {"runtime": {"statements": [{"actions": ["s3:*"], "resources": [A_TABLE]}]}},
+            "runtime.statements[0].actions[0]",
+            "without *",
+        ),
+        (
+            "dev",
+            {"runtime": {"statements": [{"actions": ["iam:PassRole"], "resources": [A_TABLE]}]}},
+            "runtime.statements[0].actions[0]",
+            "deploys the stack",
+        ),
+        (
+            "dev",
+            {"runtime": {"statements": [{"actions": ["s3:GetObject"], "resources": ["*"]}]}},
+            "runtime.statements[0].resources[0]",
+            "the ARN",
+        ),
+        (
+            "dev",
+            {"runtime": {"statements": [{"actions": ["s3:GetObject"]}]}},
+            "runtime.statements[0].resources",
+            "missing",
+        ),
+        (
+            "dev",
+            {
+                "runtime": {
+                    "statements": [
+                        {"actions": ["s3:GetObject"], "resources": [A_TABLE + "x" * n]} for n in range(700, 709)
+                    ]
+                }
+            },
+            "runtime.statements",
+            "6000 characters",
+        ),
+        ("dev", {"api": {"sessionFrom": "cookie"}}, "api.sessionFrom", "user, thread or header"),
         (
             "dev",
             {"runtime": {"endpointName": "my-endpoint"}},

@@ -56,6 +56,7 @@ TOGETHER: dict[tuple[str, str], list[dict[str, Any]]] = {
     # What a model is, and which ARNs it needs, has tests of its own.
     ("runtime", "model"): [{}],
     ("runtime", "modelArns"): [{}],
+    ("runtime", "openaiBaseUrl"): [{}],
 }
 
 
@@ -75,7 +76,7 @@ def field_values(field: FieldInfo, key: str) -> Values:
     if kind is float:
         return st.floats(low, high, exclude_min=True, allow_nan=False, allow_infinity=False)
     if kind is list:
-        return st.lists(field_values(inside(field), key), min_size=low or 0, max_size=3, unique=True)
+        return st.lists(field_values(inside(field), key), min_size=low or 0, max_size=3, unique_by=repr)
     if kind is dict:
         name = FieldInfo.from_annotation(get_args(annotation)[0])
         return st.dictionaries(field_values(name, key), field_values(inside(field), key), max_size=2)

@@ -30,7 +30,8 @@ def fields(path: Path = (), model: Any = StackConfig) -> Iterator[tuple[Path, Fi
         if path:
             yield here, field
         if get_origin(bare(field.annotation)) is dict:
-            yield from fields((*here, "ops"), section_model(inside(field).annotation))
+            named = section_model(inside(field).annotation)
+            yield from fields((*here, "ops"), named) if named else ()
         elif section_model(field.annotation):
             yield from fields(here, section_model(field.annotation))
 
@@ -100,6 +101,7 @@ def test_what_to_write_names_the_bounds_the_choices_and_the_form() -> None:
     assert by_path["api.stageName"] == "at most 128 letters, digits and underscores"
     assert by_path["network.zones"] == "a list of 2 to 3, each a letter"
     assert by_path["api.teams"] == "at most 100 names, each with keys of its own, indented below it"
+    assert by_path["runtime.environment"] == "at most 20 names, each with 1 to 1000 characters on one line"
     assert by_path["api.domain"] == "keys of its own, indented below it"
 
 

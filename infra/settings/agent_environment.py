@@ -1,0 +1,83 @@
+"""The agent's variables that follow from the settings, and whether they fit.
+
+AgentCore bounds the whole environment: 4 KB on platform V1, and on V2 1.5 KB for code and 2.5 KB for a container
+(https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-how-it-works.html). So a variable whose value is
+the agent's own default is left out; docs/agent.md has those defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from infra.settings.base import Contradiction
+from infra.settings.extras import as_variable, outside, size
+
+if TYPE_CHECKING:
+    from infra.config import StackConfig
+
+AGENT_DEFAULTS: Mapping[str, str] = {
+    "AGENT_CONNECTION_SECONDS": "900",
+    "AGENT_DETACHED_SECONDS": "300",
+    "AGENT_KEEP_SECONDS": "300",
+    "AGENT_WHEN_BUSY": "interrupt",
+    "AGENT_CALLER_HISTORY": "ignore",
+    "AGENT_TOOL_ERRORS": "model",
+    "AGENT_KEEP_MEDIA": "note",
+    "AGENT_GUARDRAIL_STREAM": "sync",
+}
+"""What the agent goes by when the variable is not set. A test holds them against the agent's own."""
+
+# What the program adds at deployment: two generations of the origin secret, the memory's id, the listening address.
+_ADDED_LATER = 300
+
+
+def agent_environment(config: StackConfig) -> dict[str, str]:
+    """The agent's variables by name; one without a value, or with the agent's own default, is left out."""
+    runtime, api = config.runtime, config.api
+    variables = {
+        "AGENT_NAME": config.name,
+        "AGENT_REGION": config.region,
+        "AGENT_MODEL": runtime.model,
+        "AGENT_OPENAI_BASE_URL": runtime.openai_base_url,
+        "AGENT_GUARDRAIL_ID": runtime.guardrail_id,
+        "AGENT_GUARDRAIL_VERSION": runtime.guardrail_version,
+        "AGENT_GUARDRAIL_STREAM": runtime.guardrail_stream,
+        "AGENT_MAX_TOKENS": str(runtime.max_tokens),
+        "AGENT_MAX_PROMPT_CHARS": str(runtime.max_prompt_chars),
+        "AGENT_MAX_MESSAGES": str(runtime.max_messages),
+        "AGENT_MAX_BODY_BYTES": str(runtime.max_body_bytes),
+        "AGENT_MEDIA_HOSTS": ",".join(runtime.media_hosts),
+        "AGENT_KEEP_MEDIA": runtime.keep_media,
+        "AGENT_TOOL_ERRORS": runtime.tool_errors,
+        "AGENT_CALLER_HISTORY": runtime.caller_history,
+        "AGENT_LOG_PROMPTS": "true" if runtime.log_prompts else "",
+        "AGENT_SESSION_FROM": api.session_from,
+        "AGENT_HEARTBEAT_SECONDS": f"{api.heartbeat_seconds:g}",
+        "AGENT_CONNECTION_SECONDS": str(api.timeout_seconds),
+        "AGENT_RUN_SECONDS": f"{config.run_seconds:g}",
+        # The same under its former name, which the agent reads until it knows the other.
+        "AGENT_RUN_TIMEOUT_SECONDS": f"{config.run_seconds:g}",
+        "AGENT_DETACHED_SECONDS": f"{config.detached_seconds:g}",
+        "AGENT_KEEP_SECONDS": str(config.keep_seconds),
+        "AGENT_WHEN_BUSY": runtime.when_busy,
+        "AGENT_ALLOWED_ORIGIN": api.allowed_origin,
+    }
+    return {name: value for name, value in variables.items() if value and AGENT_DEFAULTS.get(name) != value}
+
+
+def environment_contradictions(config: StackConfig) -> Iterator[Contradiction]:
+    """What the agent's own variables and secrets have against the place that the stack is in."""
+    runtime = config.runtime
+    for each in outside(runtime.secrets, config.region):
+        yield each._replace(keys=tuple(key if key == "region" else f"runtime.{key}" for key in each.keys))
+    limit = 4_096 if runtime.platform_version == "V1" else 1_536 if runtime.artifact == "code" else 2_560
+    secrets = {"AGENT_SECRETS": as_variable(runtime.secrets)} if runtime.secrets else {}
+    whole = size({**agent_environment(config), **runtime.environment, **secrets}) + _ADDED_LATER
+    if whole > limit and (runtime.environment or runtime.secrets):
+        key = "environment" if size(runtime.environment) >= size(secrets) else "secrets"
+        yield Contradiction(
+            (f"runtime.{key}", "runtime.platformVersion", "runtime.artifact"),
+            f"the agent's variables come to about {whole} bytes, and AgentCore takes {limit}",
+            "shorten it, or let the agent read the rest from one secret or parameter",
+        )
