@@ -27,6 +27,7 @@ class Code(StrEnum):
     ORIGIN_FORBIDDEN = "ORIGIN_FORBIDDEN"
     MODEL_THROTTLED = "MODEL_THROTTLED"
     MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE"
+    MODEL_OUTPUT_INVALID = "MODEL_OUTPUT_INVALID"
     CONTEXT_TOO_LONG = "CONTEXT_TOO_LONG"
     TOOL_FAILED = "TOOL_FAILED"
     RUN_TIMEOUT = "RUN_TIMEOUT"
@@ -40,6 +41,7 @@ _SENTENCES = {
     Code.ORIGIN_FORBIDDEN: "This agent answers only requests that come through its API.",
     Code.MODEL_THROTTLED: "The model is receiving too many requests; try again in a minute.",
     Code.MODEL_UNAVAILABLE: "The model cannot be reached; try again later.",
+    Code.MODEL_OUTPUT_INVALID: "The model's answer is empty or malformed; ask again.",
     Code.CONTEXT_TOO_LONG: "The conversation is too long for the model; start a new one or send less.",
     Code.TOOL_FAILED: "A tool that the agent needed has failed; try again later.",
     Code.RUN_TIMEOUT: "The answer took longer than a run may take; ask for less at a time.",
@@ -51,9 +53,10 @@ class AgentError(Exception):
     """A failure whose code is known. Its text may be shown to the caller, so it must hold no secret."""
 
     def __init__(self, code: Code, message: str | None = None) -> None:
-        super().__init__(message or _SENTENCES[code])
+        # A file's name that is not UTF-8, for one, has lone surrogates in it, which no event can carry.
+        self.message = str(message or _SENTENCES[code]).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        super().__init__(self.message)
         self.code = code
-        self.message = message or _SENTENCES[code]
 
 
 class RefusalError(AgentError):

@@ -33,6 +33,7 @@ from strands.handlers import PrintingCallbackHandler, null_callback_handler
 from strands.types.content import Message, Messages
 from strands.types.exceptions import MaxTokensReachedException
 
+from agent.models import watch_model
 from agent.scripted import ScriptedModel, wait
 from agent.tools import watch_tools
 
@@ -57,6 +58,9 @@ class Transcript:
         self._text: str | None = None
         self._reasoning: str | None = None
         self._tool: str | None = None
+        self._arguments: list[str] = []
+        self.broken_calls: set[str] = set()
+        """Ids of tool calls whose arguments are not a JSON object."""
 
     def usage(self, model: str) -> list[TokenUsage]:
         """Return the run's tokens in the form RUN_FINISHED carries, empty when the agent reported none.
@@ -114,9 +118,18 @@ class Transcript:
         if self._text is not None:
             yield TextMessageEndEvent(message_id=self._text)
             self._text = None
-        if self._tool is not None:
-            yield ToolCallEndEvent(tool_call_id=self._tool)
-            self._tool = None
+        yield from self._end_call()
+
+    def _end_call(self) -> Iterator[BaseEvent]:
+        if self._tool is None:
+            return
+        tool, self._tool = self._tool, None
+        if not self._arguments:  # what is none to a model, a client parses as JSON all the same
+            yield ToolCallArgsEvent(tool_call_id=tool, delta="{}")
+        elif not _is_object("".join(self._arguments)):
+            self.broken_calls.add(tool)
+        self._arguments.clear()
+        yield ToolCallEndEvent(tool_call_id=tool)
 
     def _whole(self, delta: str) -> str:
         """Return what can be sent of `delta` and of what was kept of the one before it."""
@@ -147,7 +160,8 @@ class Transcript:
             yield from self.text(delta["text"])
         elif "toolUse" in delta:
             arguments = self._whole(delta["toolUse"].get("input") or "")
-            if arguments and self._tool is not None:
+            if self._tool is not None and (self._arguments or arguments.strip()):
+                self._arguments.append(arguments)
                 yield ToolCallArgsEvent(tool_call_id=self._tool, delta=arguments)
         elif thought := self._whole(delta.get("reasoningContent", {}).get("text") or ""):
             if self._reasoning is None:
@@ -182,6 +196,13 @@ class Transcript:
 def _as_text(raw: str) -> str:
     """Join halves of characters (surrogates) to whole ones, and replace those that have no other half."""
     return raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _is_object(arguments: str) -> bool:
+    try:
+        return isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _shortened(result: str) -> str:
@@ -220,7 +241,8 @@ async def _words(agent: AsyncIterable[str], transcript: Transcript) -> AsyncGene
 
 
 async def _strands(agent: Agent, transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
-    watch_tools(agent)
+    watch_model(agent.model)
+    watch_tools(agent, transcript.broken_calls)
     if isinstance(agent.callback_handler, PrintingCallbackHandler):
         agent.callback_handler = null_callback_handler  # it would print every word, blocking, to the log
     if isinstance(agent.model, ScriptedModel) and wait.tool_name not in agent.tool_registry.registry:

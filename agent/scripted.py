@@ -10,7 +10,9 @@ may steer it with one directive in square brackets, any subset of
     after    seconds before the first word
     silence  seconds of silence, once, after `at` words
     fail     throttled, unavailable, context, internal or secret: the failure raised after `at` words;
-             `secret` raises an error whose text must never reach a caller
+             `secret` raises an error whose text must never reach a caller. Or what a model's stream does
+             wrong without an error: `cut` (ends after `at` words, without a stop reason), `cut-call` (ends in
+             the arguments of `tool`), `bad-call` (calls `tool` with half of its arguments), `malformed`, `empty`
     at       a number of words; 0, the default, is before the first word for `fail` and after three
              for `silence`
     think    number of words of reasoning before the answer
@@ -48,6 +50,8 @@ _SENTENCES = (
     "If the words arrive one after another, nothing on the way from the agent to you holds them back. "
     "If they arrive all at once, something on the way collects the answer before it passes it on. "
 )
+_EMPTY = {"malformed": "malformed_model_output", "empty": "end_turn"}
+_OF_CALLS = {"cut-call", "bad-call"}
 _QUOTED_WORDS = 30
 _MOST = 1_000_000  # words, or seconds
 
@@ -181,6 +185,10 @@ class ScriptedModel(Model):
             async for event in _tool_call(script, f"scripted-{len(messages)}"):
                 yield event
             return
+        if script.fail in _EMPTY:
+            yield {"messageStop": {"stopReason": _EMPTY[script.fail]}}
+            yield _usage(len(prompt.split()), 0)
+            return
         if script.think:
             for word in islice(cycle(_SENTENCES.split()), script.think):
                 await asyncio.sleep(0.01 if script.pause is None else script.pause)
@@ -190,9 +198,14 @@ class ScriptedModel(Model):
         for number, word in enumerate(words):
             await asyncio.sleep(script.pause_before(number, word))
             if script.fail and number == script.at:
-                raise _failure(script.fail)
+                if script.fail == "cut":
+                    return
+                if script.fail not in _OF_CALLS:
+                    raise _failure(script.fail)
             yield {"contentBlockDelta": {"delta": {"text": word if number == 0 else f" {word}"}}}
         yield {"contentBlockStop": {}}
+        if script.fail == "cut":
+            return
         yield {"messageStop": {"stopReason": "end_turn"}}
         yield _usage(len(prompt.split()), len(words) + script.think)
 
@@ -200,7 +213,13 @@ class ScriptedModel(Model):
 async def _tool_call(script: Script, call_id: str) -> AsyncIterator[StreamEvent]:
     await asyncio.sleep(script.after)
     yield {"contentBlockStart": {"start": {"toolUse": {"name": script.tool or "", "toolUseId": call_id}}}}
-    yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps(script.arguments)}}}}
+    # A real model streams nothing at all for a call without arguments.
+    arguments = json.dumps(script.arguments) if script.arguments else ""
+    if script.fail in _OF_CALLS:
+        arguments = arguments[: len(arguments) // 2] or "{"
+    yield {"contentBlockDelta": {"delta": {"toolUse": {"input": arguments}}}}
+    if script.fail == "cut-call":
+        return
     yield {"contentBlockStop": {}}
     yield {"messageStop": {"stopReason": "tool_use"}}
     yield _usage(1, 1)

@@ -10,12 +10,12 @@ raising.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Container
 from typing import Any
 from weakref import WeakSet
 
 from strands import Agent
-from strands.hooks import AfterToolCallEvent, BeforeModelCallEvent
+from strands.hooks import AfterToolCallEvent, BeforeModelCallEvent, BeforeToolCallEvent
 from strands.middleware import ExecuteToolContext, ExecuteToolStage
 from strands.types.tools import AgentTool
 
@@ -28,15 +28,22 @@ __all__ = ["watch_tools"]
 _watched: WeakSet[Agent] = WeakSet()
 
 
-def watch_tools(agent: Agent) -> None:
+def watch_tools(agent: Agent, broken_calls: Container[str]) -> None:
     """Make failures of the agent's tools safe: no text of an exception leaves the process.
 
+    A call whose id is in `broken_calls` is not made: Strands has taken its broken arguments for none at all.
     Raises RuntimeError for an agent that was watched before.
     """
     if agent in _watched:
         raise RuntimeError("build_agent returned the agent of an earlier run; make a new one each time")
     _watched.add(agent)
     failures: dict[str, Exception] = {}
+
+    def before_tool_call(event: BeforeToolCallEvent) -> None:
+        if event.tool_use["toolUseId"] in broken_calls:
+            reason = "the model's arguments are not a JSON object"
+            log_line({"message": f"tool not run: {reason}", "level": "WARNING", "tool": event.tool_use["name"]})
+            event.cancel_tool = "The arguments are not a JSON object, so the tool was not run; call it again."
 
     def after_tool_call(event: AfterToolCallEvent) -> None:
         call_id = str(event.tool_use["toolUseId"])
@@ -62,6 +69,7 @@ def watch_tools(agent: Agent) -> None:
             raise AgentError(Code.TOOL_FAILED) from failure
 
     agent.add_middleware(ExecuteToolStage, _contained)
+    agent.add_hook(before_tool_call, BeforeToolCallEvent)
     agent.add_hook(after_tool_call, AfterToolCallEvent)
     agent.add_hook(before_model_call, BeforeModelCallEvent)
 

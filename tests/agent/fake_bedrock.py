@@ -42,12 +42,33 @@ class Connection:
         self.event("contentBlockDelta", {"delta": {"text": text}, "contentBlockIndex": 0})
         self.spoke.set()
 
-    def finish(self, stop_reason: str = "end_turn") -> None:
+    def think(self, text: str) -> None:
+        self.event("contentBlockDelta", {"delta": {"reasoningContent": {"text": text}}, "contentBlockIndex": 0})
+
+    def call(self, tool: str, *pieces: str, call_id: str = "call-1") -> None:
+        """Open a tool call and send `pieces` of its arguments, without closing it."""
+        start = {"toolUse": {"toolUseId": call_id, "name": tool}}
+        self.event("contentBlockStart", {"start": start, "contentBlockIndex": 1})
+        for piece in pieces:
+            self.event("contentBlockDelta", {"delta": {"toolUse": {"input": piece}}, "contentBlockIndex": 1})
+
+    def end_block(self) -> None:
         self.event("contentBlockStop", {"contentBlockIndex": 0})
+
+    def cut(self) -> None:
+        """End the body cleanly, without a stop reason, as a proxy does that lost its upstream."""
+        self._send(b"0\r\n\r\n")
+
+    def finish(self, stop_reason: str = "end_turn") -> None:
+        self.end_block()
+        self.stop(stop_reason)
+
+    def stop(self, stop_reason: str) -> None:
+        """End the message and the body."""
         self.event("messageStop", {"stopReason": stop_reason})
         usage = {"inputTokens": 3, "outputTokens": 5, "totalTokens": 8, "cacheReadInputTokens": 2}
         self.event("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})
-        self._send(b"0\r\n\r\n")
+        self.cut()
 
     def event(self, kind: str, payload: dict[str, Any], message_type: str = "event") -> None:
         name = ":event-type" if message_type == "event" else ":exception-type"
