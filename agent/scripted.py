@@ -186,28 +186,34 @@ class ScriptedModel(Model):
                 yield event
             return
         if script.fail in _EMPTY:
-            yield {"messageStop": {"stopReason": _EMPTY[script.fail]}}
+            # Strands' type has not all the stop reasons of Bedrock.
+            yield {"messageStop": {"stopReason": _EMPTY[script.fail]}}  # type: ignore[typeddict-item]
             yield _usage(len(prompt.split()), 0)
             return
-        if script.think:
-            for word in islice(cycle(_SENTENCES.split()), script.think):
-                await asyncio.sleep(0.01 if script.pause is None else script.pause)
-                yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": f"{word} "}}}}
-            yield {"contentBlockStop": {}}
-        words = script.answer()
-        for number, word in enumerate(words):
-            await asyncio.sleep(script.pause_before(number, word))
-            if script.fail and number == script.at:
-                if script.fail == "cut":
-                    return
-                if script.fail not in _OF_CALLS:
-                    raise _failure(script.fail)
-            yield {"contentBlockDelta": {"delta": {"text": word if number == 0 else f" {word}"}}}
+        async for event in _answer(script, len(prompt.split())):
+            yield event
+
+
+async def _answer(script: Script, prompt_words: int) -> AsyncIterator[StreamEvent]:
+    if script.think:
+        for word in islice(cycle(_SENTENCES.split()), script.think):
+            await asyncio.sleep(0.01 if script.pause is None else script.pause)
+            yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": f"{word} "}}}}
         yield {"contentBlockStop": {}}
-        if script.fail == "cut":
-            return
-        yield {"messageStop": {"stopReason": "end_turn"}}
-        yield _usage(len(prompt.split()), len(words) + script.think)
+    words = script.answer()
+    for number, word in enumerate(words):
+        await asyncio.sleep(script.pause_before(number, word))
+        if script.fail and number == script.at:
+            if script.fail == "cut":
+                return
+            if script.fail not in _OF_CALLS:
+                raise _failure(script.fail)
+        yield {"contentBlockDelta": {"delta": {"text": word if number == 0 else f" {word}"}}}
+    yield {"contentBlockStop": {}}
+    if script.fail == "cut":
+        return
+    yield {"messageStop": {"stopReason": "end_turn"}}
+    yield _usage(prompt_words, len(words) + script.think)
 
 
 async def _tool_call(script: Script, call_id: str) -> AsyncIterator[StreamEvent]:

@@ -53,7 +53,11 @@ def start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
         def begin(*answers: Answer) -> tuple[Server, FakeBedrock]:
             turns = iter(answers)
-            fake = stack.enter_context(fake_bedrock(lambda connection: next(turns)(connection)))
+
+            def answer(connection: Connection) -> None:
+                next(turns)(connection)
+
+            fake = stack.enter_context(fake_bedrock(answer))
             monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", fake.url)
             return serve(having(tidy), model="bedrock:anthropic.test", region="eu-west-1"), fake
 
