@@ -49,8 +49,14 @@ api = StreamingApi(
     protect=config.identity.protect,
     tags=config.tags,
 )
-if private_edge is not None:
-    ResourcePolicy(config.name, runtime_arn=runtime.arn, endpoint_id=private_edge.endpoint_id, after=[api])
+ResourcePolicy(
+    config.name,
+    runtime_arn=runtime.arn,
+    account_id=runtime.account_id,
+    denied_actions=config.runtime.denied_actions,
+    endpoint_id=None if private_edge is None else private_edge.endpoint_id,
+    after=[] if private_edge is None else [api],
+)
 firewall = Firewall(
     config.name,
     config.firewall,
@@ -101,6 +107,7 @@ pulumi.export("keepSeconds", config.keep_seconds)
 pulumi.export("whenBusy", config.runtime.when_busy)
 pulumi.export("stackName", config.name)
 pulumi.export("bypassProtection", config.runtime.bypass_protection)
+pulumi.export("deniedActions", config.runtime.denied_actions)
 pulumi.export("alarms", config.observability.alarms)
 if observability.dashboard_url is not None:
     pulumi.export("dashboardUrl", observability.dashboard_url)

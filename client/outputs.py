@@ -56,6 +56,7 @@ class Outputs(BaseModel):
     heartbeat_seconds: Positive = 10
     stack_name: str = ""
     bypass_protection: str = ""
+    denied_actions: tuple[str, ...] | None = None
     alarms: bool | None = None
     website_url: str = ""
     api_keys: Mapping[str, SecretStr] = Field(default_factory=dict)

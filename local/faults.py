@@ -277,6 +277,12 @@ _ALL = (
         agent_module=FAULTY_AGENT,
     ),
     Fault(
+        "shell-open",
+        "the runtime has no resource policy, so a token is taken at its other addresses",
+        "runtime-policy",
+        runtime=_without("aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"),
+    ),
+    Fault(
         "closed-preflight",
         "the preflight asks for a token, which a browser does not send",
         "cors",

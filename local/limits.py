@@ -10,10 +10,10 @@ UNSERVED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "alarms: nothing watches the metrics",
     "aws:cloudwatch/dashboard:Dashboard": "the dashboard: there are no metrics to show",
     "aws:bedrock/agentcoreMemory:AgentcoreMemory": "AgentCore Memory: history lives in the agent's process",
-    "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy": "the runtime's resource policy",
     "aws:apigateway/domainName:DomainName": "the custom domain: the API answers on loopback",
     "aws:apigateway/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
     "aws:apigatewayv2/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "the VPC endpoint: the resource policy's condition on it is not evaluated",
     "aws:cognito/managedLoginBranding:ManagedLoginBranding": "the login page's branding",
     "aws:iam/role:Role": "IAM: roles and policies are declared, and nothing is refused by them",
 }

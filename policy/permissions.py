@@ -40,7 +40,7 @@ MANAGED = frozenset({"service-role/AmazonAPIGatewayPushToCloudWatchLogs"})
 
 def statements(document: str | None) -> list[dict[str, Any]]:
     """The statements of a policy document; none where there is no document."""
-    return _as_list(json.loads(document).get("Statement", [])) if document else []
+    return as_list(json.loads(document).get("Statement", [])) if document else []
 
 
 def document(resource: Declared, stack: Stack) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _excess(text: str | None, stack: Stack) -> Iterator[str]:
         if statement.get("Effect") != "Allow":
             continue
         # NotAction and NotResource allow all but a few, which is as good as all.
-        actions = _as_list(statement.get("Action", "*"))
+        actions = as_list(statement.get("Action", "*"))
         wide = [action for action in actions if "*" in action or "?" in action]
         if wide:
             yield (
@@ -102,7 +102,7 @@ def _excess(text: str | None, stack: Stack) -> Iterator[str]:
                 "actions."
             )
             continue
-        for resource in _as_list(statement.get("Resource", "*")):
+        for resource in as_list(statement.get("Resource", "*")):
             boundless = [action for action in actions if _is_boundless(action, resource, stack)]
             if boundless:
                 yield f"The role may use {', '.join(boundless)} on {resource}. Name the resources."
@@ -123,6 +123,6 @@ def _is_within(bucket: Declared, resource: str) -> bool:
     return before == bucket.get("arn") and key[:1] not in ("*", "?", "")
 
 
-def _as_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     """A policy's member that may be one value or several."""
     return value if isinstance(value, list) else [value]

@@ -87,8 +87,9 @@ def bypass(runtime: Declared, stack: Stack) -> Iterator[str]:
 
 
 def _private(runtime: Declared, stack: Stack) -> bool:
-    """Whether a resource policy refuses whatever does not come through a VPC endpoint."""
-    return any(
+    """Whether the API takes the private way, and a resource policy refuses what does not come through its endpoint."""
+    by_link = any(each.get("connectionType") == "VPC_LINK" for each in stack.facing_agentcore())
+    return by_link and any(
         statement.get("Effect") == "Deny" and nested(statement, "Condition", "StringNotEquals", "aws:SourceVpce")
         for policy in stack.all(RESOURCE_POLICY)
         for statement in statements(policy.get("policy"))

@@ -2,7 +2,8 @@
 
 They know nothing of settings: whoever edits the program, by whatever way, the declared resources must still stream,
 and still be protected. A rule is made of checks, each about the resources of one type; the modules hold them by what
-they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.protection`, `policy.permissions`.
+they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.protection`, `policy.permissions`,
+`policy.runtime_policy`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from pulumi_policy.proxy import UnknownValueError
 
-from policy import firewall, identity, permissions, protection, streaming
+from policy import firewall, identity, permissions, protection, runtime_policy, streaming
 from policy.graph import (
     AUTHORIZER,
     CLIENT,
@@ -21,6 +22,7 @@ from policy.graph import (
     INTEGRATION_RESPONSE,
     METHOD,
     METHOD_SETTINGS,
+    RESOURCE_POLICY,
     REST_API,
     ROLE,
     RUNTIME,
@@ -164,4 +166,13 @@ RULES: Sequence[Rule] = (
         ],
     ),
     Rule("no-way-round", "In production a token alone does not open the runtime.", [(RUNTIME, protection.bypass)]),
+    Rule(
+        "questions-only",
+        "Every runtime has one resource policy, by which a token asks questions; in production it opens no shell.",
+        [
+            (RUNTIME, runtime_policy.one_policy),
+            (RESOURCE_POLICY, runtime_policy.questions_only),
+            (RESOURCE_POLICY, runtime_policy.none_on_endpoints),
+        ],
+    ),
 )

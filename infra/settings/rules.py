@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from infra.settings.agent_environment import environment_contradictions
 from infra.settings.base import Contradiction
+from infra.settings.denied_actions import SHELLS, covers
 from infra.settings.forms import is_on_this_machine
 from infra.settings.identity import RESERVED
 from infra.settings.models import model_contradictions
@@ -118,6 +119,12 @@ def for_production(config: StackConfig) -> Iterator[Contradiction]:
             runtime.bypass_protection == "none",
             "a caller with a token could go round WAF, throttle and log to the runtime",
             "write origin-secret or private",
+        ),
+        (
+            "runtime.deniedActions",
+            not all(covers(runtime.denied_actions, action) for action in SHELLS),
+            "a token could open a shell in the microVM, beside the origin secret and the role's credentials",
+            f"add {' and '.join(SHELLS)}, or the shorter {SHELLS[0]}*",
         ),
         (
             "runtime.logPrompts",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.denied_actions import ACTION, SIBLINGS
 from infra.settings.extras import ExtraSettings
 from infra.settings.forms import Form
 from infra.settings.models import ACCOUNT, MODEL, MODEL_ARN
@@ -79,6 +80,13 @@ class RuntimeSettings(ExtraSettings, RunSettings):
     bypass_protection: Bypass = Field(
         "origin-secret",
         description="What stops a caller with a token from going round the API to the runtime: docs/security.md.",
+    )
+    denied_actions: list[Annotated[str, ACTION]] = Field(
+        list(SIBLINGS),
+        max_length=20,
+        description="What the runtime's resource policy denies to every caller: commands and shells in the microVM, "
+        "WebSockets, other users' names; StopRuntimeSession to all but the account's own principals. Take a name out "
+        "if AWS refuses it, or shorten it to one with * at its end.",
     )
     origin_secret: OriginSecretSettings = Field(
         OriginSecretSettings(), description="Generations of the origin secret, for its rotation."

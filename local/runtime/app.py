@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import aiohttp
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +20,7 @@ from local.runtime.authorizer import Issuer, check_token
 from local.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.runtime.errors import RuntimeRefusedError
 from local.runtime.headers import ALWAYS_FORWARDED, SESSION_HEADER, may_be_forwarded
+from local.runtime.policy import FOR_USER, OPERATIONS, QUESTION, USER_HEADER, denies
 from local.runtime.sessions import Agents
 from local.upstream import (
     Headers,
@@ -41,7 +42,13 @@ ANSWER_SECONDS = 900.0
 STREAM_SECONDS = 3600.0
 """And this long to end it (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/bedrock-agentcore-limits.html)."""
 
-_PATH = re.compile(r"/runtimes/([^/]+)/invocations")
+_PATH = re.compile(r"/runtimes/([^/]+)/(.+)")
+
+DUMMY = {
+    "emulated": True,
+    "message": "AgentCore would have done it: nothing denies it to the bearer of this token. Nothing was run here.",
+}
+"""In place of what AgentCore does at its other addresses. The local run runs no command and opens no shell."""
 
 
 class RuntimePlane:
@@ -80,7 +87,12 @@ class RuntimePlane:
         """Answer one request."""
         request = Request(scope, receive)
         try:
-            session_id = await self._admit(request)
+            operation = self._operation(request)
+            await self._authorize(request, operation)
+            if operation != QUESTION:
+                await JSONResponse(DUMMY)(scope, receive, send)
+                return
+            session_id = self._session_id(request)
             too_large = RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
             body = await read_body(request, PAYLOAD_LIMIT_BYTES, too_large)
             async with self._agents.serving(session_id) as agent_url:
@@ -91,11 +103,15 @@ class RuntimePlane:
         except ClientDisconnect:
             return
 
-    async def _admit(self, request: Request) -> str:
-        """The session that a request belongs to, once its address and its token are good."""
-        self._check_address(request)
+    async def _authorize(self, request: Request, operation: str) -> None:
+        """Refuse a caller without a good token, and what the resource policy denies to the bearer of one."""
         sent = request.headers.getlist("authorization")
         await check_token(self._config, self._issuer, sent[0] if len(sent) == 1 else None)
+        for_another = operation == QUESTION and USER_HEADER in request.headers
+        if denies(self._config.denied, FOR_USER if for_another else operation):
+            raise RuntimeRefusedError("AccessDeniedException", "The resource policy denies it with an explicit deny")
+
+    def _session_id(self, request: Request) -> str:
         self._check_qualifier(request)
         session_id = request.headers.get(SESSION_HEADER) or str(uuid.uuid4())
         if len(session_id) not in SESSION_LENGTH:
@@ -133,16 +149,19 @@ class RuntimePlane:
             deadline=deadline,
         )
 
-    def _check_address(self, request: Request) -> None:
+    def _operation(self, request: Request) -> str:
+        """What is asked of the runtime, by AgentCore's name for it."""
         path: str = request.scope["raw_path"].decode("ascii")
         match = _PATH.fullmatch(path)
-        if not match:
+        if not match or match.group(2) not in {known for _, known in OPERATIONS}:
             # Not a 404: https://github.com/CopilotKit/CopilotKit/pull/6920
             raise RuntimeRefusedError("UnauthorizedException", "Missing Authentication Token")
         name = unquote(match.group(1))
         by_id = name == self._config.id and request.query_params.get("accountId") == self._config.account
-        if request.method != "POST" or not (by_id or name == self._config.arn):
+        operation = OPERATIONS.get((request.method, match.group(2)))
+        if operation is None or not (by_id or name == self._config.arn):
             raise RuntimeRefusedError("ResourceNotFoundException", f"No endpoint or agent found for {name!r}")
+        return operation
 
     def _check_qualifier(self, request: Request) -> None:
         qualifier = request.query_params.get("qualifier", DEFAULT_QUALIFIER)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.graph import Graph, ProgramError
+from local.runtime.policy import denied_actions
 
 DEFAULT_QUALIFIER = "DEFAULT"
 DEFAULT_IDLE_SECONDS = 900
@@ -58,6 +59,7 @@ class RuntimeConfig:
         qualifiers: names of its endpoints.
         idle_seconds: how long a session's microVM waits for a request before it ends.
         lifetime_seconds: how long it lives at most.
+        denied: the operations that its resource policy denies to the bearer of a token, as patterns.
     """
 
     id: str
@@ -67,6 +69,7 @@ class RuntimeConfig:
     qualifiers: frozenset[str]
     idle_seconds: float
     lifetime_seconds: float
+    denied: tuple[str, ...] = ()
 
     @property
     def account(self) -> str:
@@ -93,6 +96,7 @@ def runtime_from_graph(graph: Graph) -> RuntimeConfig:
         qualifiers=frozenset({DEFAULT_QUALIFIER, *(endpoint.inputs["name"] for endpoint in endpoints)}),
         idle_seconds=lifecycle.get("idleRuntimeSessionTimeout", DEFAULT_IDLE_SECONDS),
         lifetime_seconds=lifecycle.get("maxLifetime", DEFAULT_LIFETIME_SECONDS),
+        denied=denied_actions(graph, runtime.outputs["agentRuntimeArn"]),
     )
 
 

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from client.doctor.check import Check, Patient, Result
+from client.doctor.checks.runtime_policy import OPERATIONS
 from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable, Firewall, Invocation, Throttle
 from client.doctor.runner import examine
 from client.outputs import Outputs
@@ -209,6 +210,7 @@ class World:
             "heartbeatSeconds": 0.5,
             "stackName": "agent-stream-dev",
             "bypassProtection": "origin-secret",
+            "deniedActions": [operation.action for operation in OPERATIONS],
             "alarms": True,
             "endpointUrl": url,
             "timeScale": 1000,
@@ -286,6 +288,8 @@ class World:
         return said(access_control_allow_origin=PAGE)
 
     def _runtime(self, request: Request) -> bytes:
+        if not request.path.endswith("/invocations"):
+            return by_runtime(403, "AccessDeniedException")
         if claims_of(request).get("aud") != CLIENT:
             return by_runtime(401, "UnauthorizedException", www_authenticate="Bearer")
         return failed("ORIGIN_FORBIDDEN")

@@ -23,6 +23,7 @@ from tests.client.doctor_world import (
     CHALLENGE,
     HANG,
     PARAMETERS,
+    RUNTIME,
     Request,
     Strangers,
     World,
@@ -67,6 +68,16 @@ def post(world: World, answer: bytes, where: Callable[[Request], bool] = lambda 
 
 def direct(world: World, answer: bytes, where: Callable[[Request], bool]) -> None:
     world.answer = lambda request: answer if request.path.startswith("/runtimes/") and where(request) else None
+
+
+def sibling(name: str, answer: bytes) -> Callable[[World], None]:
+    """The runtime's answer at one of its other addresses."""
+
+    def change(world: World) -> None:
+        path = f"/runtimes/{RUNTIME}/{name}"
+        world.answer = lambda request: answer if request.path == path and request.token else None
+
+    return change
 
 
 def api_answers(request_answer: bytes, method: str) -> Callable[[World], None]:
@@ -172,6 +183,9 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     ),
     ("front-door", with_claim(CHALLENGE, "aud", "client-2"), "The API lets the token of another app client"),
     ("front-door", with_claim(said(), "sub", "stranger"), "Another user is let into a session"),
+    ("runtime-policy", sibling("commands", reply(200)), "takes the user's token for InvokeAgentRuntimeCommand."),
+    ("runtime-policy", sibling("ws/shells", reply(101)), "for InvokeAgentRuntimeCommandShell."),
+    ("runtime-policy", sibling("ws", by_runtime(424, "RuntimeClientError")), "WithWebSocketStream."),
     ("cors", changed(refusal_headers={}), "The refusal (401) has no"),
     ("cors", changed(preflight_headers="content-type"), "does not allow the headers authorization"),
     ("cors", api_answers(refusal(401, "UNAUTHORIZED", "UnauthorizedException"), "OPTIONS"), "a browser sends it no"),
@@ -294,6 +308,26 @@ def test_an_open_back_door_is_judged_by_the_setting(setting: str | None, status:
     direct(world, said(), lambda request: claims_of(request).get("aud") == "client-1")
     result = look("front-door", world)
     assert (result.status, words in result.seen) == (status, True), result.seen
+
+
+@pytest.mark.parametrize(
+    ("setting", "status", "words"),
+    [([], "ok", "taken, as runtime.deniedActions allows"), (None, "unknown", "deniedActions")],
+)
+def test_an_open_shell_is_judged_by_the_setting(setting: list[str] | None, status: str, words: str) -> None:
+    world = World()
+    world.changes["deniedActions"] = setting
+    sibling("ws/shells", reply(101))(world)
+    result = look("runtime-policy", world)
+    assert (result.status, words in result.seen) == (status, True), result.seen
+
+
+def test_an_address_that_neither_takes_nor_refuses_the_token_is_not_looked_at() -> None:
+    world = World()
+    sibling("commands", by_runtime(400, "ValidationException"))(world)
+    result = look("runtime-policy", world)
+    assert (result.status, result.not_looked_at) == ("ok", ("InvokeAgentRuntimeCommand: 400",))
+    assert "InvokeAgentRuntimeCommand," not in result.seen
 
 
 def test_alarms_that_nobody_asked_for_are_not_missed_and_unread_ones_are_not_looked_at() -> None:

@@ -14,6 +14,7 @@ from tests.infra.graphs import EVERYTHING, changed_settings, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 GATEWAY_RESPONSE = "aws:apigateway/response:Response"
+RESOURCE_POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
 PASSWORD = "random:index/randomPassword:RandomPassword"
 
 
@@ -103,8 +104,8 @@ class TestNothingIsPublicThatShouldNotBe:
 
     def test_no_policy_allows_anybody_without_a_condition(self, any_graph: Graph) -> None:
         for each in any_graph.resources:
-            # An endpoint's callers are nobody to IAM; its policy is bound to the runtime instead.
-            if each.type == "aws:ec2/vpcEndpoint:VpcEndpoint":
+            # The bearer of a token is nobody to IAM, and AgentCore checks the token before it reads a policy.
+            if each.type in ("aws:ec2/vpcEndpoint:VpcEndpoint", RESOURCE_POLICY):
                 continue
             for text in texts(dict(each.inputs)):
                 for statement in statements(text):
@@ -120,9 +121,9 @@ class TestNothingIsPublicThatShouldNotBe:
                 assert (rule.inputs["fromPort"], rule.inputs["toPort"]) == (443, 443)
 
     def test_the_private_way_refuses_every_other(self, everything: Graph) -> None:
-        policy = everything.one("aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy").inputs
+        policy = everything.one(RESOURCE_POLICY).inputs
         endpoint = everything.one("aws:ec2/vpcEndpoint:VpcEndpoint").id
-        denied = [each for each in statements(policy["policy"]) if each["Effect"] == "Deny"]
+        denied = [each for each in statements(policy["policy"]) if each["Sid"] == "NoOtherWay"]
         assert [each["Condition"]["StringNotEquals"] for each in denied] == [{"aws:SourceVpce": endpoint}]
         assert all(each["Principal"] == "*" for each in denied)
 

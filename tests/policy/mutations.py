@@ -76,15 +76,28 @@ def size_rule(change: Callable[[Outputs], None]) -> Edit:
 
 
 def private_way(effect: str, *, own: bool) -> Edit:
-    """A policy in place of the origin secret."""
-    document = {"Statement": [{"Effect": effect, "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}]}
-
-    def edit(resources: list[Declared]) -> list[Declared]:
-        (facing,) = (each for each in resources if each.type == kinds.RUNTIME)
-        arn = facing.outputs["agentRuntimeArn"] if own else "arn:another"
-        return added(kinds.RESOURCE_POLICY, resourceArn=arn, policy=json.dumps(document))(resources)
-
+    """A statement about a VPC endpoint in place of the origin secret: in the runtime's policy, or in another's."""
+    members = {"Effect": effect, "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}
+    edit = runtime_policy(lambda found: [*(found or [ASKING, REFUSING]), members])
+    if not own:
+        document = json.dumps({"Statement": [members, ASKING, REFUSING]})
+        edit = added(kinds.RESOURCE_POLICY, resourceArn="arn:another", policy=document)
     return together(runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")), edit)
+
+
+def runtime_policy(change: Callable[[list[Outputs]], list[Outputs]]) -> Edit:
+    """The statements of the runtime's resource policy, changed."""
+
+    def edit(outputs: Outputs) -> None:
+        known = [] if outputs["policy"] == UNKNOWN else json.loads(outputs["policy"])["Statement"]
+        outputs["policy"] = json.dumps({"Statement": change(known)})
+
+    return changed(kinds.RESOURCE_POLICY, edit)
+
+
+def only_in_office_hours(statements: list[Outputs]) -> list[Outputs]:
+    bounds = {"DateGreaterThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}
+    return [{**each, "Condition": bounds} if each["Effect"] == "Deny" else each for each in statements]
 
 
 def everybody_allowed(rules: list[Outputs]) -> list[Outputs]:
@@ -115,6 +128,10 @@ def own_bucket_allowed(resources: list[Declared]) -> list[Declared]:
     return allowed("s3:GetObject", f"{bucket.outputs['arn']}/*")(resources)
 
 
+ASKING = {"Effect": "Allow", "Principal": "*", "Action": "bedrock-agentcore:InvokeAgentRuntime"}
+COMMAND = "bedrock-agentcore:InvokeAgentRuntimeCommand"
+REFUSING = {"Effect": "Deny", "Principal": "*", "Action": [COMMAND, f"{COMMAND}Shell"]}
+
 stream = partial(changed, kinds.INTEGRATION, where=facing_agentcore)
 post = partial(changed, kinds.METHOD, where=lambda outputs: outputs["httpMethod"] == "POST")
 runtime = partial(changed, kinds.RUNTIME)
@@ -122,6 +139,8 @@ authorizer = partial(changed, kinds.AUTHORIZER)
 paces_all = partial(changed, kinds.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] == "*/*")
 paces_post = partial(changed, kinds.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] != "*/*")
 second_stage = copied(kinds.STAGE, put("second", "stageName"), put("arn:second", "arn"))
+
+linked = stream(put("VPC_LINK", "connectionType"))
 
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 PARAMETERS = "requestParameters"
@@ -355,9 +374,27 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "another account becomes the agent": trusted({"AWS": "arn:aws:iam::999999999999:root"}),
         "AgentCore for any account": trusted({"Service": "bedrock-agentcore.amazonaws.com"}),
     },
+    "questions-only": {
+        "no policy": removed(kinds.RESOURCE_POLICY),
+        "two policies": copied(kinds.RESOURCE_POLICY),
+        "the policy of another runtime": changed(kinds.RESOURCE_POLICY, put("arn:another", "resourceArn")),
+        "a policy on an endpoint too": added(
+            kinds.RESOURCE_POLICY,
+            resourceArn=f"arn:aws:bedrock-agentcore:{ACCOUNT}:runtime/x-1/runtime-endpoint/live",
+            policy=json.dumps({"Statement": [ASKING, REFUSING]}),
+        ),
+        "nobody may ask": runtime_policy(lambda found: [each for each in found if each["Effect"] == "Deny"]),
+        "nothing is denied": runtime_policy(lambda _: [ASKING]),
+        "a shell is not denied": runtime_policy(lambda _: [ASKING, {**REFUSING, "Action": [COMMAND]}]),
+        "denied to one account": runtime_policy(
+            lambda _: [ASKING, {**REFUSING, "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}]
+        ),
+        "denied at times": runtime_policy(only_in_office_hours),
+    },
     "no-way-round": {
-        "the private way of another runtime": private_way("Deny", own=False),
-        "a private way that refuses nobody": private_way("Allow", own=True),
+        "the private way of another runtime": together(linked, private_way("Deny", own=False)),
+        "a private way that refuses nobody": together(linked, private_way("Allow", own=True)),
+        "a refusal without a way for the API": private_way("Deny", own=True),
         "secret not asked for": runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")),
         "secret not sent": stream(drop(PARAMETERS, f"{HEADER}.{ORIGIN_HEADER}")),
         "production that says it is none": together(

@@ -11,6 +11,7 @@ from client.doctor.checks.front_door import FrontDoor
 from client.doctor.checks.limits import Heartbeat, ThrottleAnswers
 from client.doctor.checks.logs import Logs
 from client.doctor.checks.reach import Reach
+from client.doctor.checks.runtime_policy import RuntimePolicy
 from client.doctor.checks.streaming import HangUp, Streaming
 
 CHECKS: tuple[Check, ...] = (
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     FirewallRules(),
     ThrottleAnswers(),
     FrontDoor(),
+    RuntimePolicy(),
     Cors(),
     Logs(),
 )

@@ -1,4 +1,4 @@
-"""Check 11: the page may call the API, and may read what it answers."""
+"""Check 12: the page may call the API, and may read what it answers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,112 @@
+"""Check 11: a token asks questions and nothing else: the runtime's other addresses refuse it."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+
+from client.doctor.check import CORE, Check, CouldNotCheck, Finding, Patient, Seen
+from client.stream import SESSION_HEADER
+
+PATIENCE = 10.0
+"""Seconds: an address that refuses does so before a microVM starts."""
+
+
+class Operation(NamedTuple):
+    """One of AgentCore's operations on a runtime, by its address below ``/runtimes/{id}``.
+
+    Attributes:
+        body: of the request; None opens a WebSocket, which is closed again at once.
+    """
+
+    action: str
+    method: str
+    path: str
+    body: str | None
+
+
+OPERATIONS = (
+    # A command that does nothing: an incomplete request might be refused for that, and tell nothing.
+    Operation("InvokeAgentRuntimeCommand", "POST", "commands", '{"command": "true"}'),
+    Operation("InvokeAgentRuntimeCommandShell", "GET", "ws/shells", None),
+    Operation("InvokeAgentRuntimeWithWebSocketStream", "GET", "ws", None),
+    Operation("StopRuntimeSession", "POST", "stopruntimesession", "{}"),
+)
+
+
+class RuntimePolicy(Check):
+    """The runtime's commands, shell, WebSocket and stop, each asked for with the user's own token in a new session."""
+
+    name = "runtime-policy"
+    question = "a token opens no shell in the microVM: the runtime's other addresses refuse it"
+    why = (
+        "AgentCore runs commands in a microVM and opens shells in it, and its SDK takes a bearer token for that. In "
+        "the microVM lie the origin secret and the credentials of the agent's role."
+    )
+    page = f"{CORE}/resource-based-policies.html"
+    slow = False
+
+    async def run(self, patient: Patient) -> Seen:
+        """See `Check.run`."""
+        token = (await patient.signed_in()).id
+        statuses = {one.action: await _status(patient, one, token) for one in OPERATIONS}
+        taken = [action for action, status in statuses.items() if 0 < status < 300 or status == 424]
+        denied = patient.outputs.denied_actions
+        if denied is None and taken:
+            raise CouldNotCheck(
+                f"The runtime takes the token for {_listed(taken)}, and the outputs do not say what it should deny "
+                "(deniedActions): run `pulumi up` and read them anew."
+            )
+        wrong = [action for action in taken if any(fnmatchcase(action, name) for name in denied or ())]
+        if wrong:
+            raise Finding(
+                f"The runtime takes the user's token for {_listed(wrong)}.",
+                "infra/resource_policy.py: the AgentcoreResourcePolicy of the runtime's ARN, with an unconditional "
+                "Deny of them for Principal * (runtime.deniedActions). Then `pulumi up`.",
+            )
+        private = patient.outputs.bypass_protection == "private"
+        refused = [action for action, status in statuses.items() if status in (401, 403) or (private and not status)]
+        untold = [f"{each}: {statuses[each] or 'no answer'}" for each in statuses if each not in (*refused, *taken)]
+        allowed = [f"{_listed(taken)} taken, as runtime.deniedActions allows"] if taken else []
+        return Seen("; ".join([f"refused: {_listed(refused)}", *allowed]), untold)
+
+
+async def _status(patient: Patient, operation: Operation, token: str) -> int:
+    """How the runtime answers; 0 where nothing does."""
+    url = httpx.URL(_sibling(patient.outputs.runtime_url, operation.path))
+    headers = {"Authorization": f"Bearer {token}", SESSION_HEADER: f"doctor-{secrets.token_hex(16)}"}
+    headers |= _handshake() if operation.body is None else {"Content-Type": "application/json"}
+    asked = patient.http.stream(
+        operation.method, url, headers=headers, content=operation.body, timeout=PATIENCE, follow_redirects=False
+    )
+    try:
+        async with asked as answer:
+            return answer.status_code
+    except httpx.HTTPError:
+        return 0
+
+
+def _sibling(runtime_url: str, path: str) -> str:
+    """The address of another operation: beside ``invocations``."""
+    parts = urlsplit(runtime_url)
+    return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{path}").geturl()
+
+
+def _handshake() -> Mapping[str, str]:
+    """What opens a WebSocket (RFC 6455)."""
+    return {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
+    }
+
+
+def _listed(actions: Sequence[str]) -> str:
+    return ", ".join(actions) or "nothing"
