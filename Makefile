@@ -11,10 +11,10 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test local lint workflows format docs bench soak package sbom audit preview up doctor lock upgrade clean
+.PHONY: help setup demo test web test-web local lint workflows format docs bench soak package sbom audit preview up doctor lock upgrade clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 setup: .venv/installed ## create .venv with everything pinned
 
@@ -32,6 +32,9 @@ demo: setup ## stream one answer through the whole chain on loopback, then the s
 
 test: setup ## run every test
 	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
+
+web: setup ## build the chat page with Node; kept by its content, so that make local needs none afterwards
+	@$(BIN)/python -m tools.page
 
 local: setup ## keep the whole chain up on loopback until Ctrl-C
 	@$(BIN)/python -m local up

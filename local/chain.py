@@ -14,10 +14,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from infra.page import page_config
 from local.evaluate import read_settings
 from local.files import forget, write_private
 from local.graph import Graph, ProgramError
 from local.outputs import addresses_of, located
+from local.page import built_page
 from local.parts import Options, Parts
 from local.provision import Provisioned, Provisioner
 from local.supervisor import together
@@ -45,7 +47,10 @@ class Chain:
             raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
         async with together() as group:
             group.create_task(self.parts.start_emulator())
-            provisioning = group.create_task((await Provisioner.start()).provision(stack, self.parts.url("emulator")))
+            provisioner = await Provisioner.start()
+            provisioning = group.create_task(
+                provisioner.provision(stack, self.parts.url("emulator"), page=self.page_address)
+            )
         await self._serve(provisioning.result())
 
     async def _serve(self, provisioned: Provisioned) -> None:
@@ -53,12 +58,12 @@ class Chain:
         self._served = provisioned
         graph, fault, parts = self.graph, self._options.fault, self.parts
         write_private(self.folder / "graph.json", fault.resources(graph).to_json())
+        self.outputs = self._outputs()
         async with together() as group:
             if "agent" in self.missing:
                 group.create_task(parts.start_agent(graph))
             group.create_task(parts.start_runtime(fault.runtime(graph)))
-            group.create_task(parts.start_gateway("gateway", fault.gateway(graph)))
-        self.outputs = self._outputs()
+            group.create_task(parts.start_gateway("gateway", fault.gateway(graph), page=self._page()))
         write_private(self.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
 
     async def restart_agent(self) -> list[str]:
@@ -89,6 +94,7 @@ class Chain:
             provisioned = await provisioner.provision(
                 self._options.stack,
                 self.parts.url("emulator"),
+                page=self.page_address,
                 served=self.folder / "graph.json",
                 user=(before.username, before.password),
             )
@@ -123,6 +129,11 @@ class Chain:
         return self._served.graph
 
     @property
+    def page_address(self) -> str:
+        """Where the gateway serves the page, and the login page sends the browser back to."""
+        return f"{self.parts.url('gateway')}/"
+
+    @property
     def folder(self) -> Path:
         """Where outputs, graphs and logs are."""
         return self._options.folder
@@ -140,9 +151,18 @@ class Chain:
             await self._standby.close()
         forget(self.folder)
 
+    def _page(self) -> tuple[Path, Path] | tuple[()]:
+        """The built page and its settings; nothing where it is not built."""
+        folder, config = built_page(), self.folder / "page-config.json"
+        if folder is None:
+            return ()
+        write_private(config, json.dumps(page_config(self.outputs, self.page_address, inspector=True), indent=2))
+        return folder, config
+
     def _outputs(self) -> dict[str, Any]:
         outputs = {
             **located(self.graph.outputs, addresses_of(self.graph, self.parts.url)),
+            **({"websiteUrl": self.page_address} if built_page() else {}),
             "endpointUrl": self.parts.url("emulator"),
             "demoUsername": self._served.username,
             "demoPassword": self._served.password,

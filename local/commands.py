@@ -21,6 +21,7 @@ from local.files import forget
 from local.graph import ProgramError
 from local.limits import not_emulated
 from local.network import USUAL_PORTS
+from local.page import NOT_BUILT
 from local.parts import Options
 from local.processes import ChildEndedError
 from local.state import Claim, read_state
@@ -115,6 +116,7 @@ def _print_ready(chain: Chain, folder: Path) -> None:
     client = f" --outputs {shlex.quote(str(folder / 'outputs.json'))}" if elsewhere else ""
     local = f" --folder {shlex.quote(str(folder))}" if elsewhere else ""
     print(f"The {chain.graph.stack} stack is up on loopback.", flush=True)
+    print(f"  page        {outputs.get('websiteUrl', NOT_BUILT)}")
     print(f"  POST        {outputs['invokeUrl']}")
     print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
     print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import ROOT
@@ -112,6 +112,7 @@ class Parts(Supervisor):
         *,
         addresses: Mapping[str, str] | None = None,
         access_log: Path | None = None,
+        page: Sequence[Path] = (),
     ) -> str:
         """Serve a graph's REST API and return the address; a second may serve a changed graph beside the first.
 
@@ -120,12 +121,14 @@ class Parts(Supervisor):
             graph: what to serve.
             addresses: hosts that are elsewhere for this gateway.
             access_log: where its lines go, in place of the logs' folder.
+            page: the built chat page to serve on the same origin, and its ``config.json``.
         """
         if name not in self.ports:
             self.ports[name] = self._reserved.choose()
         log = access_log or self._options.folder / "logs" / f"{name.replace('gateway', 'access')}.log"
         elsewhere = [f"--address={host}={url}" for host, url in (addresses or {}).items()]
-        await self._start_server(name, graph, "--access-log", str(log), *elsewhere, module="gateway")
+        served = ["--page", *map(str, page)] if page else []
+        await self._start_server(name, graph, "--access-log", str(log), *elsewhere, *served, module="gateway")
         return self.url(name)
 
     def agent_environment(self, graph: Graph) -> dict[str, str]:

@@ -50,9 +50,11 @@ class UnknownProvider:
 class EmulatorProvider(ImaginedProvider):
     """As `ImaginedProvider`, but the user pool, its client and its domain come to exist in the emulator."""
 
-    def __init__(self, endpoint: str, region: str = "us-east-1") -> None:
+    def __init__(self, endpoint: str, region: str = "us-east-1", *, page: str | None = None) -> None:
+        """``page`` is one more callback address of every app client: the local page's, whose port nobody declares."""
         super().__init__(region)
         self.endpoint = endpoint
+        self._page = [page] if page else []
         self._cognito: CognitoIdentityProviderClient | None = None
 
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
@@ -74,7 +76,7 @@ class EmulatorProvider(ImaginedProvider):
             self.cognito.update_user_pool(UserPoolId=known.id, **_pool_settings(inputs))
             return known.id, dict(known.outputs)
         if known.type == CLIENT and known.inputs["userPoolId"] == pool:
-            self.cognito.update_user_pool_client(UserPoolId=pool, ClientId=known.id, **_client_settings(inputs))
+            self.cognito.update_user_pool_client(UserPoolId=pool, ClientId=known.id, **self._client_settings(inputs))
             return known.id, dict(known.outputs)
         if known.inputs == inputs:
             return known.id, dict(known.outputs)
@@ -95,9 +97,13 @@ class EmulatorProvider(ImaginedProvider):
             ClientName=name,
             UserPoolId=inputs["userPoolId"],
             GenerateSecret=inputs.get("generateSecret", False),
-            **_client_settings(inputs),
+            **self._client_settings(inputs),
         )["UserPoolClient"]
         return client["ClientId"], {"name": name}
+
+    def _client_settings(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        settings = _client_settings(inputs)
+        return {**settings, **{name: [*settings[name], *self._page] for name in ("CallbackURLs", "LogoutURLs")}}
 
     def _create_domain(self, _name: str, inputs: Mapping[str, Any]) -> Answer:
         self.cognito.create_user_pool_domain(Domain=inputs["domain"], UserPoolId=inputs["userPoolId"])

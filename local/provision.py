@@ -1,9 +1,9 @@
 """Makes the declared user pool exist in the emulator, and a demo user in it, in a process of its own.
 
 ``python -m local.provision [MODULE ...]`` imports those modules of the AWS provider, reads one line of JSON (``stack``,
-``endpoint``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``, or ``{"refused": sentence}``, as
-its last line. Apart, because Pulumi keeps its state in the process and its imports are of no use to the supervisor; and
-by line, so that a process may stand ready with its seconds of imports done.
+``endpoint``, ``page``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``, or ``{"refused":
+sentence}``, as its last line. Apart, because Pulumi keeps its state in the process and its imports are of no use to the
+supervisor; and by line, so that a process may stand ready with its seconds of imports done.
 """
 
 from __future__ import annotations
@@ -63,20 +63,29 @@ class Provisioner:
         return cls(process)
 
     async def provision(
-        self, stack: str, endpoint: str, *, served: Path | None = None, user: tuple[str, str] | None = None
+        self,
+        stack: str,
+        endpoint: str,
+        *,
+        page: str | None = None,
+        served: Path | None = None,
+        user: tuple[str, str] | None = None,
     ) -> Provisioned:
         """Evaluate a stack against the emulator at ``endpoint``, which may still be starting.
 
         Args:
             stack: the stack's name.
             endpoint: the emulator's address.
+            page: the local page's address, where the login page may send a browser back to.
             served: a graph that was provisioned before; what is declared as it was there is kept.
             user: the demo user that was made with it.
 
         Raises:
             ProgramError: with a sentence about what is at fault.
         """
-        asked = json.dumps({"stack": stack, "endpoint": endpoint, "served": str(served) if served else None})
+        asked = json.dumps(
+            {"stack": stack, "endpoint": endpoint, "page": page, "served": str(served) if served else None}
+        )
         try:
             async with asyncio.timeout(PROVISION_SECONDS):
                 output, said = await self._process.communicate(f"{asked}\n".encode())
@@ -132,7 +141,7 @@ def main(modules: list[str]) -> int:
     asked = json.loads(line)
     stack, endpoint, served = asked["stack"], asked["endpoint"], asked["served"]
     try:
-        emulator = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""))
+        emulator = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""), page=asked["page"])
         before = Graph.from_json(Path(served).read_text(encoding="utf-8")) if served else None
         graph = evaluate(stack, KeepingProvider(emulator, before) if before else emulator)
         check_outputs(graph)

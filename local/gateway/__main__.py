@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--access-log", type=Path)
+    parser.add_argument("--page", nargs=2, type=Path, metavar=("FOLDER", "CONFIG"), help="the built page to serve")
     parser.add_argument("--time-scale", type=float, default=1.0)
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
@@ -27,7 +28,9 @@ def main() -> None:
         api = api_from_graph(graph, time_scale=arguments.time_scale)
     except ProgramError as error:
         raise SystemExit(str(error)) from None
-    app = create_app(api, addresses, access_log=arguments.access_log, time_scale=arguments.time_scale)
+    app = create_app(
+        api, addresses, access_log=arguments.access_log, time_scale=arguments.time_scale, page=arguments.page
+    )
     serve(app, arguments.port, time_scale=arguments.time_scale)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from local.gateway.authorizer import KnownCallers, claim_text
 from local.gateway.firewall import BlockedError
 from local.gateway.firewall_statements import Inspected
 from local.gateway.mapping import Caller, backend_request, header_value, resolve
+from local.gateway.page import PageServer
 from local.gateway.proxy import BackendRequest, Proxy
 from local.gateway.responses import GatewayError, render
 from local.network import AddressBook
@@ -193,7 +194,15 @@ def _mock(integration: Integration, caller: Caller) -> Response:
     return Response(status_code=status, headers={**values, "x-amzn-RequestId": caller.context["requestId"]})
 
 
-def create_app(api: Api, addresses: AddressBook, *, access_log: Path | None = None, time_scale: float = 1.0) -> Router:
-    """The gateway as an application that a server can run."""
+def create_app(
+    api: Api,
+    addresses: AddressBook,
+    *,
+    access_log: Path | None = None,
+    time_scale: float = 1.0,
+    page: Sequence[Path] | None = None,
+) -> Router:
+    """The gateway as an application that a server can run; with the folder of the chat page and its settings, both."""
     gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format), time_scale=time_scale)
-    return Router(default=gateway, lifespan=gateway.running, redirect_slashes=False)
+    served = PageServer(gateway, api.stage, *page) if page else gateway
+    return Router(default=served, lifespan=gateway.running, redirect_slashes=False)

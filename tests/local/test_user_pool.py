@@ -101,3 +101,18 @@ def test_the_demo_user_has_a_password_for_the_strictest_policy(emulator: Emulato
     assert len(create_demo_user(emulator, pool)) >= LONGEST
     user = emulator.cognito.admin_get_user(UserPoolId=pool, Username=DEMO_USERNAME)
     assert user["UserStatus"] == "CONFIRMED"
+
+
+def test_the_login_page_sends_a_browser_back_to_the_local_page_too(emulator: EmulatorProvider) -> None:
+    """Its port is nobody's to declare; an edit of the app client does not lose it."""
+    page = "http://127.0.0.1:8123/"
+    declared = Declared(EmulatorProvider(emulator.endpoint, page=page), "with-page")
+    client = {"allowedOauthFlows": ["code"], "allowedOauthScopes": ["openid"], "callbackUrls": ["http://localhost:1/"]}
+    declared.declare({}, client)
+    ids = declared.declare({}, {**client, "callbackUrls": ["http://localhost:2/"]})
+
+    def status(address: str) -> int:
+        asked = {"response_type": "code", "client_id": ids[CLIENT], "scope": "openid", "redirect_uri": address}
+        return httpx.get(f"{emulator.endpoint}/oauth2/authorize", params=asked, trust_env=False).status_code
+
+    assert [status(one) for one in (page, "http://localhost:2/", "http://localhost:1/")] == [200, 200, 400]

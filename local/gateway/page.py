@@ -1,0 +1,59 @@
+"""The chat page in front of the gateway, on the API's own origin, as CloudFront serves both on AWS.
+
+``/``, the page's files and ``config.json`` are answered here; ``/invocations`` goes to the stage, as to an origin with
+an origin path; everything else is the gateway's.
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from pathlib import Path
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from infra.page import INVOCATIONS, security_headers
+
+mimetypes.add_type("text/javascript", ".js")  # not every system's list says so, and nosniff makes it count
+
+
+class PageServer:
+    """The page, and behind it the gateway; an ASGI application.
+
+    Args:
+        gateway: what answers everything that is not the page's.
+        stage: the stage's name.
+        folder: the built page. It is read once: a page that is built meanwhile is another folder's.
+        config: the page's ``config.json``, read at every request, for its addresses are known last.
+    """
+
+    def __init__(self, gateway: ASGIApp, stage: str, folder: Path, config: Path) -> None:
+        self._gateway = gateway
+        self._stage = stage
+        self._config = config
+        self._files = {
+            f"/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*") if path.is_file()
+        }
+        self._files["/"] = self._files["/index.html"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if path == INVOCATIONS:
+                scope = {**scope, "path": f"/{self._stage}{path}", "raw_path": f"/{self._stage}{path}".encode()}
+            elif scope["method"] in ("GET", "HEAD") and (path in self._files or path == "/config.json"):
+                await self._page(path)(scope, receive, send)
+                return
+        await self._gateway(scope, receive, send)
+
+    def _page(self, path: str) -> Response:
+        text = self._config.read_bytes()
+        config = json.loads(text)
+        elsewhere = [config[name] for name in ("loginUrl", "controlUrl") if name in config]
+        content, kind = (text, "application/json") if path == "/config.json" else (self._files[path], None)
+        kind = kind or mimetypes.guess_type("index.html" if path == "/" else path)[0]
+        # Vite puts a digest of the content into the names of what it builds.
+        cache = "public, max-age=31536000, immutable" if path.startswith("/assets/") else "no-cache"
+        return Response(content, media_type=kind, headers={"Cache-Control": cache, **security_headers(elsewhere)})

@@ -1,0 +1,116 @@
+"""Build the chat page: ``python -m tools.page``, with the machine's Node; or ``--zip FILE`` to pack the built one.
+
+The build is kept in ``.build/page-DIGEST``, by the content of its sources, and made once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+from local.page import BUILDS, SOURCES, page_folder
+from tools.package import EPOCH, FILE_MODE
+
+NODE = (20, 19)
+"""The oldest that Vite runs on."""
+
+
+class PageError(Exception):
+    """The page cannot be built; the message says why in one sentence."""
+
+
+def build() -> Path:
+    """The folder of the built page, after building it where it is not there yet.
+
+    Raises:
+        PageError: when there is no Node, the packages cannot be had, or the sources do not build.
+    """
+    folder = page_folder()
+    if (folder / "index.html").is_file():
+        return folder
+    _check_node()
+    install_packages()
+    BUILDS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILDS) as parent:
+        made = Path(parent) / "page"
+        _npm("run", "--silent", "build", why="The page does not build", out=made)
+        with suppress(OSError):  # another build was faster, and its page is as good
+            made.rename(folder)
+    return folder
+
+
+def install_packages() -> None:
+    """Install what the lock file names into ``web/node_modules``, unless it is there.
+
+    Raises:
+        PageError: when it cannot be had.
+    """
+    _check_node()
+    lock, installed = SOURCES / "package-lock.json", SOURCES / "node_modules" / ".installed"
+    if installed.is_file() and installed.read_bytes() == lock.read_bytes():
+        return
+    _npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", why="npm cannot install the page's packages")
+    shutil.copyfile(lock, installed)
+
+
+def pack(folder: Path, target: Path) -> None:
+    """Write the built page as a zip that is unpacked into ``.build/``; the same page gives the same bytes."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}", EPOCH)
+            entry.external_attr = FILE_MODE << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
+
+
+def _check_node() -> None:
+    needed = ".".join(map(str, NODE))
+    if not (shutil.which("node") and shutil.which("npm")):
+        raise PageError(f"The page is built with Node {needed} or newer and npm, and they are not on the PATH.")
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S607
+    match = re.match(r"v(\d+)\.(\d+)", said)
+    if match is None or (int(match[1]), int(match[2])) < NODE:
+        raise PageError(f"The page is built with Node {needed} or newer, and this is {said.strip() or 'none'}.")
+
+
+def _npm(*arguments: str, why: str, out: Path | None = None) -> None:
+    environment = {**os.environ, **({"PAGE_OUT_DIR": str(out)} if out else {})}
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        ["npm", *arguments],  # noqa: S607 - as found by _check_node
+        cwd=SOURCES,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise PageError(f"{why}: {(done.stderr.strip() or done.stdout.strip())[-2000:]}")
+
+
+def main() -> int:
+    """Build, and say where the page is."""
+    parser = argparse.ArgumentParser(prog="python -m tools.page", description="Build the chat page.")
+    parser.add_argument("--zip", type=Path, help="also pack the built page into this file")
+    arguments = parser.parse_args()
+    try:
+        folder = build()
+        if arguments.zip:
+            pack(folder, arguments.zip)
+    except PageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(arguments.zip or folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

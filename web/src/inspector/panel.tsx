@@ -1,0 +1,4 @@
+import type { InspectorProps } from "../views/page";
+export function Inspector(_: InspectorProps) {
+  return null;
+}
