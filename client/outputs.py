@@ -75,6 +75,12 @@ class Outputs(BaseModel):
         return self.endpoint_url is not None
 
     @property
+    def route(self) -> str:
+        """The path of the API's resource that takes questions, below its stage."""
+        path = self.invoke_url.removeprefix(self.api_url) if self.api_url else ""
+        return path if path.startswith("/") else "/invocations"
+
+    @property
     def option(self) -> str:
         """How a command line names this stack, with a space before it; empty for the local run, which is the usual."""
         if self.source in ("", "local"):

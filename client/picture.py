@@ -102,7 +102,7 @@ def _write(path: Path, picture: bytes) -> None:
 
 def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> None:
     group = _tag(root, "g", {})
-    held = lane.flow.verdict in ("buffered", "lumps")
+    held = lane.delivery.verdict in ("buffered", "lumps")
     told = f"first word after {lane.first_word:.2f} s, last after {lane.last_word:.2f} s"
     _tag(group, "text", {"x": LEFT, "y": top + 18, "font-size": 14, "fill": INK, "font-weight": "bold"}, lane.name)
     right: Attributes = {"x": WIDTH - RIGHT, "y": top + 18, "font-size": 12, "fill": FAINT, "text-anchor": "end"}

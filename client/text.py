@@ -80,7 +80,7 @@ class MarkdownDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live: Live | None = None
         self._parser = MarkdownIt().enable("strikethrough").enable("table")
         self._references: dict[str, Any] = {}
         self._tail = ""
@@ -121,7 +121,8 @@ class MarkdownDisplay:
             return
         self._references |= {name: one for name, one in references.items() if one["map"][0] < cut}
         self._tail = self._tail[len("\n".join(whole.split("\n")[:cut])) + 1 :]
-        self._live.update(self._growing())
+        if self._live is not None:
+            self._live.update(self._growing())
         self._print(settled)
 
     def _parse(self, text: str) -> tuple[list[Token], dict[str, Any]]:
@@ -147,7 +148,10 @@ class MarkdownDisplay:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        self._live.start()
+        if self._live is None:
+            # Never one that was stopped: it would erase as many lines as it had then.
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
         self._live.update(self._growing(), refresh=True)
         self._drawn = time.monotonic()
 
@@ -155,7 +159,9 @@ class MarkdownDisplay:
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
         if self._tail.strip():
             tokens, self._references = self._parse(self._tail)
             self._print(_top_level(tokens))

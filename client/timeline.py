@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from rich.console import Group
 from rich.text import Text
 
+from client.delivery import Delivery, judge
 from client.errors import ProtocolError, UnreachableError, agent_failure
-from client.flow import Flow, judge
 from client.recording import Mark, Recording
 from client.stream import Limits, cut, refused
 
@@ -28,14 +28,14 @@ class Lane:
         words: when each text event was here, in seconds since the question.
         heartbeats: when each comment was here.
         lasted: when the answer was over.
-        flow: what the arrivals say.
+        delivery: what the arrivals say.
     """
 
     name: str
     words: tuple[float, ...]
     heartbeats: tuple[float, ...]
     lasted: float
-    flow: Flow
+    delivery: Delivery
 
     @property
     def first_word(self) -> float:
@@ -51,12 +51,12 @@ class Lane:
         """The lane's numbers, for a program."""
         return {
             "name": self.name,
-            "verdict": self.flow.verdict,
+            "verdict": self.delivery.verdict,
             "firstWordSeconds": round(self.first_word, 4),
             "lastWordSeconds": round(self.last_word, 4),
             "words": len(self.words),
-            "pieces": self.flow.pieces,
-            "heldBackSeconds": round(self.flow.held, 4),
+            "pieces": self.delivery.pieces,
+            "heldBackSeconds": round(self.delivery.held, 4),
             "arrivals": [round(word, 4) for word in self.words],
             "heartbeats": [round(beat, 4) for beat in self.heartbeats],
         }
@@ -109,7 +109,7 @@ def draw(lanes: list[Lane], width: int) -> Group:
         room = max(8, columns - len(told) - 1)
         name = lane.name if len(lane.name) <= room else f"…{lane.name[1 - room :]}"
         lines += [Text.assemble((f"{name:<{room}} ", "bold"), told), _bar(lane, longest, columns)]
-        lines += [Text(lane.flow.describe(), style="dim"), Text()]
+        lines += [Text(lane.delivery.describe(), style="dim"), Text()]
     end = f"{longest:.2f} s"
     lines.append(Text(f"0 s{end:>{columns - 3}}", style="dim"))
     return Group(*lines)

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from client.account import demo_user
+from client.delivery import pieces
 from client.errors import ClientError
-from client.flow import pieces
 from client.outputs import Outputs
 from client.recording import Mark
 from client.stream import ask

@@ -13,7 +13,7 @@ from client.commands import loop
 from client.commands.target import INTERRUPTED, AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.connection import connect
 from client.doctor.aws_deployment import AwsDeployment
-from client.doctor.check import Check, Patient, Result
+from client.doctor.check import Check, CheckContext, Result
 from client.doctor.checks import CHECKS
 from client.doctor.local_deployment import LocalDeployment
 from client.doctor.report import Report
@@ -42,7 +42,7 @@ def doctor(  # noqa: PLR0917 - typer passes every one by name
     report = Report(as_json=as_json)
     code, message = None, ""
     try:
-        checks = choose(only or [], skip or [], slow=slow)
+        checks = choose(only or [], skip or [])
         if origin and not re.fullmatch(r"https?://[!-.0-~]+", origin):
             raise UsageError(f"--origin {origin} is none that a browser sends: give one such as https://page.example.")
         outputs = find_outputs(stack=stack, local=local, file=file)
@@ -75,21 +75,20 @@ def doctor(  # noqa: PLR0917 - typer passes every one by name
     raise typer.Exit(report.end(code, message))
 
 
-def choose(only: Sequence[str], skip: Sequence[str], *, slow: bool = False) -> list[Check]:
+def choose(only: Sequence[str], skip: Sequence[str]) -> list[Check]:
     """The checks to make, in their order.
 
     Raises:
-        UsageError: when one is named that there is not, or none is left that would be made: that would look like
-            a stack without a fault.
+        UsageError: when one is named that there is not, or none is left: that would look like a stack without a
+            fault.
     """
     names = [check.name for check in CHECKS]
     unknown = sorted({*only, *skip} - {*names})
     if unknown:
         raise UsageError(f"There is no check {', '.join(unknown)}: there are {', '.join(names)}.")
     chosen = [check for check in CHECKS if (not only or check.name in only) and check.name not in skip]
-    if not any(slow or not check.slow for check in chosen):
-        reason = "these are made with --slow alone, so add it" if chosen else "--only and --skip leave none"
-        raise UsageError(f"There is no check to make: {reason}.")
+    if not chosen:
+        raise UsageError("There is no check to make: --only and --skip leave none.")
     return chosen
 
 
@@ -107,7 +106,7 @@ async def diagnose(
     """Examine a stack and return one result for every check."""
     account = account_of(outputs)
     deployment = (
-        LocalDeployment(outputs.folder, outputs.rest_api_id)
+        LocalDeployment(outputs.folder, outputs.rest_api_id, outputs.route)
         if outputs.is_local and outputs.folder
         else AwsDeployment(outputs, profile)
     )
@@ -116,5 +115,5 @@ async def diagnose(
         return await asyncio.to_thread(account.tokens)
 
     async with connect(outputs, most=200) as http:
-        patient = Patient(outputs, deployment, http, sign_in, origin=origin)
-        return await examine(patient, checks, slow=slow, keep_going=keep_going, starting=starting, done=done)
+        context = CheckContext(outputs, deployment, http, sign_in, origin=origin, slow=slow)
+        return await examine(context, checks, keep_going=keep_going, starting=starting, done=done)

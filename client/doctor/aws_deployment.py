@@ -56,9 +56,9 @@ class AwsDeployment:
                 accepts="application/json",
             )
             paths = json.loads(export["body"].read())["paths"]
-        post = next((methods.get("post") for path, methods in paths.items() if path.endswith("/invocations")), None)
+        post = paths.get(self._outputs.route, {}).get("post")
         if post is None:
-            raise DeploymentUnavailable("The deployed stage has no POST /invocations: deploy the API again.")
+            raise DeploymentUnavailable(f"The deployed stage has no POST {self._outputs.route}: deploy the API again.")
         integration = post.get("x-amazon-apigateway-integration", {})
         return Invocation(
             # Older exports do not name the mode; then only the arrivals can tell.
@@ -87,7 +87,9 @@ class AwsDeployment:
     def throttle(self) -> Throttle | None:
         """See `Deployment.throttle`."""
         settings = self._stage().get("methodSettings", {})
-        for path in ("invocations/POST", "~1invocations/POST", "*/*"):
+        # A slash within the path is written ~1 (https://docs.aws.amazon.com/apigateway/latest/api/API_MethodSetting.html).
+        route = self._outputs.route.strip("/").replace("/", "~1")
+        for path in (f"{route}/POST", f"~1{route}/POST", "*/*"):
             given = settings.get(path, {})
             rate, burst = given.get("throttlingRateLimit"), given.get("throttlingBurstLimit")
             if rate is not None and burst is not None and burst >= 0:
@@ -165,12 +167,12 @@ class AwsDeployment:
         gateway, api = self._client("apigateway"), self._outputs.rest_api_id
         for page in gateway.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"]):
             for resource in page["items"]:
-                if resource["path"] == "/invocations" and verb in resource.get("resourceMethods", {}):
+                if resource["path"] == self._outputs.route and verb in resource.get("resourceMethods", {}):
                     method: Mapping[str, Any] = gateway.get_method(
                         restApiId=api, resourceId=resource["id"], httpMethod=verb
                     )
                     return method
-        raise DeploymentUnavailable(f"The API has no {verb} /invocations.")
+        raise DeploymentUnavailable(f"The API has no {verb} {self._outputs.route}.")
 
     def _client(self, service: str) -> Any:
         if not (self._outputs.rest_api_id and self._outputs.stage_name):

@@ -14,7 +14,7 @@ from client.outputs import Outputs
 from client.recording import Recording, record
 from client.signin import Tokens
 
-Status = Literal["ok", "finding", "unknown", "skipped"]
+Status = Literal["pass", "fail", "inconclusive", "skipped"]
 
 AG = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
 CORE = "https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide"
@@ -34,34 +34,34 @@ def throttled(answer: Recording) -> bool:
     return answer.status == 429 and named
 
 
-class Finding(Exception):  # noqa: N818 - a result that ends a check early, not an error
+class Fail(Exception):  # noqa: N818 - a result that ends a check early, not an error
     """A check found something broken.
 
     Args:
         seen: what was observed.
         change: which file and setting to change, and how.
-        why: why it matters, where that is more than the check says of itself.
-        stops: whether what comes after it would only show its consequences.
+        why: why it matters, of this very observation.
+        fatal: whether what comes after it would only show its consequences.
     """
 
-    def __init__(self, seen: str, change: str, why: str = "", *, stops: bool = True) -> None:
+    def __init__(self, seen: str, change: str, *, why: str, fatal: bool = True) -> None:
         super().__init__(seen)
         self.seen = seen
         self.change = change
         self.why = why
-        self.stops = stops
+        self.fatal = fatal
 
 
-class CouldNotCheck(Exception):  # noqa: N818 - a result that ends a check early, not an error
+class Inconclusive(Exception):  # noqa: N818 - a result that ends a check early, not an error
     """A check could not be made, for a reason that is no finding about the stack."""
 
 
-class NeedsSignIn(CouldNotCheck):
+class NeedsSignIn(Inconclusive):
     """A check needs a token, and the sign-in has failed before."""
 
 
 @dataclass(slots=True)
-class Patient:
+class CheckContext:
     """What the checks examine, and what the earlier ones have learnt.
 
     Attributes:
@@ -72,6 +72,9 @@ class Patient:
         origin: of the page that calls the API; empty when not known.
         tokens: the user's, once the sign-in was checked.
         request_id: of an answer that was streamed to its end.
+        slow: whether there is time to wait past the idle limit.
+        accepted: whether the ID token is known to be let through.
+        silence: a run that is silent for a while, asked for early since it is mostly waiting.
     """
 
     outputs: Outputs
@@ -81,6 +84,9 @@ class Patient:
     origin: str = ""
     tokens: Tokens | None = None
     request_id: str = ""
+    slow: bool = False
+    accepted: bool = False
+    silence: asyncio.Task[Recording] | None = None
     _sign_in_failed: bool = False
 
     async def signed_in(self) -> Tokens:
@@ -123,16 +129,16 @@ class Patient:
 
 
 @dataclass(slots=True)
-class Seen:
+class Pass:
     """What a check saw when all was well.
 
     Attributes:
-        text: one line.
-        not_looked_at: what the check would have looked at too, and why it could not.
+        seen: one line.
+        not_checked: what the check would have looked at too, and why it could not.
     """
 
-    text: str
-    not_looked_at: list[str] = field(default_factory=list)
+    seen: str
+    not_checked: list[str] = field(default_factory=list)
 
 
 class Check(Protocol):
@@ -141,23 +147,23 @@ class Check(Protocol):
     Attributes:
         name: as on the command line.
         question: what is checked, in a line.
-        why: why it matters.
         page: where to read about it.
-        slow: made only with ``--slow``.
     """
 
     name: ClassVar[str]
     question: ClassVar[str]
-    why: ClassVar[str]
     page: ClassVar[str]
-    slow: ClassVar[bool]
 
-    async def run(self, patient: Patient) -> Seen:
+    def prepare(self, context: CheckContext) -> None:
+        """Begin what takes long to wait for; called after each check, until this one's turn has come."""
+        return
+
+    async def run(self, context: CheckContext) -> Pass:
         """Look.
 
         Raises:
-            Finding: when something is broken.
-            CouldNotCheck: when it cannot be told.
+            Fail: when something is broken.
+            Inconclusive: when it cannot be told.
             ClientError: likewise.
         """
         ...
@@ -174,5 +180,5 @@ class Result:
     why: str = ""
     change: str = ""
     page: str = ""
-    not_looked_at: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -25,22 +25,29 @@ _LOG_TAIL_BYTES = 512 * 1024
 
 
 class LocalDeployment:
-    """Reads ``gateway-graph.json`` (what the gateway serves), ``graph.json`` (the resources) and the access log."""
+    """Reads ``gateway-graph.json`` (what the gateway serves), ``graph.json`` (the resources) and the access log.
 
-    def __init__(self, folder: Path, rest_api_id: str = "") -> None:
+    Args:
+        folder: the local run's.
+        rest_api_id: the API that the outputs name; any, when left out.
+        route: the path of the resource that is asked.
+    """
+
+    def __init__(self, folder: Path, rest_api_id: str = "", route: str = "/invocations") -> None:
         self._folder = folder
         self._rest_api_id = rest_api_id
+        self._route = route
 
     def stage(self) -> Invocation:
         """See `Deployment.stage`."""
         apis = [one["id"] for one in self._graph("gateway-graph.json") if str(one["type"]).endswith(":RestApi")]
         if self._rest_api_id and self._rest_api_id not in apis:
             raise NotDeployedError(f"The local run serves no REST API {self._rest_api_id}.")
-        return _invocation(self._graph("gateway-graph.json"))
+        return _invocation(self._graph("gateway-graph.json"), self._route)
 
     def resource(self) -> Invocation:
         """See `Deployment.resource`."""
-        return _invocation(self._graph("graph.json"))
+        return _invocation(self._graph("graph.json"), self._route)
 
     def throttle(self) -> Throttle | None:
         """See `Deployment.throttle`."""
@@ -48,7 +55,7 @@ class LocalDeployment:
             inputs["methodPath"].lstrip("/"): inputs["settings"]
             for inputs in _all(self._graph("gateway-graph.json"), "MethodSettings")
         }
-        for path in ("invocations/POST", "*/*"):
+        for path in (f"{self._route.strip('/')}/POST", "*/*"):
             given = settings.get(path, {})
             if given.get("throttlingRateLimit") is not None and given.get("throttlingBurstLimit") is not None:
                 return Throttle(float(given["throttlingRateLimit"]), int(given["throttlingBurstLimit"]))
@@ -74,7 +81,9 @@ class LocalDeployment:
 
     def preflight_origin(self) -> str:
         """See `Deployment.preflight_origin`."""
-        return named_origin(_all(self._graph("gateway-graph.json"), "IntegrationResponse"))
+        return named_origin(
+            _of_method(self._graph("gateway-graph.json"), "IntegrationResponse", self._route, "OPTIONS")
+        )
 
     def log_line(self, request_id: str) -> Mapping[str, Any] | None:
         """See `Deployment.log_line`."""
@@ -110,11 +119,26 @@ def _all(resources: list[Mapping[str, Any]], kind: str) -> list[Inputs]:
     return [resource["inputs"] for resource in resources if str(resource["type"]).endswith(f":{kind}")]
 
 
-def _invocation(resources: list[Mapping[str, Any]]) -> Invocation:
-    integration = next((one for one in _all(resources, "Integration") if one.get("httpMethod") == "POST"), None)
-    method = next((one for one in _all(resources, "Method") if one.get("httpMethod") == "POST"), None)
+def _path(resources: list[Mapping[str, Any]], id_: str) -> str:
+    """The path of an API's resource, which is declared part by part; empty for the root."""
+    inputs = next((one["inputs"] for one in resources if one["id"] == id_ and "pathPart" in one["inputs"]), None)
+    return "" if inputs is None else f"{_path(resources, inputs['parentId'])}/{inputs['pathPart']}"
+
+
+def _of_method(resources: list[Mapping[str, Any]], kind: str, route: str, verb: str) -> list[Inputs]:
+    """What is declared of one kind for a method."""
+    return [
+        inputs
+        for inputs in _all(resources, kind)
+        if inputs.get("httpMethod") == verb and _path(resources, inputs["resourceId"]) == route
+    ]
+
+
+def _invocation(resources: list[Mapping[str, Any]], route: str) -> Invocation:
+    integration = next(iter(_of_method(resources, "Integration", route, "POST")), None)
+    method = next(iter(_of_method(resources, "Method", route, "POST")), None)
     if integration is None or method is None:
-        raise DeploymentUnavailable("The graph has no POST method with an integration.")
+        raise DeploymentUnavailable(f"The graph has no POST {route} with an integration.")
     return Invocation(
         transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
         timeout_milliseconds=int(integration.get("timeoutMilliseconds", 29_000)),

@@ -7,9 +7,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +20,7 @@ from client.doctor.runner import AFTER_A_FINDING, NEEDS_SIGN_IN, exit_code
 from client.sanitize import harmless
 from client.terminal import note
 
-_SIGNS = {"ok": "[green]ok[/]", "finding": "[red bold]broken[/]", "unknown": "[yellow]?[/]", "skipped": "[dim]-[/]"}
+_SIGNS = {"pass": "[green]pass[/]", "fail": "[red bold]fail[/]", "inconclusive": "[yellow]?[/]", "skipped": "[dim]-[/]"}
 
 _VERDICTS = {
     0: "All is well.",
@@ -28,12 +30,20 @@ _VERDICTS = {
 
 
 class Outlet:
-    """Standard output, whose reader may leave, or whose disk may be full: what is found out does not depend on it."""
+    """Standard output, whose reader may leave, or whose disk may be full: what is found out does not depend on it.
+
+    Args:
+        stream: where it goes; what `sys.stdout` is now. Later that may be rich's stand-in for it, which prints to the
+            console that prints here.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
 
     def write(self, text: str) -> int:
         """Write, or forget the text."""
         try:
-            return sys.stdout.write(text)
+            return self._stream.write(text)
         except OSError as error:
             self._lost(error)
             return len(text)
@@ -41,29 +51,29 @@ class Outlet:
     def flush(self) -> None:
         """Send what was written."""
         try:
-            sys.stdout.flush()
+            self._stream.flush()
         except OSError as error:
             self._lost(error)
 
     def isatty(self) -> bool:
         """Whether somebody watches."""
-        return sys.stdout.isatty()
+        return self._stream.isatty()
 
     def fileno(self) -> int:
         """The stream's own."""
-        return sys.stdout.fileno()
+        return self._stream.fileno()
 
     @property
     def encoding(self) -> str:
         """The stream's own."""
-        return sys.stdout.encoding
+        return self._stream.encoding
 
     def _lost(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError):
             note(f"The report cannot be written: {error.strerror}.")
         # Also what Python still holds back for it, which would fail once more at exit and change the exit code.
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
 
 
@@ -79,19 +89,24 @@ class Report:
         self._as_json = as_json
         self._outlet = Outlet()
         self._console = console or Console(file=self._outlet, highlight=False)  # type: ignore[arg-type] # all it uses
-        self._status = self._console.status("") if self._console.is_terminal and not as_json else None
+        self._watched = self._console.is_terminal and not as_json
+        self._status: Status | None = None
         self.results: list[Result] = []
 
     def starting(self, check: Check) -> None:
         """Say on a terminal what is being looked at."""
-        if self._status is not None:
-            self._status.update(check.question)
-            self._status.start()
+        if not self._watched:
+            return
+        question = Text(check.question)
+        # One line, whatever the width; and a new one each time, for one that is started again erases as many lines as
+        # it had before.
+        question.truncate(max(1, self._console.width - len("⠋ ") - len("^C")), overflow="ellipsis")
+        self._status = self._console.status(question)
+        self._status.start()
 
     def done(self, result: Result) -> None:
         """Take a result, and print it."""
-        if self._status is not None:
-            self._status.stop()
+        self._leave_status()
         self.results.append(result)
         if not self._as_json and not _said_together(result):
             self._row(result.status, _lines(result))
@@ -103,8 +118,7 @@ class Report:
             code: in place of the one that follows from the results.
             message: why the examination did not come to its end.
         """
-        if self._status is not None:
-            self._status.stop()
+        self._leave_status()
         code = exit_code(self.results) if code is None else code
         if self._as_json:
             checks = [dataclasses.asdict(one) for one in self.results]
@@ -113,7 +127,7 @@ class Report:
             return code
         together = (
             ("skipped", AFTER_A_FINDING, "not made, for a request meets what is broken before:"),
-            ("unknown", NEEDS_SIGN_IN, "needs a sign-in, which failed:"),
+            ("inconclusive", NEEDS_SIGN_IN, "needs a sign-in, which failed:"),
         )
         for status, reason, text in together:
             names = [one.name for one in self.results if one.status == status and one.seen.startswith(reason)]
@@ -125,6 +139,11 @@ class Report:
             seconds = sum(one.seconds for one in self.results)
             self._line(f"\n{_VERDICTS[code]} ({seconds:.1f} s)")
         return code
+
+    def _leave_status(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+        self._status = None
 
     def _row(self, status: str, lines: Sequence[str]) -> None:
         if not self._console.is_terminal:
@@ -159,8 +178,8 @@ def _lines(result: Result) -> list[str]:
     if result.status == "skipped":
         return [f"[bold]{result.name}[/]  [dim]{_plain(result.seen)}[/]"]
     lines = [f"[bold]{result.name}[/]  {result.question}  [dim]{result.seconds:.1f} s[/]", _plain(result.seen)]
-    lines += [f"[yellow]not looked at:[/] {_plain(missing)}" for missing in result.not_looked_at]
-    if result.status == "finding":
+    lines += [f"[yellow]not checked:[/] {_plain(missing)}" for missing in result.not_checked]
+    if result.status == "fail":
         lines += [
             f"[bold]why it matters:[/] {_plain(result.why)}",
             f"[bold]what to change:[/] {_plain(result.change)}",

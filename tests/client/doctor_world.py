@@ -21,7 +21,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
-from client.doctor.check import Check, Patient, Result
+from client.doctor.check import Check, CheckContext, Result
 from client.doctor.checks.runtime_policy import OPERATIONS
 from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable, Firewall, Invocation, Throttle
 from client.doctor.runner import examine
@@ -167,14 +167,15 @@ class World:
         self.clock_offset = 0.0
         self.tokens: Tokens | Exception = Tokens(token(), token("access"), "refresh")
         self.signed_in = 0
+        self.slow = True
         self._sessions: dict[str, str] = {}
         self._open: set[asyncio.Task[None]] = set()
 
     async def look(self, *checks: Check, keep_going: bool = True) -> list[Result]:
         """What the doctor says of it."""
         async with self._serving() as url, httpx.AsyncClient(trust_env=False) as http:
-            patient = Patient(self._outputs(url), self.deployment, http, self._sign_in)
-            return await examine(patient, checks, slow=True, keep_going=keep_going)
+            context = CheckContext(self._outputs(url), self.deployment, http, self._sign_in, slow=self.slow)
+            return await examine(context, checks, keep_going=keep_going)
 
     def results(self, *checks: Check, keep_going: bool = True) -> dict[str, Result]:
         """The same, by name."""
@@ -302,8 +303,8 @@ def claims_of(request: Request) -> dict[str, Any]:
         return {}
 
 
-class Strangers:
-    """In place of `client.doctor.strangers.Strangers`, which makes them in a user pool."""
+class DisposableUsers:
+    """In place of `client.doctor.disposable_users.DisposableUsers`, which makes them in a user pool."""
 
     def __init__(self, _outputs: Outputs) -> None:
         pass

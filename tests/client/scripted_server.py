@@ -47,6 +47,8 @@ class ScriptedServer:
     def __init__(self, answers: Sequence[Sequence[Part]]) -> None:
         self._answers = list(answers)
         self.requests: list[bytes] = []
+        self.asked, self.left = threading.Event(), threading.Event()
+        """Set when somebody has asked; when a client has left an answer that hangs."""
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -78,10 +80,12 @@ class ScriptedServer:
             (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length" in line), 0
         )
         self.requests.append(head + await reader.readexactly(length))
+        self.asked.set()
         try:
             for part in self._answers.pop(0) if self._answers else [refusal(500)]:
                 if part is HANG:
                     await reader.read()
+                    self.left.set()
                 elif isinstance(part, bytes):
                     writer.write(part)
                     await writer.drain()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -135,7 +134,6 @@ def test_who_holds_a_connection_open_keeps_nobody_from_signing_in(browsable: Out
         held.append(socket.create_connection(("127.0.0.1", port)))
         threading.Thread(target=drip, args=(held[0],), daemon=True).start()
 
-    began = time.monotonic()
     try:
         tokens = browser_sign_in(
             browsable, loopback_callback(browsable), visit(stranger, PASSWORD, before=hold), patience=15
@@ -144,7 +142,6 @@ def test_who_holds_a_connection_open_keeps_nobody_from_signing_in(browsable: Out
         let_go.set()
         held[0].close()
     assert tokens.id
-    assert time.monotonic() - began < 15
 
 
 def test_a_page_that_asks_for_no_address_prints_nothing(

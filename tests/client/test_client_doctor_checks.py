@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +14,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client.doctor import check as check_module
-from client.doctor.answer import giver_of
 from client.doctor.check import Result
 from client.doctor.checks import CHECKS, front_door, limits, logs, reach, streaming
 from client.doctor.deployment import ORIGIN_HEADER, Throttle
+from client.doctor.local_deployment import LocalDeployment
+from client.doctor.responder import responder_of
 from client.errors import SignInError, UserPoolError
-from client.recording import Recording
+from client.recording import Recording, record
 from client.signin import Tokens
+from local import ROOT
 from local.gateway.throttle import Bucket
 from tests.client import scripted_server as scripted
 from tests.client.doctor_world import (
@@ -24,8 +30,8 @@ from tests.client.doctor_world import (
     HANG,
     PARAMETERS,
     RUNTIME,
+    DisposableUsers,
     Request,
-    Strangers,
     World,
     by_runtime,
     by_web_acl,
@@ -44,8 +50,8 @@ QUICK = [check for check in CHECKS if check.name not in ("streaming", "heartbeat
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for what never comes, and strangers need no user pool."""
-    monkeypatch.setattr(front_door, "Strangers", Strangers)
+    """Nobody waits for what never comes, and users need no user pool."""
+    monkeypatch.setattr(front_door, "DisposableUsers", DisposableUsers)
     monkeypatch.setattr(check_module, "BEGIN_SECONDS", 1.0)
     monkeypatch.setattr(reach, "PATIENCE", 1.0)
     monkeypatch.setattr(limits, "RECOVERY_SECONDS", 0.2)
@@ -58,7 +64,7 @@ def look(name: str, world: World) -> Result:
 
 def test_a_stack_that_is_well_has_no_finding() -> None:
     results = World().results(*QUICK)
-    assert {name: (one.status, one.seen) for name, one in results.items() if one.status != "ok"} == {}
+    assert {name: (one.status, one.seen) for name, one in results.items() if one.status != "pass"} == {}
 
 
 def post(world: World, answer: bytes, where: Callable[[Request], bool] = lambda _request: True) -> None:
@@ -200,7 +206,7 @@ def test_what_is_broken_is_found(name: str, break_it: Callable[[World], None], w
     world = World()
     break_it(world)
     result = look(name, world)
-    assert result.status == "finding", result.seen
+    assert result.status == "fail", result.seen
     assert words in result.seen
     assert result.why
     assert result.change
@@ -213,7 +219,7 @@ UNFORESEEN = {
     "API key": refusal(403, "INVALID_API_KEY", "ForbiddenException"),
     "integration": refusal(504, "INTEGRATION_FAILURE", "InternalServerErrorException"),
     "runtime": by_runtime(429, "ThrottlingException"),
-    "stranger": reply(502, "<html>", content_type="text/html"),
+    "unidentified": reply(502, "<html>", content_type="text/html"),
     "captive": reply(302, location="https://sign-in.example/"),
     "nobody": b"\r\n",
 }
@@ -228,8 +234,8 @@ def test_an_answer_that_a_check_does_not_look_for_is_no_finding(kind: str) -> No
     # The agent behind the API does not answer: that is what `streaming` finds, and nothing else does.
     checks = [check for check in CHECKS if check.name not in ("outputs", "streaming")]
     results = world.results(*checks)
-    assert [(one.name, one.seen) for one in results.values() if one.status == "finding"] == []
-    unknown = {name for name, one in results.items() if one.status == "unknown"}
+    assert [(one.name, one.seen) for one in results.values() if one.status == "fail"] == []
+    unknown = {name for name, one in results.items() if one.status == "inconclusive"}
     # That the runtime was asked at all answers what `authorizer` wants to know.
     assert unknown >= {"hang-up", "firewall", "front-door", "cors"} | ({"authorizer"} if kind != "runtime" else set())
 
@@ -244,7 +250,7 @@ def test_a_gateway_without_an_answer_from_behind_is_a_finding_of_the_stream() ->
     world = World()
     post(world, UNFORESEEN["integration"])
     result = look("streaming", world)
-    assert result.status == "finding"
+    assert result.status == "fail"
     assert "504" in result.seen
 
 
@@ -259,7 +265,7 @@ def test_the_rate_rule_is_named_with_when_it_ends() -> None:
     post(world, UNFORESEEN["rate rule"])
     for name in ("firewall", "front-door", "throttle"):
         result = look(name, world)
-        assert result.status == "unknown"
+        assert result.status == "inconclusive"
         assert "rateWindowSeconds" in result.seen
 
 
@@ -267,7 +273,7 @@ def test_a_throttle_that_lets_one_through_at_a_time_is_waited_for() -> None:
     world = World()
     world.deployment.bucket, world.bucket = Throttle(50, 1), Bucket(50, 1)
     results = world.results(*QUICK)
-    assert {name: one.seen for name, one in results.items() if one.status != "ok"} == {}
+    assert {name: one.seen for name, one in results.items() if one.status != "pass"} == {}
 
 
 def test_a_sign_in_that_failed_is_tried_once_and_what_needs_no_token_is_looked_at() -> None:
@@ -275,31 +281,31 @@ def test_a_sign_in_that_failed_is_tried_once_and_what_needs_no_token_is_looked_a
     world.tokens = UserPoolError("Cognito cannot be reached.")
     results = world.results(*QUICK, keep_going=False)
     assert world.signed_in == 1
-    assert results["sign-in"].status == "finding"
-    assert results["deployment"].status == "ok"
-    assert {one.seen for one in results.values() if one.status == "unknown"} == {"needs a sign-in"}
+    assert results["sign-in"].status == "fail"
+    assert results["deployment"].status == "pass"
+    assert {one.seen for one in results.values() if one.status == "inconclusive"} == {"needs a sign-in"}
     # What a request meets without a token is still told.
     world.refusal_headers = {}
-    assert look("cors", world).status == "finding"
+    assert look("cors", world).status == "fail"
 
 
 def test_a_user_who_may_not_sign_in_is_no_finding_about_the_stack() -> None:
     world = World()
     world.tokens = SignInError("Incorrect username or password.")
-    assert look("sign-in", world).status == "unknown"
+    assert look("sign-in", world).status == "inconclusive"
 
 
 def test_a_mistake_of_the_doctors_own_is_no_finding() -> None:
     world = World()
     world.tokens = IndexError("list index out of range")
     result = look("sign-in", world)
-    assert result.status == "unknown"
+    assert result.status == "inconclusive"
     assert "IndexError: list index out of range" in result.seen
 
 
 @pytest.mark.parametrize(
     ("setting", "status", "words"),
-    [("none", "ok", "as runtime.bypassProtection none allows"), (None, "unknown", "bypassProtection")],
+    [("none", "pass", "as runtime.bypassProtection none allows"), (None, "inconclusive", "bypassProtection")],
 )
 def test_an_open_back_door_is_judged_by_the_setting(setting: str | None, status: str, words: str) -> None:
     world = World()
@@ -312,7 +318,7 @@ def test_an_open_back_door_is_judged_by_the_setting(setting: str | None, status:
 
 @pytest.mark.parametrize(
     ("setting", "status", "words"),
-    [([], "ok", "taken, as runtime.deniedActions allows"), (None, "unknown", "deniedActions")],
+    [([], "pass", "taken, as runtime.deniedActions allows"), (None, "inconclusive", "deniedActions")],
 )
 def test_an_open_shell_is_judged_by_the_setting(setting: list[str] | None, status: str, words: str) -> None:
     world = World()
@@ -326,7 +332,7 @@ def test_an_address_that_neither_takes_nor_refuses_the_token_is_not_looked_at() 
     world = World()
     sibling("commands", by_runtime(400, "ValidationException"))(world)
     result = look("runtime-policy", world)
-    assert (result.status, result.not_looked_at) == ("ok", ("InvokeAgentRuntimeCommand: 400",))
+    assert (result.status, result.not_checked) == ("pass", ("InvokeAgentRuntimeCommand: 400",))
     assert "InvokeAgentRuntimeCommand," not in result.seen
 
 
@@ -334,9 +340,9 @@ def test_alarms_that_nobody_asked_for_are_not_missed_and_unread_ones_are_not_loo
     world = World()
     world.deployment.alarm_count = 0
     world.changes["alarms"] = False
-    assert look("logs", world).not_looked_at == ("alarms: the stack declares none (observability.alarms)",)
+    assert look("logs", world).not_checked == ("alarms: the stack declares none (observability.alarms)",)
     world.deployment.alarm_count = None
-    assert look("logs", world).not_looked_at == ("the alarms: Nobody may read them.",)
+    assert look("logs", world).not_checked == ("the alarms: Nobody may read them.",)
 
 
 def test_a_path_that_agentcore_does_not_know_is_not_taken_for_a_refused_token() -> None:
@@ -348,8 +354,8 @@ def test_a_path_that_agentcore_does_not_know_is_not_taken_for_a_refused_token() 
         else None
     )
     result = look("authorizer", world)
-    assert result.status == "ok"
-    assert result.not_looked_at
+    assert result.status == "pass"
+    assert result.not_checked
 
 
 @given(
@@ -364,12 +370,12 @@ def test_a_path_that_agentcore_does_not_know_is_not_taken_for_a_refused_token() 
 def test_every_answer_has_a_giver(status: int, headers: dict[str, str], body: bytes) -> None:
     recording = Recording("s", status=status, body=body)
     recording.headers.update(headers)
-    giver = giver_of(recording)
-    assert (giver == "agent") == (status == 200)
-    assert (giver == "nobody") == (status == 0)
+    responder = responder_of(recording)
+    assert (responder == "agent") == (status == 200)
+    assert (responder == "nobody") == (status == 0)
     # Without API Gateway's marks, nothing is said of a layer that would have left them.
     if not headers and status not in (0, 200, 401, 403, 409, 413, 424, 429):
-        assert giver == "stranger"
+        assert responder == "unidentified"
 
 
 def test_a_slow_answer_after_a_hang_up_is_no_run_that_goes_on() -> None:
@@ -380,7 +386,7 @@ def test_a_slow_answer_after_a_hang_up_is_no_run_that_goes_on() -> None:
         world = World()
         world.changes = {"invokeUrl": server.url}
         result = look("hang-up", world)
-    assert result.status == "ok", result.seen
+    assert result.status == "pass", result.seen
 
 
 def test_a_run_that_goes_on_without_its_reader_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -390,4 +396,50 @@ def test_a_run_that_goes_on_without_its_reader_is_found(monkeypatch: pytest.Monk
         world = World()
         world.changes = {"invokeUrl": server.url}
         result = look("hang-up", world)
-    assert (result.status, "does not begin" in result.seen) == ("finding", True)
+    assert (result.status, "does not begin" in result.seen) == ("fail", True)
+
+
+def test_a_machine_that_is_too_slow_to_meet_the_throttle_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.bucket = None
+    world.deployment.bucket = Throttle(40, 5)  # lets through forty a second, and the answers take two
+
+    async def later(*arguments: Any, **options: Any) -> Recording:
+        await asyncio.sleep(2)
+        return await record(*arguments, **options)
+
+    monkeypatch.setattr(limits, "record", later)
+    result = look("throttle", world)
+    assert (result.status, "from this machine" in result.seen) == ("inconclusive", True), result.seen
+
+
+def test_every_finding_says_why_it_matters_in_words_of_its_own() -> None:
+    whys: list[str] = []
+    for path in (ROOT / "client" / "doctor").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Fail":
+                whys += [ast.unparse(one.value) for one in node.keywords if one.arg == "why"]
+    assert len(whys) > 40
+    assert [why for why in {*whys} if whys.count(why) > 1] == []
+
+
+ROUTES = """
+    api   aws:apigateway/restApi:RestApi       {}
+    a     aws:apigateway/resource:Resource     {"pathPart": "other", "parentId": "root"}
+    b     aws:apigateway/resource:Resource     {"pathPart": "invocations", "parentId": "root"}
+    m1    aws:apigateway/method:Method         {"resourceId": "a", "httpMethod": "POST", "authorization": "NONE"}
+    m2    aws:apigateway/method:Method         {"resourceId": "b", "httpMethod": "POST", "authorization": "X"}
+    i1    aws:apigateway/integration:Integration {"resourceId": "a", "httpMethod": "POST", "uri": "https://a"}
+    i2    aws:apigateway/integration:Integration {"resourceId": "b", "httpMethod": "POST", "uri": "https://b"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("route", "uri", "guard"), [("/other", "https://a", "NONE"), ("/invocations", "https://b", "X")]
+)
+def test_of_several_routes_the_one_that_is_asked_is_examined(route: str, uri: str, guard: str, tmp_path: Path) -> None:
+    rows = [line.split(None, 2) for line in ROUTES.strip().splitlines()]
+    graph = {"resources": [{"id": id_, "type": type_, "inputs": json.loads(text)} for id_, type_, text in rows]}
+    (tmp_path / "gateway-graph.json").write_text(json.dumps(graph))
+    stage = LocalDeployment(tmp_path, "api", route).stage()
+    assert (stage.uri, stage.authorization) == (uri, guard)

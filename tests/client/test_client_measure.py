@@ -21,8 +21,8 @@ import client.recording
 import client.stream
 from client.bench import Measured, bench, percentile
 from client.commands.app import app
+from client.delivery import judge
 from client.errors import CutError, SignInError, UsageError
-from client.flow import judge
 from client.outputs import Outputs
 from client.picture import svg, write_png, write_svg
 from client.recording import Mark, Recording, record
@@ -70,9 +70,9 @@ def test_words_without_a_time_and_short_answers_are_not_judged() -> None:
 
 
 def test_lumps_are_counted() -> None:
-    flow = judge(recording([0.5 * (int(at / 0.5 + 1e-9) + 1) for at in MADE]))
-    assert flow.pieces == 4
-    assert "lumps of about 5 words" in flow.describe()
+    delivery = judge(recording([0.5 * (int(at / 0.5 + 1e-9) + 1) for at in MADE]))
+    assert delivery.pieces == 4
+    assert "lumps of about 5 words" in delivery.describe()
 
 
 def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:

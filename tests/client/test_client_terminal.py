@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import io
 import itertools
 import json
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import termios
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -26,9 +18,9 @@ from rich.console import Console
 from client.sanitize import harmless
 from client.stream import Arrival
 from client.text import MarkdownDisplay, PlainDisplay
-from local import ROOT
 from tests.client.conftest import Run
-from tests.client.variants import Base, environment_of
+from tests.client.terminal import Terminal
+from tests.client.variants import Base
 from tests.e2e.conftest import PATIENCE
 
 CSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -210,53 +202,6 @@ def test_two_stacks_at_once_are_refused(arguments: list[str], run: Run) -> None:
     assert "give one of them" in done.stderr
 
 
-class Terminal:
-    """``python -m client`` on a pseudo-terminal."""
-
-    def __init__(self, base: Base, folder: Path, *arguments: str) -> None:
-        self._here, there = pty.openpty()
-        argv = [sys.executable, "-m", "client", *arguments, "--outputs", str(base.folder / "outputs.json")]
-        environment = {**environment_of(folder), "TERM": "xterm", "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(
-            argv,
-            cwd=ROOT,
-            env=environment,
-            stdin=there,
-            stdout=there,
-            stderr=there,
-            start_new_session=True,
-            preexec_fn=lambda: _own_terminal(there),  # noqa: PLW1509 - nothing else runs in this process
-        )
-        os.close(there)
-        self.text = ""
-
-    def type(self, text: str) -> None:
-        os.write(self._here, text.encode())
-
-    def until(self, wanted: str) -> str:
-        """Read until something is shown; what was shown up to then."""
-        deadline = time.monotonic() + PATIENCE
-        while wanted not in self.text:
-            assert time.monotonic() < deadline, f"never shown: {wanted!r}, but {self.text!r}"
-            if select.select([self._here], [], [], 0.1)[0]:
-                try:
-                    self.text += os.read(self._here, 65536).decode(errors="replace")
-                except OSError:
-                    assert wanted in self.text, self.text
-                    break
-        before, _, self.text = self.text.partition(wanted)
-        return before
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait(PATIENCE)
-        os.close(self._here)
-
-
-def _own_terminal(there: int) -> None:
-    fcntl.ioctl(there, termios.TIOCSCTTY, 0)
-
-
 @pytest.fixture
 def chat(base: Base, tmp_path: Path) -> Iterator[Terminal]:
     terminal = Terminal(base, tmp_path, "chat")
@@ -268,15 +213,15 @@ def chat(base: Base, tmp_path: Path) -> Iterator[Terminal]:
 
 def test_ctrl_c_stops_the_answer_and_not_the_talk(chat: Terminal, tmp_path: Path) -> None:
     chat.until("> ")
-    chat.type("Tell me a long one [words=300 pause=0.05]\n")
+    chat.enter("Tell me a long one [words=300 pause=0.05]\n")
     chat.until("answer")
-    chat.type("\x03")
+    chat.enter("\x03")
     chat.until("Stopped.")
     chat.until("> ")
-    chat.type("Again [words=3 pause=0.01]\n")
+    chat.enter("Again [words=3 pause=0.01]\n")
     chat.until("“Again”")
     chat.until("> ")
-    chat.type("\x04")
+    chat.enter("\x04")
     chat.until("--outputs")
     chat.until("--session")
     assert chat.process.wait(PATIENCE) == 0
@@ -289,10 +234,10 @@ def test_what_was_asked_in_two_talks_at_once_is_remembered_of_both(base: Base, t
     try:
         for number, talk in enumerate(talks):
             talk.until("> ")
-            talk.type(f"Question {number} [words=1 pause=0]\n")
+            talk.enter(f"Question {number} [words=1 pause=0]\n")
             talk.until("> ")
         for talk in talks:
-            talk.type("\x04")
+            talk.enter("\x04")
             talk.until("--session")
             assert talk.process.wait(PATIENCE) == 0
     finally:

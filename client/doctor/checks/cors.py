@@ -6,10 +6,10 @@ import asyncio
 
 import httpx
 
-from client.doctor.answer import understood
-from client.doctor.check import AG, Check, CouldNotCheck, Finding, Patient, Seen
+from client.doctor.check import AG, Check, CheckContext, Fail, Inconclusive, Pass
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import SHORT
+from client.doctor.responder import understood
 from client.stream import SESSION_HEADER
 
 ALLOW = "access-control-allow-origin"
@@ -21,26 +21,21 @@ class Cors(Check):
 
     name = "cors"
     question = "a page may send the request (preflight), and read the streamed answer and the refusals"
-    why = (
-        "A proxy integration cannot add headers: the preflight is answered by the gateway, the streamed answer by the "
-        "agent, refusals by gateway responses. A browser needs all three."
-    )
     page = f"{AG}/how-to-cors.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        origin = await self._origin(patient)
+        origin = await self._origin(context)
         if not origin:
-            return Seen("no page calls this API", ["everything: the stack allows no origin; --origin names one"])
-        await self._preflight(patient, origin)
-        refused = await patient.ask(SHORT, token=None, headers={"Origin": origin}, leave_after_words=1)
+            return Pass("no page calls this API", ["everything: the stack allows no origin; --origin names one"])
+        await self._preflight(context, origin)
+        refused = await context.ask(SHORT, token=None, headers={"Origin": origin}, leave_after_words=1)
         understood(refused, "With an Origin and no token", "authorizer", "API")
         self._must_allow(
             refused.headers, origin, f"the refusal ({refused.status})", "infra/gateway_responses.py: the CORS header."
         )
-        token = (await patient.signed_in()).id
-        answer = await patient.ask(SHORT, token=token, headers={"Origin": origin})
+        token = (await context.signed_in()).id
+        answer = await context.ask(SHORT, token=token, headers={"Origin": origin})
         understood(answer, "With an Origin", "agent")
         self._must_allow(
             answer.headers,
@@ -49,40 +44,58 @@ class Cors(Check):
             "agent: AGENT_ALLOWED_ORIGIN, from api.allowedOrigin; AgentCore never forwards Origin, so the header is "
             "static.",
         )
-        return Seen(f"preflight, streamed answer and refusal allow {origin}")
+        return Pass(f"preflight, streamed answer and refusal allow {origin}")
 
-    async def _origin(self, patient: Patient) -> str:
-        if patient.origin or patient.outputs.website_url:
-            return patient.origin or patient.outputs.website_url.rstrip("/")
+    async def _origin(self, context: CheckContext) -> str:
+        if context.origin or context.outputs.website_url:
+            return context.origin or context.outputs.website_url.rstrip("/")
         try:
-            origin = await asyncio.to_thread(patient.deployment.preflight_origin)
+            origin = await asyncio.to_thread(context.deployment.preflight_origin)
         except DeploymentUnavailable as error:
-            raise CouldNotCheck(f"{error} Name the page's origin with --origin.") from None
+            raise Inconclusive(f"{error} Name the page's origin with --origin.") from None
         return "https://page.example" if origin == "*" else origin
 
-    async def _preflight(self, patient: Patient, origin: str) -> None:
+    async def _preflight(self, context: CheckContext, origin: str) -> None:
         asked = {
             "Origin": origin,
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": ",".join(NEEDED),
         }
-        answer = await patient.ask("", token=None, method="OPTIONS", headers=asked)
+        answer = await context.ask("", token=None, method="OPTIONS", headers=asked)
         change = "infra/preflight.py: an OPTIONS method without authorization; api.allowedOrigin names the page."
         if answer.status != 204:
-            giver = understood(answer, "With a browser's preflight", "agent", "authorizer", "API", "API key")
-            if giver != "agent":
-                raise Finding(f"The preflight is refused with {answer.told()}: a browser sends it no token.", change)
+            responder = understood(answer, "With a browser's preflight", "agent", "authorizer", "API", "API key")
+            if responder != "agent":
+                raise Fail(
+                    f"The preflight is refused with {answer.told()}: a browser sends it no token.",
+                    change,
+                    why="A browser sends the preflight before the question; where that is refused, the question is "
+                    "never sent.",
+                )
         self._must_allow(answer.headers, origin, "the preflight", change)
         allowed = answer.headers.get("access-control-allow-headers", "").lower()
         lacking = [name for name in NEEDED if name not in allowed and "*" not in allowed]
         if lacking:
-            raise Finding(f"The preflight does not allow the headers {', '.join(lacking)}.", change)
+            raise Fail(
+                f"The preflight does not allow the headers {', '.join(lacking)}.",
+                change,
+                why="The browser drops a question whose headers the preflight does not allow.",
+            )
 
     def _must_allow(self, headers: httpx.Headers, origin: str, what: str, change: str) -> None:
         given = headers.get_list(ALLOW)
         if given in ([origin], ["*"]):
             return
         if len(given) > 1:
-            raise Finding(f"{what} carries Access-Control-Allow-Origin {len(given)} times: browsers refuse it.", change)
+            raise Fail(
+                f"{what} carries Access-Control-Allow-Origin {len(given)} times: browsers refuse it.",
+                change,
+                why="A browser refuses an answer with two values as if it had none.",
+            )
         said = f"allows {given[0]}" if given else "has no Access-Control-Allow-Origin"
-        raise Finding(f"{what[0].upper()}{what[1:]} {said}, and the page is {origin}.", change)
+        raise Fail(
+            f"{what[0].upper()}{what[1:]} {said}, and the page is {origin}.",
+            change,
+            why="The page cannot read this answer: fetch() fails with a network error and shows neither status nor "
+            "words.",
+        )

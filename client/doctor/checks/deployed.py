@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
-from client.doctor.check import AG, Check, Finding, Patient, Seen
+from client.doctor.check import AG, Check, CheckContext, Fail, Pass
 from client.doctor.consistency import account_of
 from client.doctor.deployment import ORIGIN_HEADER, Invocation
 from client.outputs import Outputs
@@ -18,32 +18,32 @@ class Deployed(Check):
 
     name = "deployment"
     question = "the deployed stage carries STREAM, the timeout and the runtime's address, all as its resources do"
-    why = (
-        "A stage serves a snapshot. A change to a resource does nothing until it is deployed, and the console shows "
-        "the resource."
-    )
     page = f"{AG}/response-transfer-mode.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        stage = await asyncio.to_thread(patient.deployment.stage)
-        resource = await asyncio.to_thread(patient.deployment.resource)
+        stage = await asyncio.to_thread(context.deployment.stage)
+        resource = await asyncio.to_thread(context.deployment.resource)
         if differences := stage.differences(resource):
-            raise Finding(f"Changed but not deployed: {'; '.join(differences)}.", DEPLOY)
-        self._check_address(stage, patient.outputs)
-        self._check_mode(stage, patient.outputs)
-        self._check_secret(stage, patient.outputs)
+            raise Fail(
+                f"Changed but not deployed: {'; '.join(differences)}.",
+                DEPLOY,
+                why="A stage serves a snapshot: what was changed does nothing until it is deployed, and the console "
+                "shows the resource.",
+            )
+        self._check_address(stage, context.outputs)
+        self._check_mode(stage, context.outputs)
+        self._check_secret(stage, context.outputs)
         mode = stage.transfer_mode or "a mode that the export does not name"
         seconds = (stage.timeout_milliseconds or 0) / 1000
-        return Seen(f"{mode}, {seconds:g} s, to {urlsplit(stage.uri).path}; resources and stage agree")
+        return Pass(f"{mode}, {seconds:g} s, to {urlsplit(stage.uri).path}; resources and stage agree")
 
     def _check_address(self, stage: Invocation, outputs: Outputs) -> None:
         called, wanted = urlsplit(stage.uri), urlsplit(outputs.runtime_url)
         # The address on AWS, also of a local run: its gateway serves what the program declares.
         host = f"bedrock-agentcore.{outputs.region}.amazonaws.com"
         if (called.hostname, called.path) != (host, wanted.path):
-            raise Finding(
+            raise Fail(
                 f"The integration calls {called.hostname}{called.path}, and the runtime streams from "
                 f"{host}{wanted.path} alone.",
                 "infra/runtime.py, `url`: https://bedrock-agentcore.{region}.amazonaws.com/runtimes/{id}/invocations.",
@@ -58,7 +58,7 @@ class Deployed(Check):
             if stage.query.get(name) != value
         ]
         if wrong:
-            raise Finding(
+            raise Fail(
                 f"The integration asks the runtime for {', '.join(wrong)}.",
                 "infra/header_mapping.py: the literals of the query's qualifier and accountId, then deploy.",
                 why="AgentCore knows a runtime by its id and account, and serves the version that the qualifier names.",
@@ -66,7 +66,7 @@ class Deployed(Check):
 
     def _check_secret(self, stage: Invocation, outputs: Outputs) -> None:
         if outputs.bypass_protection in ("origin-secret", "private") and stage.origin_secret is None:
-            raise Finding(
+            raise Fail(
                 f"The stage adds no {ORIGIN_HEADER} to a request, and runtime.bypassProtection is "
                 f"{outputs.bypass_protection}.",
                 f"infra/header_mapping.py: the integration's request parameters. {DEPLOY}",
@@ -76,7 +76,7 @@ class Deployed(Check):
 
     def _check_mode(self, stage: Invocation, outputs: Outputs) -> None:
         if stage.transfer_mode == "BUFFERED":
-            raise Finding(
+            raise Fail(
                 "The integration's responseTransferMode is BUFFERED.",
                 "Pulumi.<stack>.yaml: api.responseTransferMode: STREAM; in infra/api.py, response_transfer_mode must "
                 "be given, for leaving it out keeps what was set before.",
@@ -84,7 +84,7 @@ class Deployed(Check):
             )
         wanted = outputs.timeout_seconds * 1000
         if stage.timeout_milliseconds is not None and stage.timeout_milliseconds < wanted:
-            raise Finding(
+            raise Fail(
                 f"The integration's timeout is {stage.timeout_milliseconds / 1000:g} s, and the stack means "
                 f"{outputs.timeout_seconds:g} s.",
                 "infra/api.py: timeout_milliseconds must be given; the default stays 29 s with STREAM.",

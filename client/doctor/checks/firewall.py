@@ -6,10 +6,10 @@ import asyncio
 
 import httpx
 
-from client.doctor.answer import understood
-from client.doctor.check import Check, Finding, Patient, Seen
+from client.doctor.check import Check, CheckContext, Fail, Pass
 from client.doctor.deployment import DeploymentUnavailable, Firewall
 from client.doctor.probe import ATTACK, SHORT, long_prose
+from client.doctor.responder import understood
 from client.recording import Recording
 
 # Rules of the managed groups that read the body, which here is prose.
@@ -34,42 +34,46 @@ class FirewallRules(Check):
 
     name = "firewall"
     question = "the firewall stops an attack in the query, lets a long prompt about code pass, refuses a huge body"
-    why = "Prompts are prose that quotes code: rules made for forms refuse the question, and the agent's log is empty."
     page = "https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        firewall, missing = await self._declared(patient)
-        token = (await patient.signed_in()).id
+        firewall, missing = await self._declared(context)
+        token = (await context.signed_in()).id
         seen = []
         if firewall is None or firewall.evaluates_groups:
-            url = str(httpx.URL(patient.outputs.invoke_url, params=ATTACK))
-            attack = await patient.ask(SHORT, token=token, url=url, leave_after_words=1)
+            url = str(httpx.URL(context.outputs.invoke_url, params=ATTACK))
+            attack = await context.ask(SHORT, token=token, url=url, leave_after_words=1)
             if understood(attack, "With an attack in the query", "firewall", "agent", "runtime", "API") != "firewall":
-                raise Finding(
+                raise Fail(
                     f"A script and a SQL injection in the query string get {attack.told()}, not a 403 of the web ACL.",
                     "infra/waf_rules.py: the managed groups' rules on query and headers must be on Block; "
                     "infra/firewall.py: the web ACL must be associated with the stage.",
+                    why="What gets past the web ACL is checked by nobody else before the agent.",
                 )
             seen.append("attack in the query: 403")
         else:
             missing.append("the attack itself: the local run declares AWS's rule groups and does not evaluate them")
-        prose = await patient.ask(long_prose(), token=token, leave_after_words=1)
+        prose = await context.ask(long_prose(), token=token, leave_after_words=1)
         if understood(prose, "With a long prompt that quotes code", "agent", "firewall") == "firewall":
             raise self._prose_refused(f"A long prompt that quotes code, SQL and HTML gets {prose.told()}.")
         seen.append("12 KB of prose with code, SQL and HTML: passes")
-        seen.append(self._judge_oversize(await patient.ask("x" * OVERSIZE, token=token, leave_after_words=1)))
-        return Seen("; ".join(seen), missing)
+        seen.append(self._judge_oversize(await context.ask("x" * OVERSIZE, token=token, leave_after_words=1)))
+        return Pass("; ".join(seen), missing)
 
-    async def _declared(self, patient: Patient) -> tuple[Firewall | None, list[str]]:
+    async def _declared(self, context: CheckContext) -> tuple[Firewall | None, list[str]]:
         """The web ACL, checked by reading; None when it cannot be read."""
         try:
-            firewall = await asyncio.to_thread(patient.deployment.firewall)
+            firewall = await asyncio.to_thread(context.deployment.firewall)
         except DeploymentUnavailable as error:
             return None, [f"the web ACL's rules: {error}"]
         if firewall is None:
-            raise Finding("No web ACL stands before the stage.", "infra/firewall.py: WebAclAssociation with the stage.")
+            raise Fail(
+                "No web ACL stands before the stage.",
+                "infra/firewall.py: WebAclAssociation with the stage.",
+                why="Nothing bounds one caller's pace or a body's size, and no known attack is stopped before the "
+                "token is read.",
+            )
         groups = {group.name: group.counted for group in firewall.groups}
         blocking = [
             f"{name}/{rule}"
@@ -80,30 +84,34 @@ class FirewallRules(Check):
         if blocking:
             raise self._prose_refused(f"In the web ACL these rules block by what the body says: {', '.join(blocking)}.")
         if not groups:
-            raise Finding(
+            raise Fail(
                 "The web ACL runs no managed rule group, so an attack in the query string passes.",
                 "infra/waf_rules.py: COMMON, KNOWN_BAD_INPUTS and SQL_INJECTION belong into every web ACL.",
+                why="The web ACL then only counts and bounds: known attacks reach the gateway and the agent.",
             )
         return firewall, []
 
-    def _prose_refused(self, seen: str) -> Finding:
-        return Finding(
+    def _prose_refused(self, seen: str) -> Fail:
+        return Fail(
             seen,
             "infra/waf_rules.py: the rules on the body belong among the `counted` of their group; keep those on "
             "header, path and query on Block. SizeRestrictions_BODY alone blocks every body above 8 KB.",
+            why="Prompts are prose that quotes code: rules made for forms refuse the question, and the agent's log "
+            "is empty.",
         )
 
     def _judge_oversize(self, answer: Recording) -> str:
-        giver = understood(answer, "With a body of 1 MB", "firewall", "agent", "runtime", "API")
-        if giver in ("agent", "runtime"):
-            raise Finding(
+        responder = understood(answer, "With a body of 1 MB", "firewall", "agent", "runtime", "API")
+        if responder in ("agent", "runtime"):
+            raise Fail(
                 f"A body of 1 MB is let through ({answer.told()}).",
                 "infra/waf_rules.py: a size constraint with oversize handling MATCH, before all other rules.",
                 why="The web ACL inspects at most 64 KB and lets the rest pass unseen.",
             )
-        if giver == "API" or not any(words in answer.body.lower() for words in (b"large", b"too long")):
-            raise Finding(
+        if responder == "API" or not any(words in answer.body.lower() for words in (b"large", b"too long")):
+            raise Fail(
                 f"A body of 1 MB is refused with {answer.told()}, and not by the web ACL with a reason.",
                 "infra/waf_rules.py: a custom response with 413 on the size rule.",
+                why="Whoever asks cannot tell that the question was too long, and tries again.",
             )
         return f"1 MB: {answer.status}, with a reason"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from client.doctor.answer import understood
-from client.doctor.check import AG, Check, CouldNotCheck, Finding, Patient, Seen
+from client.doctor.check import AG, Check, CheckContext, Fail, Inconclusive, Pass
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import SHORT
+from client.doctor.responder import understood
 
 NEEDED = ("requestId", "status", "responseTransferMode", "timeToAllHeaders", "timeToFirstContent")
 
@@ -22,50 +22,50 @@ class Logs(Check):
 
     name = "logs"
     question = "the request just made is in the access log with its streaming fields, and alarms exist"
-    why = "A stream's latency says little; when the first content left, and who refused, is what one asks at night."
     page = f"{AG}/set-up-logging.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        alarms, unseen = await self._alarms(patient)
-        request_id = patient.request_id or await self._ask(patient)
-        patience = LOCAL_PATIENCE if patient.outputs.is_local else AWS_PATIENCE
+        alarms, unseen = await self._alarms(context)
+        request_id = context.request_id or await self._ask(context)
+        patience = LOCAL_PATIENCE if context.outputs.is_local else AWS_PATIENCE
         deadline = time.monotonic() + patience
-        while (line := await asyncio.to_thread(patient.deployment.log_line, request_id)) is None:
+        while (line := await asyncio.to_thread(context.deployment.log_line, request_id)) is None:
             if time.monotonic() > deadline:
-                raise Finding(
+                raise Fail(
                     f"The access log has no line of request {request_id} after {patience:g} s.",
                     "infra/api.py, the stage's access_log_settings; the account needs a log role (api.accountLogRole).",
+                    why="Without the line nobody can tell at night who refused a request, or whether it came at all.",
                 )
-            await asyncio.sleep(0.1 if patient.outputs.is_local else 2)
+            await asyncio.sleep(0.1 if context.outputs.is_local else 2)
         missing = [name for name in NEEDED if line.get(name) in (None, "", "-")]
         if missing:
-            raise Finding(
+            raise Fail(
                 f"The access-log line of request {request_id} lacks {', '.join(missing)}.",
                 "infra/access_log.py, FIELDS: $context.integration.responseTransferMode, .timeToAllHeaders and "
                 ".timeToFirstContent.",
+                why="A stream's latency is its length: only these fields tell when the first words left.",
             )
         said = f"{line['responseTransferMode']}, headers after {line['timeToAllHeaders']} ms, first content after "
-        return Seen(f"{said}{line['timeToFirstContent']} ms{alarms}", unseen)
+        return Pass(f"{said}{line['timeToFirstContent']} ms{alarms}", unseen)
 
-    async def _ask(self, patient: Patient) -> str:
-        answer = await patient.ask(SHORT, token=(await patient.signed_in()).id)
+    async def _ask(self, context: CheckContext) -> str:
+        answer = await context.ask(SHORT, token=(await context.signed_in()).id)
         understood(answer, "With the request to look for", "agent")
         if not answer.request_id:
-            raise CouldNotCheck("The answer has no x-amzn-requestid, so its line cannot be looked for.")
+            raise Inconclusive("The answer has no x-amzn-requestid, so its line cannot be looked for.")
         return answer.request_id
 
-    async def _alarms(self, patient: Patient) -> tuple[str, list[str]]:
+    async def _alarms(self, context: CheckContext) -> tuple[str, list[str]]:
         """How many there are, against what the stack's setting promises; and why that was not looked at."""
         try:
-            found = await asyncio.to_thread(patient.deployment.alarms)
+            found = await asyncio.to_thread(context.deployment.alarms)
         except DeploymentUnavailable as error:
             return "", [f"the alarms: {error}"]
         if found:
             return f"; {found} alarms", []
-        if patient.outputs.alarms:
-            raise Finding(
+        if context.outputs.alarms:
+            raise Fail(
                 "There is no alarm, and observability.alarms asks for them.",
                 "infra/observability.py declares them: `pulumi up`, for somebody may have deleted them by hand.",
                 why="Nobody hears of errors, of slow first words or of an attack.",

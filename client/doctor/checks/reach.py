@@ -6,9 +6,9 @@ import asyncio
 import socket
 from urllib.parse import urlsplit
 
-from client.doctor.answer import giver_of, understood
-from client.doctor.check import AG, Check, Finding, Patient, Seen
+from client.doctor.check import AG, Check, CheckContext, Fail, Pass
 from client.doctor.consistency import ALWAYS, problems
+from client.doctor.responder import responder_of, understood
 from client.recording import record
 
 PATIENCE = 10.0
@@ -20,21 +20,23 @@ class Reach(Check):
 
     name = "outputs"
     question = "the stack's outputs are complete and agree with each other, and the API answers at its address"
-    why = "Everything that talks to the stack starts from its outputs."
     page = f"{AG}/how-to-call-api.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        outputs = patient.outputs
+        outputs = context.outputs
         if found := list(problems(outputs)):
-            raise Finding(" ".join(found), "Run `pulumi up` and read the outputs anew; __main__.py exports them.")
+            raise Fail(
+                " ".join(found),
+                "Run `pulumi up` and read the outputs anew; __main__.py exports them.",
+                why="Everything that talks to the stack starts from its outputs, and one of them leads elsewhere.",
+            )
         address = await _resolve(outputs.invoke_url)
         # Without a token, and with a method that the API does not have: whoever answers is what is asked here.
-        answer = await record(patient.http, outputs.invoke_url, None, "", method="GET", begin_within=PATIENCE)
+        answer = await record(context.http, outputs.invoke_url, None, "", method="GET", begin_within=PATIENCE)
         if answer.status == 0:
             late = answer.ending == "late"
-            raise Finding(
+            raise Fail(
                 f"{outputs.invoke_url} ({address}) takes the connection, and then there is {answer.message}."
                 if late
                 else f"{outputs.invoke_url} ({address}) takes no connection: {answer.message}.",
@@ -42,19 +44,21 @@ class Reach(Check):
                 if outputs.is_local
                 else "Check the network and the certificate; a PRIVATE API answers only inside its VPC "
                 "(api.endpointType).",
+                why="No client gets further than this.",
             )
-        if answer.status < 400 or (giver_of(answer) == "stranger" and answer.status < 500):
+        if answer.status < 400 or (responder_of(answer) == "unidentified" and answer.status < 500):
             to = answer.headers.get("location", "")
-            raise Finding(
+            raise Fail(
                 f"GET {outputs.invoke_url} answers {answer.status}{f' and leads to {to}' if to else ''}, and "
                 f"{'has no x-amzn-requestid' if not answer.request_id else 'there is no such method'}: that is not "
                 "this API in API Gateway.",
                 "Check invokeUrl, a sign-in page of the network you are in, and, with api.domain, the base path "
                 "mapping in infra/domain.py.",
+                why="Tokens would be sent to whoever answers there.",
             )
         understood(answer, f"GET {outputs.invoke_url}", "API", "API key", "authorizer")
         scheme = "TLS" if outputs.invoke_url.startswith("https:") else "no TLS, on loopback"
-        return Seen(f"all {len(ALWAYS)} outputs agree; API Gateway answers at {address} ({scheme})")
+        return Pass(f"all {len(ALWAYS)} outputs agree; API Gateway answers at {address} ({scheme})")
 
 
 async def _resolve(url: str) -> str:
@@ -62,8 +66,9 @@ async def _resolve(url: str) -> str:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise Finding(
+        raise Fail(
             f"{parts.hostname} has no address in the DNS ({error}).",
             "Check api.domain and its hosted zone, or the spelling of the output.",
+            why="No client finds the API.",
         ) from None
     return str(found[0][4][0])

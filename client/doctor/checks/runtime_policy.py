@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from client.doctor.check import CORE, Check, CouldNotCheck, Finding, Patient, Seen
+from client.doctor.check import CORE, Check, CheckContext, Fail, Inconclusive, Pass
 from client.stream import SESSION_HEADER
 
 PATIENCE = 10.0
@@ -45,44 +45,41 @@ class RuntimePolicy(Check):
 
     name = "runtime-policy"
     question = "a token opens no shell in the microVM: the runtime's other addresses refuse it"
-    why = (
-        "AgentCore runs commands in a microVM and opens shells in it, and its SDK takes a bearer token for that. In "
-        "the microVM lie the origin secret and the credentials of the agent's role."
-    )
     page = f"{CORE}/resource-based-policies.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        token = (await patient.signed_in()).id
-        statuses = {one.action: await _status(patient, one, token) for one in OPERATIONS}
+        token = (await context.signed_in()).id
+        statuses = {one.action: await _status(context, one, token) for one in OPERATIONS}
         taken = [action for action, status in statuses.items() if 0 < status < 300 or status == 424]
-        denied = patient.outputs.denied_actions
+        denied = context.outputs.denied_actions
         if denied is None and taken:
-            raise CouldNotCheck(
+            raise Inconclusive(
                 f"The runtime takes the token for {_listed(taken)}, and the outputs do not say what it should deny "
                 "(deniedActions): run `pulumi up` and read them anew."
             )
         wrong = [action for action in taken if any(fnmatchcase(action, name) for name in denied or ())]
         if wrong:
-            raise Finding(
+            raise Fail(
                 f"The runtime takes the user's token for {_listed(wrong)}.",
                 "infra/resource_policy.py: the AgentcoreResourcePolicy of the runtime's ARN, with an unconditional "
                 "Deny of them for Principal * (runtime.deniedActions). Then `pulumi up`.",
+                why="AgentCore runs commands in a microVM and opens shells in it, and its SDK takes a bearer token for "
+                "that. In the microVM lie the origin secret and the credentials of the agent's role.",
             )
-        private = patient.outputs.bypass_protection == "private"
+        private = context.outputs.bypass_protection == "private"
         refused = [action for action, status in statuses.items() if status in (401, 403) or (private and not status)]
         untold = [f"{each}: {statuses[each] or 'no answer'}" for each in statuses if each not in (*refused, *taken)]
         allowed = [f"{_listed(taken)} taken, as runtime.deniedActions allows"] if taken else []
-        return Seen("; ".join([f"refused: {_listed(refused)}", *allowed]), untold)
+        return Pass("; ".join([f"refused: {_listed(refused)}", *allowed]), untold)
 
 
-async def _status(patient: Patient, operation: Operation, token: str) -> int:
+async def _status(context: CheckContext, operation: Operation, token: str) -> int:
     """How the runtime answers; 0 where nothing does."""
-    url = httpx.URL(_sibling(patient.outputs.runtime_url, operation.path))
+    url = httpx.URL(_sibling(context.outputs.runtime_url, operation.path))
     headers = {"Authorization": f"Bearer {token}", SESSION_HEADER: f"doctor-{secrets.token_hex(16)}"}
     headers |= _handshake() if operation.body is None else {"Content-Type": "application/json"}
-    asked = patient.http.stream(
+    asked = context.http.stream(
         operation.method, url, headers=headers, content=operation.body, timeout=PATIENCE, follow_redirects=False
     )
     try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from client.doctor.answer import understood
-from client.doctor.check import AG, CORE, Check, CouldNotCheck, Finding, Patient, Seen
+from client.delivery import Delivery, judge
+from client.doctor.check import AG, CORE, Check, CheckContext, Fail, Inconclusive, Pass
 from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable
 from client.doctor.probe import LONG, PACED, SHORT
-from client.flow import Flow, judge
+from client.doctor.responder import understood
 from client.recording import Recording
 from client.sanitize import quoted
 
@@ -27,42 +27,43 @@ class Streaming(Check):
 
     name = "streaming"
     question = "words arrive as they are made"
-    why = "This is what the stack is for: a reader who waits for the last word might as well not have streamed."
     page = f"{AG}/response-streaming-troubleshoot.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
         for _ in range(TRIES):
-            recording = await self._ask(patient, patient.outputs.invoke_url)
+            recording = await self._ask(context, context.outputs.invoke_url)
             _must_be_answered(recording, "through the API")
-            patient.request_id = recording.request_id
-            flow = judge(recording)
-            if flow.verdict == "unknown":
-                raise CouldNotCheck(f"The answer is too short to judge, or carries no times ({flow.words} words).")
-            if flow.verdict == "streamed":
-                return Seen(f"{flow.describe()}; first word after {recording.first_word or 0:.2f} s")
-        raise await self._held_back(patient, flow)
+            context.request_id = recording.request_id
+            delivery = judge(recording)
+            if delivery.verdict == "unknown":
+                raise Inconclusive(f"The answer is too short to judge, or carries no times ({delivery.words} words).")
+            if delivery.verdict == "streamed":
+                return Pass(f"{delivery.describe()}; first word after {recording.first_word or 0:.2f} s")
+        raise await self._held_back(context, delivery)
 
-    async def _ask(self, patient: Patient, url: str, headers: Mapping[str, str] | None = None) -> Recording:
-        return await patient.ask(PACED, token=(await patient.signed_in()).id, url=url, headers=headers)
+    async def _ask(self, context: CheckContext, url: str, headers: Mapping[str, str] | None = None) -> Recording:
+        return await context.ask(PACED, token=(await context.signed_in()).id, url=url, headers=headers)
 
-    async def _held_back(self, patient: Patient, flow: Flow) -> Finding:
+    async def _held_back(self, context: CheckContext, delivery: Delivery) -> Fail:
         """Who holds the words back: ask the runtime itself and compare."""
-        direct, reason = await self._ask_directly(patient)
+        direct, reason = await self._ask_directly(context)
         if direct is None:
-            return Finding(
-                f"{flow.describe()}. Which layer holds them back cannot be told: {reason}.",
+            return Fail(
+                f"{delivery.describe()}. Which layer holds them back cannot be told: {reason}.",
                 "Look at the integration's responseTransferMode first (infra/api.py), then for blocking calls in the "
                 "agent (agent/agent.py), then for a proxy on your side.",
+                why="A reader who waits for the last word might as well not have streamed.",
             )
         if direct.verdict == "streamed":
-            return Finding(
-                f"{flow.describe()}. Asked directly, the runtime streams: the API holds the words back.",
+            return Fail(
+                f"{delivery.describe()}. Asked directly, the runtime streams: the API holds the words back.",
                 "infra/api.py: response_transfer_mode STREAM, deployed; no response template, cache or compression.",
+                why="The agent does its part, and every reader waits at the gateway for words that are there.",
             )
-        return Finding(
-            f"{flow.describe()}. Asked directly, the runtime does the same ({direct.verdict}): the agent holds them "
+        return Fail(
+            f"{delivery.describe()}. Asked directly, the runtime does the same ({direct.verdict}): the agent holds "
+            f"them "
             "back.",
             "agent/agent.py: yield each piece as it comes, and put `await` before everything that waits. time.sleep, "
             "requests and boto3 block the event loop; AGENT_DETECT_BLOCKING=true names the line.",
@@ -70,85 +71,87 @@ class Streaming(Check):
             f"{CORE}/runtime-http-protocol-contract.html.",
         )
 
-    async def _ask_directly(self, patient: Patient) -> tuple[Flow | None, str]:
+    async def _ask_directly(self, context: CheckContext) -> tuple[Delivery | None, str]:
         try:
-            stage = await asyncio.to_thread(patient.deployment.stage)
+            stage = await asyncio.to_thread(context.deployment.stage)
         except DeploymentUnavailable as error:
             return None, str(error).rstrip(".")
         headers = {ORIGIN_HEADER: stage.origin_secret.get_secret_value()} if stage.origin_secret else {}
         for _ in range(TRIES):
-            answer = await self._ask(patient, patient.outputs.runtime_url, headers)
+            answer = await self._ask(context, context.outputs.runtime_url, headers)
             if answer.ending != "finished":
                 return None, f"the runtime answers a direct call with {answer.told()}"
-            flow = judge(answer)
-            if flow.verdict == "streamed":
+            delivery = judge(answer)
+            if delivery.verdict == "streamed":
                 break
-        return flow, ""
+        return delivery, ""
 
 
 class HangUp(Check):
     """A run whose reader has left does not go on.
 
-    Seen from outside: the runs of a session are answered one after another, so the next question in it waits for as
+    Pass from outside: the runs of a session are answered one after another, so the next question in it waits for as
     long as the abandoned run goes on.
     """
 
     name = "hang-up"
     question = "a reader who hangs up stops the run"
-    why = "A run that goes on for nobody is paid for to its end, and blocks its session."
     page = f"{CORE}/runtime-troubleshooting.html"
-    slow = False
 
-    async def run(self, patient: Patient) -> Seen:
+    async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        token = (await patient.signed_in()).id
-        left = await patient.ask(LONG, token=token, leave_after_words=3)
+        token = (await context.signed_in()).id
+        left = await context.ask(LONG, token=token, leave_after_words=3)
         understood(left, "Asked for a long answer", "agent")
         if left.ending == "finished":
-            raise CouldNotCheck("The answer was over before there was time to hang up.")
+            raise Inconclusive("The answer was over before there was time to hang up.")
         if left.ending != "left":
             _must_be_answered(left, "through the API")
         patience = max(STOPPED_SECONDS, 3 * (left.first_word or 0))
-        following = await patient.ask(
+        following = await context.ask(
             SHORT, token=token, session_id=left.session_id, leave_after_words=1, end_within=patience
         )
         if following.ending == "late" or following.code == "SESSION_BUSY":
-            raise Finding(
+            raise Fail(
                 f"After a hang-up the next answer in the session does not begin within {patience:.0f} s: the run goes "
                 "on without its reader.",
                 "agent/app.py: the entrypoint must return the streaming response, not yield; nothing in the agent may "
                 "swallow asyncio.CancelledError (except BaseException, asyncio.shield).",
+                why="A run that goes on for nobody is paid for to its end, and the user's next question waits for it.",
             )
         if following.first_word is None:
-            raise CouldNotCheck(f"After the hang-up the next question got {following.told()}.")
-        return Seen(f"hung up after 3 words; the session's next answer began after {following.first_word:.2f} s")
+            raise Inconclusive(f"After the hang-up the next question got {following.told()}.")
+        return Pass(f"hung up after 3 words; the session's next answer began after {following.first_word:.2f} s")
 
 
 def _must_be_answered(recording: Recording, where: str) -> None:
     """Anything but an answer that was streamed to its end is a finding by itself.
 
     Raises:
-        Finding: naming who refused or failed, as far as the answer tells.
-        CouldNotCheck: when it says nothing about the stack.
+        Fail: naming who refused or failed, as far as the answer tells.
+        Inconclusive: when it says nothing about the stack.
     """
     if recording.ending == "finished":
         return
-    giver = understood(recording, f"Asked {where}", "agent", "runtime", "integration", "authorizer", "API")
-    if giver != "agent" and recording.status != 429:
-        who = _NAMES.get(giver, "the API")
-        raise Finding(
+    responder = understood(recording, f"Asked {where}", "agent", "runtime", "integration", "authorizer", "API")
+    if responder != "agent" and recording.status != 429:
+        who = _NAMES.get(responder, "the API")
+        raise Fail(
             f"Asked {where}, {who} answers {recording.told()}.",
             "infra/runtime.py for the runtime's refusals (address, token, header allow-list), its log for 424; "
             "infra/api.py for the API's, its access log for 5xx.",
+            why="Nobody gets an answer.",
         )
-    if giver != "agent":
-        raise CouldNotCheck(f"Asked {where}: {recording.told()}; AgentCore takes no more for now.")
+    if responder != "agent":
+        raise Inconclusive(f"Asked {where}: {recording.told()}; AgentCore takes no more for now.")
     if recording.ending == "error":
-        raise Finding(
+        raise Fail(
             f"Asked {where}, the agent answers {recording.told()}: {quoted(recording.message)}",
             "docs/agent.md lists the codes; the runtime's log has the reference.",
+            why="The chain in front of the agent works; the agent itself fails.",
         )
-    raise Finding(
+    raise Fail(
         f"Asked {where}, the answer is cut after {recording.lasted:.1f} s.",
         "Compare with api.timeoutSeconds and the idle limit; then the runtime's log.",
+        why="Long answers end in the middle, with status 200.",
     )

@@ -26,7 +26,7 @@ ALL_AT_ONCE = 0.15
 """Buffered: all arrivals lie within this part of the time that the words were made in."""
 
 
-class Flow(NamedTuple):
+class Delivery(NamedTuple):
     """How the words of one answer came.
 
     Attributes:
@@ -53,18 +53,18 @@ class Flow(NamedTuple):
         return f"{self.verdict}: {numbers} in {pieces}, held back at most {self.held * 1000:.0f} ms"
 
 
-def judge(recording: Recording) -> Flow:
-    """The flow of a recorded answer; ``unknown`` when it is too short, or its events carry no time."""
+def judge(recording: Recording) -> Delivery:
+    """The delivery of a recorded answer; ``unknown`` when it is too short, or its events carry no time."""
     words = recording.words
     timed = [(mark.seconds, mark.made) for mark in words if mark.made is not None]
     if len(timed) < 2:
-        return Flow("unknown", len(words), pieces(words), 0.0, 0.0, 0.0)
+        return Delivery("unknown", len(words), pieces(words), 0.0, 0.0, 0.0)
     arrivals = [arrived for arrived, _ in timed]
     lags = [arrived - made for arrived, made in timed]
     made_in = timed[-1][1] - timed[0][1]
     arrived_in = arrivals[-1] - arrivals[0]
     held = max(lags) - min(lags)
-    return Flow(_verdict(made_in, arrived_in, held), len(words), pieces(words), made_in, arrived_in, held)
+    return Delivery(_verdict(made_in, arrived_in, held), len(words), pieces(words), made_in, arrived_in, held)
 
 
 def pieces(marks: list[Mark]) -> int:

@@ -11,8 +11,8 @@ from client.signin import Tokens, sign_in
 from client.users import administrator, temporary_password
 
 
-class Strangers:
-    """Makes them when asked, and removes what it made.
+class DisposableUsers:
+    """Test users: made when asked for, and removed by `remove`.
 
     Args:
         outputs: a local run's.
@@ -23,10 +23,10 @@ class Strangers:
 
     def __init__(self, outputs: Outputs) -> None:
         if not outputs.is_local:
-            raise ClientError("Strangers are made in a local run only.")
+            raise ClientError("Test users are made in a local run only.")
         self._outputs = outputs
         self._cognito: Any = administrator(outputs)
-        self._user = f"stranger-{secrets.token_hex(6)}@example.com"
+        self._user = f"check-{secrets.token_hex(6)}@example.com"
         self._password = temporary_password()
         self._there = False
         self._clients: list[str] = []
@@ -41,7 +41,7 @@ class Strangers:
         self._create_user()
         made = self._cognito.create_user_pool_client(
             UserPoolId=self._outputs.user_pool_id,
-            ClientName="stranger",
+            ClientName="doctor",
             ExplicitAuthFlows=["ALLOW_USER_SRP_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
         )["UserPoolClient"]["ClientId"]
         self._clients.append(made)
