@@ -3,7 +3,7 @@
 import pulumi
 
 from infra.api import StreamingApi
-from infra.artifact import Artifact, CodePackage
+from infra.artifact import Artifact, CodePackage, package_path
 from infra.config import StackConfig
 from infra.firewall import Firewall
 from infra.identity import Identity
@@ -20,7 +20,7 @@ if config.runtime.artifact == "container":
 
     artifact = ContainerImage(config.name, telemetry=config.runtime.telemetry, tags=config.tags)
 else:
-    artifact = CodePackage(config.name, telemetry=config.runtime.telemetry, tags=config.tags)
+    artifact = CodePackage(config.name, package=package_path(), telemetry=config.runtime.telemetry, tags=config.tags)
 runtime = Runtime(
     config.name,
     config.runtime,

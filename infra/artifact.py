@@ -79,18 +79,23 @@ class CodePackage(pulumi.ComponentResource):
     runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
 
     def __init__(
-        self, name: str, *, telemetry: bool, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        package: Path,
+        telemetry: bool,
+        tags: dict[str, str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare the bucket and the package; with ``telemetry`` the agent is started under OpenTelemetry."""
+        """Declare the bucket and the package at a path; with ``telemetry`` the agent is started under OpenTelemetry."""
         super().__init__("agentstream:infra:CodePackage", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         bucket = self._bucket(name, tags)
-        path = package_path()
-        package = aws.s3.BucketObjectv2(
+        uploaded = aws.s3.BucketObjectv2(
             f"{name}-code-package",
             bucket=bucket.id,
-            key=path.name,
-            source=_asset(path),
+            key=package.name,
+            source=_asset(package),
             tags=tags,
             opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
         )
@@ -101,12 +106,12 @@ class CodePackage(pulumi.ComponentResource):
         self.grants = [allow("Package", ["s3:GetObject"], [pulumi.Output.concat(bucket.arn, "/agent-*.zip")])]
         self.runtime_artifact = {
             "code_configuration": {
-                "code": {"s3": {"bucket": bucket.bucket, "prefix": package.key}},
+                "code": {"s3": {"bucket": bucket.bucket, "prefix": uploaded.key}},
                 "runtime": "PYTHON_3_13",
                 "entry_points": ["opentelemetry-instrument", "main.py"] if telemetry else ["main.py"],
             }
         }
-        self.register_outputs({"bucket": bucket.bucket, "key": package.key})
+        self.register_outputs({"bucket": bucket.bucket, "key": uploaded.key})
 
     def _bucket(self, name: str, tags: dict[str, str]) -> aws.s3.Bucket:
         # Emptied when the stack is destroyed, for the packages that stayed would otherwise keep it. All that it holds
@@ -150,7 +155,8 @@ def _asset(path: Path) -> pulumi.Asset:
     """
     if path.exists():
         return pulumi.FileAsset(str(path))
-    missing = f"The agent's package {path.relative_to(ROOT)} is not built"
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    missing = f"The agent's package {shown} is not built"
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(f"{missing}, so there is nothing to deploy: run `make package` first.")
     # The engine reads a file as soon as it is declared, in a preview too, and would stop at one that is not there.

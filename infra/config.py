@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 import pulumi
 from pydantic import Field, ValidationError
 
+from infra.settings import source
 from infra.settings.agent_environment import agent_environment
 from infra.settings.api import ApiSettings
 from infra.settings.base import Contradiction, Settings
@@ -25,7 +26,14 @@ from infra.settings.forms import Form
 from infra.settings.identity import IdentitySettings
 from infra.settings.network import NetworkSettings
 from infra.settings.observability import ObservabilitySettings
-from infra.settings.problems import KEYS_ELSEWHERE, SettingsError, contradiction_sentence, misplaced, sentence
+from infra.settings.problems import (
+    HIDDEN,
+    KEYS_ELSEWHERE,
+    SettingsError,
+    contradiction_sentence,
+    misplaced,
+    sentence,
+)
 from infra.settings.regions import REGION
 from infra.settings.rules import between_sections, for_production
 from infra.settings.runtime import RuntimeSettings
@@ -154,12 +162,14 @@ class StackConfig(Settings):
 
     @classmethod
     def load(cls) -> StackConfig:
-        """Read the running program's configuration.
+        """Read the running program's configuration, which the engine, the Automation API or a unit test has filled.
 
         Raises:
             SettingsError: with every problem, when one or more values cannot work.
         """
-        return cls.parse(pulumi.get_project(), pulumi.get_stack(), pulumi.runtime.config.get_config_env())
+        project = pulumi.get_project()
+        known = [str(field.alias) for name, field in cls.model_fields.items() if name not in HIDDEN | {"region"}]
+        return cls.parse(project, pulumi.get_stack(), source.read(project, known).values)
 
     @classmethod
     def parse(cls, project: str, stack: str, values: Mapping[str, Any]) -> StackConfig:

@@ -39,6 +39,8 @@ class Observability(pulumi.ComponentResource):
     """
 
     dashboard_url: pulumi.Output[str] | None
+    topic_arn: pulumi.Output[str] | None
+    """The topic of the alarms; None when there are none."""
 
     def __init__(
         self,
@@ -54,8 +56,10 @@ class Observability(pulumi.ComponentResource):
         self._tags = tags
         self._child = pulumi.ResourceOptions(parent=self)
         metrics.log_metrics(name, watched.access_log, self._child)
+        self.topic_arn = None
         if settings.alarms:
             self._topic = self._declare_topic(settings.subscribers)
+            self.topic_arn = self._topic.arn
             self._failures(settings.error_percent, watched)
             self._limits(settings, watched)
         self.dashboard_url = self._dashboard(watched) if settings.dashboard else None

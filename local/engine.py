@@ -8,9 +8,7 @@ on how Pulumi rebuilds assets and secrets from it.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import runpy
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -41,8 +39,8 @@ def run_program(project: str, stack: str, settings: Mapping[str, str], provider:
     Raises:
         ProgramError: with the program's own sentence when it refuses its settings.
     """
-    os.environ["PULUMI_CONFIG"] = json.dumps(dict(settings))
     reset_options()
+    pulumi.runtime.set_all_config(dict(settings))
     monitor = _Recorder(provider, unanswered=UNKNOWN if preview else None)
 
     async def run() -> dict[str, Any]:

@@ -22,13 +22,23 @@ from local.graph import Graph, ProgramError, Provider
 from local.provider import ImaginedProvider
 
 
+def project_name() -> str:
+    """The project's name in ``Pulumi.yaml``: the namespace of every key that has none of its own."""
+    return str(yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
+
+
+def known_stacks() -> dict[str, Path]:
+    """Every stack that has a file, with its file."""
+    return {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in ROOT.glob("Pulumi.*.yaml")}
+
+
 def stack_file(stack: str) -> Path:
     """The settings file of a stack, which must exist.
 
     Raises:
         ProgramError: when there is none, naming those there are.
     """
-    known = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path for path in ROOT.glob("Pulumi.*.yaml")}
+    known = known_stacks()
     if stack in known:
         return known[stack]
     raise ProgramError(
@@ -44,6 +54,8 @@ def _brief(text: str) -> str:
 def read_settings(stack: str) -> dict[str, str]:
     """The configuration as Pulumi hands it to a program: flat keys, structured values as JSON text.
 
+    A key without a namespace is the project's own.
+
     A value that Pulumi encrypted cannot be read without the engine; a placeholder stands in for it.
 
     Raises:
@@ -53,7 +65,11 @@ def read_settings(stack: str) -> dict[str, str]:
     try:
         content = _keys(yaml.safe_load(path.read_text(encoding="utf-8")), "its top")
         settings = _keys(content.get("config"), "what is below `config:`")
-        return {str(key): _as_text(value) for key, value in settings.items()}
+        namespace = project_name()
+        return {
+            key if ":" in key else f"{namespace}:{key}": _as_text(value)
+            for key, value in ((str(key), value) for key, value in settings.items())
+        }
     # An anchor inside itself and a hundred brackets within each other are YAML; a date as a key is not JSON.
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
@@ -88,7 +104,7 @@ def evaluate(
     Raises:
         ProgramError: when the settings or the program are at fault.
     """
-    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
+    project = project_name()
     values = read_settings(stack) if settings is None else dict(settings)
     with _without_collecting():
         with warnings.catch_warnings():

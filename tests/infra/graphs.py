@@ -8,11 +8,14 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from local.evaluate import evaluate, read_settings
+from local.evaluate import evaluate, known_stacks, project_name, read_settings
 from local.graph import Graph, Resource
 from local.provider import ImaginedProvider
 
-ENVIRONMENTS = ("dev", "staging", "prod")
+ENVIRONMENTS = tuple(sorted(known_stacks()))
+"""Every environment that has a stack file; a new one is tested like the others."""
+
+PROJECT = project_name()
 
 
 @cache
@@ -35,7 +38,7 @@ def changed_settings(stack: str, changes: Mapping[str, Mapping[str, Any]]) -> di
     """A stack's settings with some keys of some sections replaced; None removes a key."""
     settings = stack_settings(stack)
     for section, values in changes.items():
-        key = f"agent-stream:{section}"
+        key = f"{PROJECT}:{section}"
         merged = {**json.loads(settings.get(key, "{}")), **values}
         settings[key] = json.dumps({name: value for name, value in merged.items() if value is not None})
     return settings

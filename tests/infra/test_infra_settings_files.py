@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from infra.config import StackConfig
-from local import ROOT
 from local.evaluate import stack_file
 from tests.infra.graphs import ENVIRONMENTS, stack_settings
 
@@ -60,7 +59,3 @@ def _flat(values: dict[str, object], path: str = "") -> Iterator[tuple[str, obje
             yield from _flat(value, f"{path}{key}.")
         else:
             yield f"{path}{key}", value
-
-
-def test_no_stack_file_is_left_out_of_the_tests() -> None:
-    assert {path.name for path in ROOT.glob("Pulumi.*.yaml")} == {f"Pulumi.{stack}.yaml" for stack in ENVIRONMENTS}

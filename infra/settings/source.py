@@ -1,0 +1,39 @@
+"""Where a stack's settings come from: Pulumi's configuration, whoever filled it.
+
+The engine hands a program its configuration in variables, the Automation API and a unit test by
+`pulumi.runtime.set_all_config`. `pulumi.Config` reads both, but it gives one key at a time and lists none, so the
+keys that nobody asked for (a slip, which must be refused) come from the two stores behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import pulumi
+from pulumi.runtime import config as store
+
+
+class Source(NamedTuple):
+    """The configuration that a program was given.
+
+    Attributes:
+        values: each key with its namespace (``aws:region``, ``<project>:<section>``), each value as text; a structured
+            one is JSON text.
+        secret: the keys of which a part or all is stored encrypted.
+    """
+
+    values: Mapping[str, Any]
+    secret: frozenset[str]
+
+
+def read(project: str, known: Iterable[str]) -> Source:
+    """Everything that is configured: ``known`` are the keys of the project's own that a program asks for."""
+    values: dict[str, Any] = {**(store.get_config_env() or {}), **store.CONFIG.get()}
+    for namespace, key in (("aws", "region"), *((project, key) for key in known)):
+        value = pulumi.Config(namespace).get(key)
+        if value is not None:
+            values[f"{namespace}:{key}"] = value
+    # A program that the engine starts has its secret keys in a variable, of which is_config_secret knows nothing.
+    secret = {*store.get_config_secret_keys_env(), *(key for key in values if store.is_config_secret(key))}
+    return Source(values, frozenset(secret))

@@ -1,0 +1,40 @@
+"""The components that others are made from, as small as a stack can have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from infra.artifact import CodePackage
+from infra.identity import Identity
+from infra.runtime import Runtime
+from infra.settings.identity import IdentitySettings
+from infra.settings.runtime import RuntimeSettings
+from tests.infra.unit.mocks import REGION, TAGS
+
+MODEL = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+def runtime_settings(**changes: Any) -> RuntimeSettings:
+    """The runtime's settings, in the keys of a stack file."""
+    return RuntimeSettings.model_validate({"modelArns": [MODEL], **changes})
+
+
+def an_identity() -> Identity:
+    """A user pool at its defaults."""
+    return Identity("unit", IdentitySettings(), region=REGION, tags=TAGS)
+
+
+def a_runtime(package: Path, settings: RuntimeSettings | None = None, identity: Identity | None = None) -> Runtime:
+    """A runtime with what it stands on."""
+    return Runtime(
+        "unit",
+        settings or runtime_settings(),
+        identity=identity or an_identity(),
+        artifact=CodePackage("unit", package=package, telemetry=False, tags=TAGS),
+        region=REGION,
+        environment={"AGENT_NAME": "unit"},
+        log_retention_days=7,
+        protect=False,
+        tags=TAGS,
+    )

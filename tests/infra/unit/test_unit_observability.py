@@ -1,0 +1,44 @@
+"""Unit tests of `infra.observability` with Pulumi's mocks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from infra.observability import Observability, Watched
+from infra.settings.observability import ObservabilitySettings
+from tests.infra.unit.mocks import REGION, TAGS, AwsMocks
+
+
+def observability(**settings: Any) -> Observability:
+    known = pulumi.Output.from_input
+    return Observability(
+        "unit",
+        ObservabilitySettings.model_validate(settings),
+        watched=Watched(REGION, known("unit-api"), "dev", "unit-firewall", known("unit-1"), known("/unit/access")),
+        tags=TAGS,
+    )
+
+
+@pulumi.runtime.test
+def test_an_alarm_reaches_whoever_subscribes(aws: AwsMocks) -> pulumi.Output[None]:
+    observability(subscribers=["team@example.com"])
+
+    def check() -> None:
+        subscription = aws.inputs("TopicSubscription")
+        assert (subscription["protocol"], subscription["endpoint"]) == ("email", "team@example.com")
+        assert aws.inputs("MetricAlarm", "server-errors")["alarmActions"] == [subscription["topic"]]
+
+    return aws.after(check)
+
+
+@pulumi.runtime.test
+def test_without_dashboard_and_alarms_only_metrics_are_declared(aws: AwsMocks) -> pulumi.Output[None]:
+    made = observability(dashboard=False, alarms=False)
+    assert made.dashboard_url is None
+
+    def check() -> None:
+        assert aws.kinds() == {"LogMetricFilter"}
+
+    return aws.after(check)
