@@ -46,7 +46,8 @@ class AwsMocks(pulumi.runtime.Mocks):
             await wait_for_rpcs(await_all_outstanding_tasks=False)
             return True
 
-        return pulumi.Output.all(pulumi.Output.from_input(settled()), *outputs).apply(lambda known: check(*known[1:]))
+        declared: pulumi.Output[bool] = pulumi.Output.from_input(settled())
+        return pulumi.Output.all(declared, *outputs).apply(lambda known: check(*known[1:]))
 
     def inputs(self, kind: str, name: str = "") -> Mapping[str, Any]:
         """The inputs of the only resource of a kind (``UserPool``) whose name ends with ``name``."""
