@@ -1,6 +1,6 @@
 """Start the agent server: `python -m agent`, and the entry point at the root of the deployment package."""
 
-from agent.app import main
+from agent.server import main
 
 if __name__ == "__main__":
     main()

@@ -1,8 +1,8 @@
 """Histories in AgentCore Memory, where they outlive the microVM; used when AGENT_MEMORY_ID is set.
 
-A turn is stored as one event, so it is there whole or not at all. Messages have the form that the SDK's session
-manager for Strands gives them, so either can read what the other wrote; the manager itself is not used, because it
-stores a message at a time and takes a failed read for an empty history. Short-term memory only.
+A turn is stored as one event with one JSON document, so it is there whole or not at all: one actor per user, one memory
+session per thread. Conversations that earlier releases stored, message by message in the form of the SDK's session
+manager for Strands, are still read (`agent/strands/stored.py`). Short-term memory only.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from bedrock_agentcore.memory import MemorySessionManager
-from bedrock_agentcore.memory.constants import BlobMessage, ConversationalMessage, MessageRole
-from bedrock_agentcore.memory.integrations.strands.bedrock_converter import AgentCoreMemoryConverter
-from strands.types.content import Message, Messages
-from strands.types.session import SessionMessage
+from bedrock_agentcore.memory.constants import BlobMessage
 
 from agent.aws import check_form, session_for
+from agent.caller import Caller
 from agent.errors import AgentError, Code
-from agent.memory import is_whole, latest
-from agent.request import Run
+from agent.memory import latest
 from agent.settings import Settings, making
+from agent.turn import PendingInterrupt, StoredTurn
 
 __all__ = ["AgentCoreMemory"]
 
@@ -33,11 +32,12 @@ T = TypeVar("T")
 
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_CreateEvent.html
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}")
-_EVENT_MESSAGES = 100
+# Tells a document of ours, and its form.
+_FORM = "agentStreamTurn"
 
 
 class AgentCoreMemory:
-    """Loads and saves turns in threads: one actor per user, one memory session per conversation thread."""
+    """Loads and saves turns in threads, off the event loop."""
 
     def __init__(self, settings: Settings) -> None:
         """Make the client. Blocks. Raises SettingsError when the memory's settings cannot work."""
@@ -55,37 +55,75 @@ class AgentCoreMemory:
                 "hyphen and ten letters or digits, such as chat-a1B2c3D4e5.",
             )
 
-    async def load(self, run: Run) -> Messages:
-        """Return the messages of the run's conversation, oldest first.
+    async def load(self, caller: Caller, thread_id: str) -> list[StoredTurn]:
+        """Return the turns of a thread, oldest first. Raises AgentError(INTERNAL) when they cannot be read."""
+        return await asyncio.to_thread(_safely, lambda: self._load(caller, thread_id))
 
-        Raises AgentError(INTERNAL) when the memory cannot be reached.
-        """
-        return await asyncio.to_thread(_safely, lambda: self._load(run))
+    async def save(
+        self, caller: Caller, thread_id: str, turn: StoredTurn, after: Sequence[StoredTurn], gone: Sequence[StoredTurn]
+    ) -> None:
+        """Add one turn, and only then delete those that it replaces. Raises AgentError(INTERNAL) when it cannot."""
+        await asyncio.to_thread(_safely, lambda: self._save(caller, thread_id, turn, after, gone))
 
-    async def save(self, run: Run, turn: Messages) -> None:
-        """Store one whole turn. Raises AgentError(INTERNAL) when the memory cannot be reached."""
-        await asyncio.to_thread(_safely, lambda: self._save(run, turn))
+    def _load(self, caller: Caller, thread_id: str) -> list[StoredTurn]:
+        turns = self._read(_actor(caller), _name(thread_id))
+        if not turns and thread_id != caller.session_id:
+            # Where earlier releases kept it.
+            turns = self._read(_actor(caller), _name(f"{caller.session_id}/{thread_id}"))
+        return latest(turns, self._max_messages)
 
-    def _load(self, run: Run) -> Messages:
-        events = self._memory.list_events(_actor(run), _thread(run), max_results=self._max_messages)
-        # The SDK's events are dictionaries in all but name.
-        stored = AgentCoreMemoryConverter.events_to_messages(cast("list[dict[str, Any]]", events))
-        turns: list[Messages] = [[]]
-        for message in (one.to_message() for one in stored):
-            if _is_question(message):
-                turns.append([])
-            turns[-1].append(message)
-        # The first may have been cut by the limit; others were left behind by a writer that stores message by message.
-        whole = [turn for turn in turns if is_whole(turn)]
-        return [message for turn in latest(whole, self._max_messages) for message in turn]
+    def _read(self, actor: str, session: str) -> list[StoredTurn]:
+        """Return all turns of a memory session, as many as may count."""
+        events = self._memory.list_events(actor, session, max_results=self._max_messages)
+        turns: list[StoredTurn] = []
+        older: list[dict[str, Any]] = []
+        for event in events:  # the SDK's events are dictionaries in all but name; the newest comes first
+            turn = _turn_of(event, session)
+            if turn is None:
+                older.append(dict(event))
+            else:
+                turns.append(turn)
+        if older:
+            from agent.strands.stored import turns_of  # noqa: PLC0415 - loads Strands, for its own old form only
 
-    def _save(self, run: Run, turn: Messages) -> None:
-        now = datetime.now(UTC)
-        for first in range(0, len(turn), _EVENT_MESSAGES):
-            # The service orders events by the millisecond.
-            time = now + timedelta(milliseconds=first)
-            part = [_stored(message) for message in turn[first : first + _EVENT_MESSAGES]]
-            self._memory.add_turns(_actor(run), _thread(run), part, event_timestamp=time)
+            turns += reversed(turns_of(older, lambda event_id: _key(session, event_id)))
+        return turns[::-1]
+
+    def _save(
+        self, caller: Caller, thread_id: str, turn: StoredTurn, after: Sequence[StoredTurn], gone: Sequence[StoredTurn]
+    ) -> None:
+        actor, session = _actor(caller), _name(thread_id)
+        elsewhere = [one for one in after if not (one.key or "").startswith(f"{session} ")]
+        for one in (*elsewhere, turn):
+            document = {_FORM: 1, **asdict(replace(one, key=None))}
+            self._memory.add_turns(actor, session, [BlobMessage(json.dumps(document))], event_timestamp=_now())
+        for one in gone:
+            memory_session, *event_ids = (one.key or "").split()
+            for event_id in event_ids:
+                self._memory.delete_event(actor, memory_session, event_id)
+
+
+def _turn_of(event: Any, session: str) -> StoredTurn | None:
+    """Return the turn in an event, None for one that another program, or an earlier release, has stored."""
+    payload = event.get("payload") or [{}]
+    blob = payload[0].get("blob")
+    try:
+        document = json.loads(blob) if isinstance(blob, str) else blob
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or document.pop(_FORM, None) != 1:
+        return None
+    if pending := document.get("pending"):
+        document["pending"] = PendingInterrupt(**pending)
+    return StoredTurn(**document | {"key": _key(session, event["eventId"])})
+
+
+def _key(session: str, event_id: str) -> str:
+    return f"{session} {event_id}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _safely(function: Callable[[], T]) -> T:
@@ -95,28 +133,8 @@ def _safely(function: Callable[[], T]) -> T:
         raise AgentError(Code.INTERNAL) from error
 
 
-def _stored(message: Message) -> ConversationalMessage | BlobMessage:
-    """Return a message as it is stored: as conversation, or as a document where it is too long for that."""
-    ((text, role),) = AgentCoreMemoryConverter.message_to_payload(SessionMessage.from_message(message, 0))
-    if AgentCoreMemoryConverter.exceeds_conversational_limit((text, role)):
-        return BlobMessage(json.dumps((text, role)))
-    return ConversationalMessage(text, MessageRole(role.upper()))
-
-
-def _is_question(message: Message) -> bool:
-    """Whether a turn begins here; tool results have the user's role too."""
-    return message["role"] == "user" and not any("toolResult" in block for block in message["content"])
-
-
-def _actor(run: Run) -> str:
-    return _name(run.user or "anonymous")
-
-
-def _thread(run: Run) -> str:
-    """Return the memory session of a conversation: the session's own id where both are one."""
-    if run.thread_id == run.session_id:
-        return _name(run.session_id)
-    return _name(f"{run.session_id}/{run.thread_id}")
+def _actor(caller: Caller) -> str:
+    return _name(caller.user or "anonymous")
 
 
 def _name(value: str) -> str:

@@ -1,213 +1,219 @@
-"""The server AgentCore talks to: POST /invocations and GET /ping on one event loop.
+"""What AgentCore talks to: POST /invocations and GET /ping, on one event loop.
 
-The entrypoint hands the SDK a streaming response instead of yielding events: a yielded generator is run on
-the SDK's worker loop and goes on after the caller has hung up, a returned response is iterated on the
-server's own loop and ends with the connection.
+The route of the SDK's application is replaced by one of our own: it reads the body itself, once, bounded and checked,
+and its response only reads a run that has a task of its own. A generator that is yielded to the SDK would run on the
+SDK's worker loop, go on after the caller has hung up, and be lost to a caller who comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import socket
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import uvicorn
-from ag_ui.core import BaseEvent
-from bedrock_agentcore.runtime import BedrockAgentCoreApp, BedrockAgentCoreContext, RequestContext
-from starlette.datastructures import Headers
-from starlette.middleware import Middleware
+import pydantic_core
+from ag_ui.core import RunErrorEvent, RunFinishedEvent, RunStartedEvent
+from bedrock_agentcore.runtime import BedrockAgentCoreApp, BedrockAgentCoreContext
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp
-from strands.models import Model
 
-from agent.agent import build_agent as default_agent
 from agent.blocking import detection
-from agent.body import BodyCheck
-from agent.errors import RefusalError
+from agent.caller import REQUEST_ID_HEADER, SESSION_HEADER, Caller, caller_of, check_origin
+from agent.errors import AgentError, Code, RefusalError, classify
+from agent.eventlog import encode
+from agent.framework import BuildAgent, Frameworks
 from agent.memory import Memory, ProcessMemory
-from agent.models import build_model, check_model
-from agent.request import accept
-from agent.run import BuildAgent, events_of
-from agent.sessions import Sessions, Turn
+from agent.reader import HEADERS, EventStream
+from agent.request import Attach, Command, History, Run, command_of
+from agent.runs import Runs
 from agent.settings import Settings, SettingsError
-from agent.stream import EventStream, RunStream, stop, stopped
-from agent.telemetry import RunRecord
+from agent.telemetry import RunRecord, log_line
 from agent.threads import Threads
+from agent.turns import Turns
 
-__all__ = ["create_app", "main"]
+__all__ = ["Service", "create_app"]
 
-SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-REQUEST_ID_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id"
 # A model call or a tool may hold a thread for minutes; asyncio's own default is cpus + 4, six in a microVM.
 _THREADS = 64
+# A body above this is parsed and checked in a thread, so that the streams go on meanwhile.
+_SMALL_BODY = 65_536
 
 
-def main() -> None:
-    """Serve until stopped. Settings that cannot work end the process with one sentence and exit code 2."""
-    try:
-        settings = Settings.from_environment(os.environ)
-        check_model(settings)
-        _serve(settings)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(2) from None
+def create_app(settings: Settings, build_agent: BuildAgent | None = None) -> BedrockAgentCoreApp:
+    """Return the ASGI application that answers every question with what `build_agent` builds.
+
+    Without one it is `agent.agent.build_agent`. Raises SettingsError for one that cannot be called.
+    """
+    if build_agent is None:
+        from agent.agent import build_agent as default  # noqa: PLC0415 - the author's own, which may be slow to load
+
+        build_agent = default
+    return Service(settings, build_agent).app
 
 
-def create_app(settings: Settings, build_agent: BuildAgent = default_agent) -> BedrockAgentCoreApp:
-    """Return the ASGI application that answers every request with what `build_agent` builds."""
-    return _Service(settings, build_agent).app
-
-
-def _serve(settings: Settings) -> None:
-    """Serve until stopped. Raises SettingsError when the model or the memory cannot be made."""
-    service = _Service(settings, default_agent)
-    config = uvicorn.Config(
-        service.app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        ws="none",  # nothing here speaks WebSocket
-        timeout_keep_alive=75,  # longer than a gateway keeps an idle connection, so that the gateway closes it
-        timeout_graceful_shutdown=1,
-    )
-    server = _Server(config, service)
-
-    def leave() -> None:
-        server.should_exit = True
-
-    service.on_unusable = leave
-    server.run(sockets=[_bound(settings)])
-    if service.unusable:
-        raise SettingsError(service.unusable)
-
-
-def _bound(settings: Settings) -> socket.socket:
-    """Return a socket at the address to listen at. Raises SettingsError when it cannot be had."""
-    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-    except (OSError, UnicodeError) as error:  # the latter of a name that no host can have
-        listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(
-            f"AGENT_HOST and AGENT_PORT cannot be used, because nothing can listen there ({reason}): "
-            "write an address of this machine and a port that is free."
-        ) from None
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """uvicorn, which ends the runs while their connections are still there to tell the callers."""
-
-    def __init__(self, config: uvicorn.Config, service: _Service) -> None:
-        super().__init__(config)
-        self._service = service
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.stopping = True
-        await stop(self._service.running)
-        await super().shutdown(sockets)
-
-
-class _Service:
-    """What lives as long as the process: the application, the model, the sessions, the memory, the threads."""
+class Service:
+    """What lives as long as the process: the application, the frameworks, the memory, the runs, the threads."""
 
     def __init__(self, settings: Settings, build_agent: BuildAgent) -> None:
         self.unusable: str | None = None
+        """Why the process cannot work, in one sentence; None when it can."""
         self.on_unusable: Callable[[], None] = lambda: None
-        self._settings = settings
-        self._build_agent = build_agent
-        self._sessions = Sessions()
-        self.running: set[RunStream] = set()
         self.stopping = False
-        self._backends: asyncio.Future[tuple[Model, Memory]]
-        check = Middleware(BodyCheck, settings=settings, refuse=self._refuse)
-        self.app = BedrockAgentCoreApp(lifespan=self._lifespan, middleware=[check])
-        self.app.entrypoint(self._invoke)
-        # The SDK logs every request at INFO; the run's own line says more.
-        logging.getLogger("bedrock_agentcore.app").setLevel(logging.WARNING)
+        self._settings = settings
+        self._frameworks = Frameworks(build_agent, settings)
+        self.runs: Runs
+        self._ping = ("Healthy", int(time.time()))
+        self.app = BedrockAgentCoreApp(lifespan=self._lifespan)
+        # Routes are tried in order, so ours come before the SDK's.
+        self.app.router.routes[:0] = [
+            Route("/invocations", self._invoke, methods=["POST"]),
+            Route("/ping", self._answer_ping, methods=["GET"]),
+        ]
 
     @asynccontextmanager
     async def _lifespan(self, app: ASGIApp) -> AsyncIterator[None]:
-        """Make the model and the memory in a thread, while /ping is answered already."""
+        """Load the frameworks and the memory in a thread, while /ping is answered already."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(Threads(_THREADS))
         with detection(wanted=self._settings.detect_blocking):
-            self._backends = asyncio.ensure_future(asyncio.to_thread(_make_backends, self._settings))
-            self._backends.add_done_callback(self._check_backends)
+            frameworks = asyncio.ensure_future(asyncio.to_thread(self._load_frameworks))
+            memory = asyncio.ensure_future(asyncio.to_thread(_make_memory, self._settings))
+            for loading in (frameworks, memory):
+                loading.add_done_callback(self._check_loaded)
+            turns = Turns(memory, self._settings)
+            self.runs = Runs(self._settings, frameworks=frameworks, turns=turns)
             yield
-            await stop(self.running)  # a server that is not ours may have left them
-            self._backends.cancel()
+            await self.stop()  # a server that is not ours may have left them
+            frameworks.cancel()
+            memory.cancel()
 
-    def _check_backends(self, backends: asyncio.Future[tuple[Model, Memory]]) -> None:
-        error = None if backends.cancelled() else backends.exception()
-        if error is not None:
+    def _load_frameworks(self) -> Frameworks:
+        self._frameworks.prepare()
+        return self._frameworks
+
+    def _check_loaded(self, loading: asyncio.Future[Any]) -> None:
+        error = None if loading.cancelled() else loading.exception()
+        if error is not None and self.unusable is None:
             known = isinstance(error, SettingsError)
             self.unusable = str(error) if known else f"The agent cannot start: {type(error).__name__}: {error}"
             self.on_unusable()
 
-    def _invoke(self, payload: Any, context: RequestContext) -> EventStream:
-        """Answer one request.
+    async def stop(self) -> None:
+        """Take no more questions, and end the runs while their connections are there to tell the callers."""
+        self.stopping = True
+        await self.runs.end_all()
 
-        A plain function: the SDK runs it in a thread, so checking a large body lets the other streams in between,
-        and iterates the body it returns on the server's own loop.
+    async def _answer_ping(self, request: Request) -> JSONResponse:
+        """Say whether a run is under way. The time moves only with the status, as AgentCore's idle timeout needs.
+
+        Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html
         """
-        # The request's own: what the SDK keeps of a request shines through to the next of its connection.
-        headers = context.request.headers if context.request else {}
-        session_id = context.session_id
-        request_id = BedrockAgentCoreContext.get_request_id() or ""
-        record = RunRecord(session_id=session_id, request_id=request_id)
-        try:
-            if self.stopping:  # connections are still taken while the runs end
-                raise stopped()
-            run = accept(payload, headers, self._settings, session_id=session_id, request_id=request_id)
-        except Exception as error:  # noqa: BLE001 - the SDK would send its text to the caller
-            return self._respond(_raise(error), record, Turn(), {})
-        record.run = run
-        turn = Turn()
-        events = events_of(
-            run,
-            sessions=self._sessions,
-            turn=turn,
-            backends=self._backends,
-            build_agent=self._build_agent,
-            record=record,
-            settings=self._settings,
-        )
-        return self._respond(events, record, turn, {} if session_id else {SESSION_HEADER: run.session_id})
+        status = "HealthyBusy" if self.runs.under_way else "Healthy"
+        if status != self._ping[0]:
+            self._ping = (status, int(time.time()))
+        return JSONResponse({"status": status, "time_of_last_update": self._ping[1]})
 
-    def _refuse(self, error: RefusalError, headers: Headers) -> EventStream:
+    async def _invoke(self, request: Request) -> Response:
+        """Answer one request: always with status 200, because AgentCore makes an opaque 424 of any other."""
+        headers = request.headers
         record = RunRecord(session_id=headers.get(SESSION_HEADER), request_id=headers.get(REQUEST_ID_HEADER))
-        return self._respond(_raise(error), record, Turn(), {})
+        try:
+            # First of all, so that who goes around the API learns nothing else.
+            check_origin(headers, self._settings)
+            body = await _read(request, self._settings.max_body_bytes)
+            caller = caller_of(headers, self._settings)
+            record.session_id = caller.session_id
+            if self.stopping:  # connections are still taken while the runs end
+                raise AgentError(Code.INTERNAL, "The agent is being stopped; ask again in a moment.")
+            if len(body) > _SMALL_BODY:
+                command = await asyncio.to_thread(_parse, body, caller, self._settings)
+            else:
+                command = _parse(body, caller, self._settings)
+            _tell_sdk(headers, caller)
+            return await self._carry_out(command, caller, record)
+        except ClientDisconnect:
+            return Response()
+        except Exception as error:  # noqa: BLE001 - the server would answer with a status
+            return self._refuse(error, record)
 
-    def _respond(
-        self, events: AsyncGenerator[BaseEvent, None], record: RunRecord, turn: Turn, headers: dict[str, str]
-    ) -> EventStream:
-        if self._settings.allowed_origin:
-            # Static, because AgentCore never forwards Origin to the agent.
-            headers["Access-Control-Allow-Origin"] = self._settings.allowed_origin
-        stream = RunStream(events, record, self._settings, running=self.running, release=turn.leave)
-        return EventStream(stream.body(), headers)
+    async def _carry_out(self, command: Command, caller: Caller, record: RunRecord) -> Response:
+        extra = {SESSION_HEADER: caller.session_id} if caller.new_session else {}
+        if isinstance(command, Run):
+            record.run = command
+            return EventStream(self.runs.ask(command, caller, record), self._headers(extra))
+        if isinstance(command, Attach):
+            return EventStream(await self.runs.attach(command, caller), self._headers())
+        if isinstance(command, History):
+            return self._told(await self.runs.history(command, caller))
+        stopped = {"stopped": await self.runs.stop(command, caller)}
+        if not command.stock:
+            return JSONResponse(stopped, headers=self._headers())
+        ids = {"thread_id": command.thread_id, "run_id": command.request_run_id}
+        return self._told([encode(RunStartedEvent(**ids)), encode(RunFinishedEvent(**ids, result=stopped))])
+
+    def _refuse(self, error: Exception, record: RunRecord) -> Response:
+        reason = classify(error)
+        known = isinstance(error, RefusalError)
+        record.outcome = "refused" if known else "error"
+        message = record.refer(reason)
+        log_line(record.line(self._settings, None if known else error))
+        return self._told([encode(RunErrorEvent(message=message, code=reason.code))])
+
+    def _told(self, events: Iterable[bytes]) -> Response:
+        return StreamingResponse(iter(events), media_type="text/event-stream", headers=HEADERS | self._headers())
+
+    def _headers(self, more: dict[str, str] | None = None) -> dict[str, str]:
+        # Static, because AgentCore never forwards Origin to the agent.
+        origin = self._settings.allowed_origin
+        return {**({"Access-Control-Allow-Origin": origin} if origin else {}), **(more or {})}
 
 
-async def _raise(error: Exception) -> AsyncGenerator[BaseEvent, None]:
-    raise error
-    yield
+async def _read(request: Request, limit: int) -> bytes:
+    """Return the body. Raises RefusalError(INVALID_INPUT) as soon as it has more than `limit` bytes."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise _invalid(f"the body has more than {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
-def _make_backends(settings: Settings) -> tuple[Model, Memory]:
+def _parse(body: bytes, caller: Caller, settings: Settings) -> Command:
+    """Return what a body asks for.
+
+    Raises RefusalError(INVALID_INPUT) for bad UTF-8, lone surrogates, NaN, nesting deeper than 200 levels and anything
+    else that is not JSON, and for what is no command.
+    """
+    try:
+        payload = pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise _invalid("the body is not JSON in UTF-8") from None
+    return command_of(payload, caller, settings)
+
+
+def _invalid(what: str) -> RefusalError:
+    return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
+
+
+def _tell_sdk(headers: Any, caller: Caller) -> None:
+    """Set what the SDK's identity functions look for, in the context that the run's task inherits."""
+    BedrockAgentCoreContext.set_request_context(caller.request_id, caller.session_id)
+    if token := headers.get("WorkloadAccessToken"):
+        BedrockAgentCoreContext.set_workload_access_token(token)
+
+
+def _make_memory(settings: Settings) -> Memory:
     """Do what the first request would otherwise wait for. Blocks: reads files, resolves credentials."""
     import jwt  # noqa: F401, PLC0415 - it loads cryptography, which the first /ping need not wait for
 
-    memory: Memory = ProcessMemory(settings.max_messages)
     if settings.memory_id:
         from agent.agentcore_memory import AgentCoreMemory  # noqa: PLC0415 - loads the memory client
 
-        memory = AgentCoreMemory(settings)
-    return build_model(settings), memory
+        return AgentCoreMemory(settings)
+    return ProcessMemory(settings.max_messages)

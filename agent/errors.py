@@ -31,6 +31,11 @@ class Code(StrEnum):
     CONTEXT_TOO_LONG = "CONTEXT_TOO_LONG"
     TOOL_FAILED = "TOOL_FAILED"
     RUN_TIMEOUT = "RUN_TIMEOUT"
+    RUN_UNKNOWN = "RUN_UNKNOWN"
+    EVENTS_GONE = "EVENTS_GONE"
+    STOPPED = "STOPPED"
+    MEDIA_URL_FORBIDDEN = "MEDIA_URL_FORBIDDEN"
+    MEDIA_UNSUPPORTED = "MEDIA_UNSUPPORTED"
     INTERNAL = "INTERNAL"
 
 
@@ -45,6 +50,11 @@ _SENTENCES = {
     Code.CONTEXT_TOO_LONG: "The conversation is too long for the model; start a new one or send less.",
     Code.TOOL_FAILED: "A tool that the agent needed has failed; try again later.",
     Code.RUN_TIMEOUT: "The answer took longer than a run may take; ask for less at a time.",
+    Code.RUN_UNKNOWN: "There is no such run; ask for the thread's history, or ask the question again.",
+    Code.EVENTS_GONE: "These events are not kept any more; ask for the thread's history.",
+    Code.STOPPED: "The run was stopped.",
+    Code.MEDIA_URL_FORBIDDEN: "Images and documents cannot be sent as this address; send their data.",
+    Code.MEDIA_UNSUPPORTED: "The model takes no images or documents of this kind; send text, or another kind.",
     Code.INTERNAL: "The agent failed; try again, and report the reference if it happens again.",
 }
 

@@ -1,168 +1,205 @@
-"""From the bytes and headers of a request to one validated, frozen `Run`.
+"""From a request's body to one validated, frozen command: a question, or a word about a run.
 
-The body is an AG-UI `RunAgentInput` (https://docs.ag-ui.com) or the short form `{"prompt": "..."}`. Of the
-conversation that AG-UI clients send along only the last user message is used: earlier turns come from
-this server's own history, so a caller cannot put words into the assistant's mouth. Client-side tools,
-state and context are accepted and ignored.
+A question is an AG-UI `RunAgentInput` (https://docs.ag-ui.com/sdk/python/core/types) or the short form
+`{"prompt": "...", "threadId"?: "..."}`. `{"threadId": ..., "attach" | "stop" | "history": {...}}` is about a run that
+was started before; a stock AG-UI client sends the same under `forwardedProps`. Of the conversation that AG-UI clients
+send along only the input of this turn is checked and used: the earlier messages come from this server's own history,
+so that a caller cannot put words into the assistant's mouth, and none of them can spoil a conversation.
 """
 
 from __future__ import annotations
 
-import hmac
-import re
+import hashlib
+import json
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import pydantic_core
-from ag_ui.core import RunAgentInput
+from ag_ui.core import Context, Message, ResumeEntry, RunAgentInput, Tool, UserMessage
 from pydantic import ValidationError
 
+from agent.caller import Caller
 from agent.errors import Code, RefusalError
+from agent.input import input_of, text_of
 from agent.settings import Settings
 
-__all__ = ["ORIGIN_HEADER", "Run", "accept", "check_origin", "parse_body", "too_large"]
+__all__ = ["Attach", "Command", "History", "Run", "Stop", "command_of"]
 
-ORIGIN_HEADER = "x-amzn-bedrock-agentcore-runtime-custom-origin-verify"
-# AgentCore's own limits: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-sessions.html
-_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{32,255}")
 _MAX_ID_CHARS = 256
-# Each bad one of them costs some microseconds in which no other thread runs; a body has room for 250,000.
-_MAX_ITEMS = 5_000
-# A system or developer message is the operator's word, never the user's.
-_ROLES = {"user", "assistant", "tool", "reasoning", "activity"}
-# Content blocks that a model provider would take for a tool call it made itself:
-# https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-security-best-practices.html
-_BLOCKS = {"toolUse", "toolResult", "tool_use", "tool_result"}
+# Each bad entry costs some microseconds in which no other thread runs; a body has room for millions.
+_MAX_ITEMS = 20_000
+_VERBS = ("attach", "stop", "history")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One question to the agent, checked. `user` is the token's `sub`, None only where none is required."""
+    """One question to the agent, checked: what `build_agent` is given."""
 
     prompt: str
+    """The text of the user's message; empty when tool results or a resume alone continue the thread."""
     run_id: str
     thread_id: str
     session_id: str
-    request_id: str
-    user: str | None
+    request_id: str = ""
+    user: str | None = None
+    """The `sub` of the caller's token, None only where none is required."""
+    input: tuple[Message, ...] = ()
+    """This turn's AG-UI messages: the results of the page's tools, then the user's message, if any."""
+    tools: tuple[Tool, ...] = ()
+    """The page's own tools: a call of one ends the run, and the page sends its result with the next."""
+    state: Any = None
+    context: tuple[Context, ...] = ()
+    forwarded_props: Any = None
+    resume: tuple[ResumeEntry, ...] = ()
+    """The caller's answers to the interrupts with which the thread's last run ended."""
+    protocol_version: str | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    """What was said before in this thread, as AG-UI messages in JSON."""
+    earlier: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    """What the caller says was said before this turn, unchecked."""
+    digest: str = ""
+    """Of the input: a question sent again under its run's id is the same question."""
+
+    @property
+    def speaks_1_0(self) -> bool:
+        """Whether the caller reads what AG-UI 1.0 added, and older clients abort on."""
+        major = (self.protocol_version or "").partition(".")[0]
+        return major.isdecimal() and int(major) >= 1
 
 
-def parse_body(body: bytes) -> Any:
-    """Return the JSON value in `body`.
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Send the events of a run that was started before."""
 
-    Raises RefusalError(INVALID_INPUT) for bad UTF-8, lone surrogates, NaN, nesting deeper than 200 levels and
-    anything else that is not JSON.
-    """
+    thread_id: str
+    run_id: str | None
+    """None: the thread's latest."""
+    after: int = 0
+    """The number of the last event that the caller has."""
+    stock: bool = False
+    """A stock AG-UI client, which would append a replay to what it has, and so gets a snapshot first."""
+    request_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a run at once."""
+
+    thread_id: str
+    run_id: str | None
+    stock: bool = False
+    request_run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Send what was said before in a thread."""
+
+    thread_id: str
+    request_run_id: str
+
+
+Command = Run | Attach | Stop | History
+
+
+def command_of(payload: Any, caller: Caller, settings: Settings) -> Command:
+    """Check a body in full and return what it asks for. Raises RefusalError with INVALID_INPUT."""
+    if not isinstance(payload, dict):
+        raise _invalid("the body must be an object")
+    if "messages" not in payload and (verb := _verb(payload)):
+        _only(payload, {"threadId", verb})
+        return _about_a_run(verb, payload[verb], payload, stock=False)
+    if "messages" not in payload:
+        _only(payload, {"prompt", "threadId"}, needed="prompt")
+        thread_id = _id(payload, "threadId") or caller.session_id
+        prompt = text_of(payload["prompt"], settings)
+        message = UserMessage(id=str(uuid.uuid4()), content=prompt)
+        return _run(caller, prompt=prompt, run_id=str(uuid.uuid4()), thread_id=thread_id, input=(message,))
+    props = payload.get("forwardedProps")
+    if isinstance(props, dict) and (verb := _verb(props)):
+        return _about_a_run(verb, props[verb], payload, stock=True)
+    return _question(payload, caller, settings)
+
+
+def _verb(members: dict[str, Any]) -> str | None:
+    verbs = [verb for verb in _VERBS if verb in members]
+    if len(verbs) > 1:
+        raise _invalid(f"{' and '.join(verbs)} cannot be asked for together")
+    return verbs[0] if verbs else None
+
+
+def _about_a_run(verb: str, asked: Any, payload: dict[str, Any], *, stock: bool) -> Command:
+    if not isinstance(asked, dict):
+        raise _invalid(f"{verb} must be an object")
+    thread_id, own_id = _needed_id(payload, "threadId"), _id(payload, "runId") or str(uuid.uuid4())
+    if verb == "history":
+        _only(asked, set(), where="history")
+        return History(thread_id, own_id)
+    _only(asked, {"runId"} if verb == "stop" or stock else {"runId", "after"}, where=verb)
+    run_id = _id(asked, "runId")
+    if verb == "stop":
+        return Stop(thread_id, run_id, stock, own_id)
+    after = asked.get("after", 0)
+    if isinstance(after, bool) or not isinstance(after, int) or after < 0:
+        raise _invalid("attach.after must be the number of an event, 0 or more")
+    return Attach(thread_id, run_id, after, stock, own_id)
+
+
+def _question(payload: dict[str, Any], caller: Caller, settings: Settings) -> Run:
+    messages = payload["messages"]
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise _invalid("messages must be a list of objects")
+    resumes = bool(payload.get("resume"))
+    first, prompt = input_of(messages, settings, needed=not resumes)
+    given = {**payload, "messages": messages[first:]}
+    _check_lists([given, *messages[first:]])
     try:
-        return pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError:
-        raise _invalid("the body is not JSON in UTF-8") from None
-
-
-def accept(
-    payload: Any, headers: Mapping[str, str], settings: Settings, *, session_id: str | None, request_id: str
-) -> Run:
-    """Check a request in full and return its run; `headers` are those the runtime forwards.
-
-    Raises RefusalError with ORIGIN_FORBIDDEN, SESSION_FORBIDDEN or INVALID_INPUT.
-    """
-    lower = {name.lower(): value for name, value in headers.items()}
-    check_origin(lower.get(ORIGIN_HEADER, ""), settings)
-    user = _user(lower.get("authorization", ""), settings)
-    if session_id is None:
-        session_id = str(uuid.uuid4())  # only without AgentCore in front, which always sends one
-    elif not _SESSION_ID.fullmatch(session_id):
-        raise _invalid("the session id must have 33 to 256 letters, digits or -_.:")
-    prompt, thread_id, run_id = _question(payload, settings)
-    return Run(
+        asked = RunAgentInput.model_validate(given)
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise _invalid(f"{_place(problem['loc'], first)} is not what an AG-UI RunAgentInput has there") from None
+    return _run(
+        caller,
         prompt=prompt,
-        run_id=run_id or str(uuid.uuid4()),
-        thread_id=thread_id or session_id,
-        session_id=session_id,
-        request_id=request_id,
-        user=user,
+        run_id=_needed_id(payload, "runId"),
+        thread_id=_needed_id(payload, "threadId"),
+        input=tuple(asked.messages),
+        tools=tuple(asked.tools or ()),
+        state=asked.state,
+        context=tuple(asked.context or ()),
+        forwarded_props=asked.forwarded_props,
+        resume=tuple(asked.resume or ()),
+        protocol_version=asked.protocol_version,
+        earlier=tuple(messages[:first]),
     )
 
 
-def too_large(limit: int) -> RefusalError:
-    """Return the refusal of a body that has more than `limit` bytes."""
-    return _invalid(f"the body has more than {limit} bytes")
+def _run(caller: Caller, **members: Any) -> Run:
+    said = [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in members["input"]]
+    answers = [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in members.get("resume", ())]
+    digest = hashlib.sha256(json.dumps([said, answers], sort_keys=True).encode()).hexdigest()
+    return Run(session_id=caller.session_id, request_id=caller.request_id, user=caller.user, digest=digest, **members)
+
+
+def _place(location: tuple[int | str, ...], first: int) -> str:
+    """Name a member as the caller sent it: `messages` were cut, and the union's tag is no member."""
+    parts = list(location)
+    if parts[:1] == ["messages"] and len(parts) > 1:
+        parts[1] = int(parts[1]) + first
+        del parts[2:3]
+    return ".".join(str(part) for part in parts)[:100]
 
 
 def _invalid(what: str) -> RefusalError:
     return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
 
 
-def check_origin(given: str, settings: Settings) -> None:
-    """Check the value of ORIGIN_HEADER. Raises RefusalError(ORIGIN_FORBIDDEN)."""
-    accepted = settings.origin_secrets
-    # Every value is compared, whatever the first comparison says, so that the time tells nothing.
-    matches = [hmac.compare_digest(given.encode(), secret.encode()) for secret in accepted]
-    if accepted and not any(matches):
-        raise RefusalError(Code.ORIGIN_FORBIDDEN)
-
-
-def _user(authorization: str, settings: Settings) -> str | None:
-    """Return the `sub` of the forwarded token, whose signature AgentCore has already checked."""
-    import jwt  # noqa: PLC0415 - it loads cryptography, which /ping need not wait for
-
-    scheme, _, token = authorization.partition(" ")
-    try:
-        subject = jwt.decode(token, options={"verify_signature": False}).get("sub") if token else None
-    except jwt.PyJWTError:
-        subject = None
-    if scheme.lower() == "bearer" and isinstance(subject, str) and subject:
-        return subject
-    if settings.require_user:
-        raise RefusalError(
-            Code.SESSION_FORBIDDEN,
-            "The agent was not told who is asking: put Authorization on the runtime's header allow-list.",
+def _only(members: dict[str, Any], known: set[str], *, needed: str | None = None, where: str = "the body") -> None:
+    if (needed and needed not in members) or not set(members) <= known:
+        may = ", ".join(sorted(known)) or "no member"
+        raise _invalid(
+            f"{where} may have {may}" + (", or be an AG-UI RunAgentInput with messages" if where == "the body" else "")
         )
-    return None
-
-
-def _question(payload: Any, settings: Settings) -> tuple[str, str | None, str | None]:
-    """Return the prompt, the thread id and the run id in `payload`; the ids are None in the short form."""
-    if not isinstance(payload, dict):
-        raise _invalid("the body must be an object")
-    if "messages" not in payload:
-        if set(payload) != {"prompt"}:
-            raise _invalid('the body must be {"prompt": "..."} or an AG-UI RunAgentInput')
-        return _text(payload["prompt"], settings), None, None
-    messages = payload["messages"]
-    if not isinstance(messages, list) or not messages:
-        raise _invalid("messages must be a list that is not empty")
-    if len(messages) > settings.max_messages:
-        raise _invalid(f"there are more than {settings.max_messages} messages")
-    for message in messages:
-        _check_message(message)
-    _check_lists([payload, *messages])
-    try:
-        given = RunAgentInput.model_validate(payload)
-    except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])[:100]
-        raise _invalid(f"{where} is not what an AG-UI RunAgentInput has there") from None
-    if given.resume:
-        raise _invalid("this agent raises no interrupts, so there is nothing to resume")
-    last = given.messages[-1]
-    if last.role != "user":
-        raise _invalid("the last message must be the user's")
-    return _text(last.content, settings), _id(given.thread_id), _id(given.run_id)
-
-
-def _check_message(message: Any) -> None:
-    role = message.get("role") if isinstance(message, dict) else None
-    if not isinstance(role, str) or role not in _ROLES:
-        raise _invalid(f"the role of a message must be one of {', '.join(sorted(_ROLES))}")
-    content = message.get("content")
-    parts = content if isinstance(content, list) else [content]
-    for part in parts:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if isinstance(part, dict) and (_BLOCKS & set(part) or (isinstance(kind, str) and kind in _BLOCKS)):
-            raise _invalid("tool calls and tool results may not be sent as content")
 
 
 def _check_lists(objects: list[dict[str, Any]]) -> None:
@@ -171,25 +208,17 @@ def _check_lists(objects: list[dict[str, Any]]) -> None:
         raise _invalid(f"its lists have more than {_MAX_ITEMS} entries together")
 
 
-def _id(value: str) -> str:
-    if not 0 < len(value) <= _MAX_ID_CHARS or not value.isprintable():
-        raise _invalid(f"threadId and runId must have 1 to {_MAX_ID_CHARS} printable characters")
+def _id(members: dict[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID_CHARS or not value.isprintable():
+        raise _invalid(f"{name} must have 1 to {_MAX_ID_CHARS} printable characters")
     return value
 
 
-def _text(content: Any, settings: Settings) -> str:
-    """Return the text of a prompt: a string, or AG-UI parts that are all text."""
-    if isinstance(content, list):
-        texts = [getattr(part, "text", None) for part in content]
-        if not all(isinstance(text, str) for text in texts):
-            raise _invalid("only text can be sent to this agent")
-        content = "\n".join(str(text) for text in texts)
-    if not isinstance(content, str):
-        raise _invalid("the prompt must be a string")
-    if not content.strip():
-        raise _invalid("the prompt is empty")
-    if len(content) > settings.max_prompt_chars:
-        raise _invalid(f"the prompt has more than {settings.max_prompt_chars} characters")
-    if "\0" in content or any("\ud800" <= character <= "\udfff" for character in content):
-        raise _invalid("the prompt holds a character that is not text")
-    return content
+def _needed_id(members: dict[str, Any], name: str) -> str:
+    value = _id(members, name)
+    if value is None:
+        raise _invalid(f"{name} is missing")
+    return value

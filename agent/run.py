@@ -1,91 +1,357 @@
-"""One run from start to end: whose turn it is, what was said before, the agent, what to remember."""
+"""One run under way: a task of its own, which connections only read.
+
+Nothing rests on being told of a hang-up: a run that nobody reads goes on for a while, so that its reader can come back,
+and is then cancelled. Whatever ends a run, its readers get a last event, its operators a log line, and the next run of
+its thread begins.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+import time
+import uuid
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal
 
-from ag_ui.core import BaseEvent, RunFinishedEvent, RunStartedEvent
-from strands import Agent
-from strands.models import Model
-from strands.types.content import Messages
+from ag_ui.core import (
+    BaseEvent,
+    EventType,
+    RunErrorEvent,
+    RunFinishedCancelledOutcome,
+    RunFinishedEvent,
+    RunFinishedInterruptOutcome,
+    RunFinishedSuccessOutcome,
+    RunStartedEvent,
+    ToolCallResultEvent,
+)
 
-from agent.events import Transcript, translate
-from agent.memory import Memory, is_whole
+from agent.errors import AgentError, Code, RefusalError, classify
+from agent.eventlog import EventLog
+from agent.framework import Frameworks
+from agent.reader import Reader
 from agent.request import Run
-from agent.sessions import Sessions, Turn
 from agent.settings import Settings
 from agent.telemetry import RunRecord, error_fields, log_line
+from agent.thread import Thread
+from agent.transcript import LIFECYCLE, Transcript
+from agent.turn import PendingInterrupt, StoredTurn, Turn, unanswered_calls
+from agent.turns import Turns
 
-__all__ = ["BuildAgent", "events_of"]
+__all__ = ["Ended", "LiveRun"]
 
-BuildAgent = Callable[[Run, Model, Messages], Any]
-"""`agent.agent.build_agent`: from the run, the model and the history to an agent or its words."""
+# What an agent may take to clean up. Longer than the doctor waits for a stop, so that it finds one that runs on.
+GRACE_SECONDS = 10.0
+MAX_READERS = 8
+# A generator that never awaits would hold the loop until its end.
+_EVENTS_A_TURN = 64
+_DEAF = (
+    "the agent has not ended although it was cancelled; something in it catches asyncio.CancelledError "
+    "(a bare except, or except BaseException) and must raise it again"
+)
+_TOKEN_EVENTS = {
+    EventType.TEXT_MESSAGE_CONTENT,
+    EventType.REASONING_MESSAGE_CONTENT,
+    EventType.TOOL_CALL_START,
+}
+
+Ended = Literal["stopped", "replaced", "abandoned", "timeout", "stopping"]
+"""Why a run was ended before its answer was: by its caller, by the thread's next question, because nobody read it, by
+its time limit, because the server stops."""
+_LEFT_IN_HISTORY = {"completed", "interrupted", "stopped", "replaced", "abandoned"}
+_SAID_OF = {
+    "stopped": AgentError(Code.STOPPED),
+    "replaced": AgentError(Code.STOPPED, "The run was ended, because a new question was asked in its thread."),
+    "abandoned": AgentError(Code.STOPPED, "The run was ended, because nobody read it."),
+    "timeout": AgentError(Code.RUN_TIMEOUT),
+    "stopping": AgentError(Code.INTERNAL, "The agent is being stopped; ask again in a moment."),
+}
 
 
-async def events_of(
-    run: Run,
-    *,
-    sessions: Sessions,
-    turn: Turn,
-    backends: asyncio.Future[tuple[Model, Memory]],
-    build_agent: BuildAgent,
-    record: RunRecord,
-    settings: Settings,
-) -> AsyncGenerator[BaseEvent, None]:
-    """Yield the events of `run`, from RUN_STARTED to RUN_FINISHED; whatever fails is raised.
+class _RunEndedByAuthorError(Exception):
+    """An author's RUN_FINISHED or RUN_ERROR."""
 
-    `backends` are the model and the memory, which may still be in the making. A turn that fails, is interrupted, is
-    not whole or was stopped by a guardrail leaves no trace in the history.
-    """
-    with turn:
-        turn.join(sessions.claim(run))
-        yield RunStartedEvent(thread_id=run.thread_id, run_id=run.run_id)
-        await turn.begin()
-        model, memory = await asyncio.shield(backends)
-        transcript = Transcript(run.prompt)
-        agent = await _build(build_agent, run, model, await memory.load(run))
+    def __init__(self, event: Any) -> None:
+        super().__init__(event.type.value)
+        self.event = event
+
+
+class LiveRun:
+    """One run: its task, its events, its readers. `over` is called when it has ended, `grew` when its log grows."""
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        record: RunRecord,
+        settings: Settings,
+        thread: Thread,
+        frameworks: asyncio.Future[Frameworks],
+        turns: Turns,
+        grew: Callable[[int], None],
+        over: Callable[[LiveRun], None],
+    ) -> None:
+        self.run = run
+        self.log = EventLog(run.run_id)
+        self.turn = Turn(run)
+        self.transcript = Transcript()
+        self.ended_at: float | None = None
+        """The loop's time at which it ended; None while it is under way."""
+        self._record = record
+        self._settings = settings
+        self._thread = thread
+        self._frameworks = frameworks
+        self._turns = turns
+        self._grew = grew
+        self._over = over
+        self._readers: list[Reader] = []
+        self._ended_by: Ended | None = None
+        self._end_asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._replayed = False
+        self._detached: asyncio.TimerHandle | None = None
+        self._unread_since: float | None = None
+        self._limit = asyncio.get_running_loop().call_later(settings.run_seconds, self.end, "timeout")
+        self._worker: asyncio.Task[BaseException | None] | None = None
+        self.task = asyncio.get_running_loop().create_task(self._supervise(), name="run")
+
+    # Readers
+
+    def read(self, *, after: int = 0, opening: tuple[bytes, ...] = ()) -> Reader:
+        """Return a new reader of the events after number `after`; of more than eight the oldest is closed."""
+        reader = Reader(self.log, self._settings, after=after, opening=opening, left=self._reader_left)
+        self._readers.append(reader)
+        if self._unread_since is not None:
+            self._record.unread(time.monotonic() - self._unread_since)
+            self._unread_since = None
+        if self._detached is not None:
+            self._detached.cancel()
+            self._detached = None
+        if len(self._readers) > MAX_READERS:
+            self._readers[0].close()
+        return reader
+
+    def attached(self) -> None:
+        """Count a reader that came back."""
+        self._record.attached += 1
+
+    def _reader_left(self, reader: Reader) -> None:
+        self._readers.remove(reader)
+        if self._readers or self.ended_at is not None:
+            return
+        self._unread_since = time.monotonic()
+        if self._settings.detached_seconds == 0:
+            self.end("abandoned")
+            return
+        loop = asyncio.get_running_loop()
+        self._detached = loop.call_later(self._settings.detached_seconds, self.end, "abandoned")
+
+    # The end
+
+    def end(self, why: Ended) -> None:
+        """Cancel the run; the first reason counts."""
+        if self._ended_by is None and self.ended_at is None:
+            self._ended_by = why
+            self._end_asked.set_result(None)
+            # At once: an agent that said another word before would be closed where it yields, not where it waits, and
+            # a framework may leave that to the garbage collector.
+            if self._worker is not None:
+                self._worker.cancel()
+
+    def give_up(self) -> None:
+        """Wait no longer for an agent that does not end: its readers are told now."""
+        self.task.cancel()
+
+    async def _supervise(self) -> None:
+        """Let the agent work until it is done or ended, and then tell how the run ended."""
         try:
-            async with aclosing(translate(agent, transcript)) as events:
-                async for event in events:
-                    yield event
-        finally:  # a run that fails or is hung up on has cost its tokens too
-            usage = transcript.usage(settings.model)
-            for part in usage:
-                record.input_tokens, record.output_tokens = part.input_tokens, part.output_tokens
-        # A run that outlived its cancellation has lost its turn, and the next run of the session may have begun.
-        if turn.begun and transcript.stop_reason != "guardrail_intervened":
-            await _save(memory, run, transcript)
-    yield RunFinishedEvent(
-        thread_id=run.thread_id,
-        run_id=run.run_id,
-        result={"stopReason": transcript.stop_reason},
-        usage=usage or None,
-    )
+            with self._record.span():
+                await self._conclude(await self._result())
+        finally:
+            self._limit.cancel()
+            if self._detached is not None:
+                self._detached.cancel()
+            self._thread.leave(self)
+            self._over(self)
 
+    async def _result(self) -> BaseException | None:
+        """Return what the agent failed of, None when it did not; an agent that was ended gets some time to clean up."""
+        work = self._worker = asyncio.get_running_loop().create_task(self._work(), name="agent")
+        either: set[asyncio.Future[Any]] = {work, self._end_asked}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                if not work.cancelling():  # one that was ended before it began
+                    work.cancel()
+                await asyncio.wait({work}, timeout=GRACE_SECONDS)
+        except asyncio.CancelledError:  # given up
+            work.cancel()
+        if not work.done():
+            return RuntimeError(_DEAF)
+        return asyncio.CancelledError() if work.cancelled() else work.result()
 
-async def _build(build_agent: BuildAgent, run: Run, model: Model, history: Messages) -> Agent | AsyncIterable[str]:
-    """Call the author's `build_agent`, which may be a coroutine function too."""
-    agent = build_agent(run, model, history)
-    if inspect.isawaitable(agent):
-        agent = await agent
-    if not isinstance(agent, Agent | AsyncIterable):
-        what = "None" if agent is None else f"a {type(agent).__name__}"
-        raise TypeError(f"build_agent returned {what}; return a Strands Agent or an async generator of str")
-    return agent
+    async def _work(self) -> BaseException | None:
+        """Run the agent and put its events; return what it failed of."""
+        try:
+            await self._play()
+        # Whatever an agent raises, exit() and a CancelledError of its own included, ends its own run only.
+        except BaseException as error:  # noqa: BLE001
+            return error
+        return None
 
+    async def _play(self) -> None:
+        self._put(RunStartedEvent(thread_id=self.run.thread_id, run_id=self.run.run_id))
+        for reader in tuple(self._readers):
+            await reader.read_something.wait()  # RUN_STARTED leaves before the agent is built
+        await self._thread.begin(self)
+        frameworks = await asyncio.shield(self._frameworks)
+        prepared = await self._turns.prepare(self.run)
+        self.run, self.turn = prepared.turn.run, prepared.turn
+        for event in prepared.events:
+            self._put(event)
+        if prepared.answered:
+            self._replayed = True
+            return
+        self.transcript = Transcript(self.run.state)
+        framework, built = await frameworks.build(self.turn)
+        self.turn.framework = framework.name
+        count = 0
+        async with aclosing(framework.play(built, self.turn)) as events:
+            async for event in events:
+                if self._ended_by is not None:
+                    break  # the agent goes on although it was cancelled; closing it comes next
+                if event.type in LIFECYCLE:
+                    if event.type is EventType.RUN_STARTED:
+                        continue
+                    raise _RunEndedByAuthorError(event)
+                for one in self.transcript.follow(event):
+                    self._put(one)
+                count += 1
+                if count % _EVENTS_A_TURN == 0:
+                    await asyncio.sleep(0)
 
-async def _save(memory: Memory, run: Run, transcript: Transcript) -> None:
-    """Save the turn. The caller has the whole answer by now, so a failure is the operator's to know."""
-    not_saved = {"message": "turn not saved", "sessionId": run.session_id, "requestId": run.request_id}
-    if not is_whole(transcript.messages):
-        reason = f"it is not whole; the agent stopped with {transcript.stop_reason}"
-        log_line({**not_saved, "level": "WARNING", "reason": reason})
-        return
-    try:
-        await memory.save(run, transcript.messages)
-    except Exception as error:  # noqa: BLE001 - what a tool returned may be nothing that can be kept
-        log_line({**not_saved, "level": "ERROR", **error_fields(error)})
+    def _put(self, event: BaseEvent) -> None:
+        if self.log.ended:
+            return  # of an agent that was given up
+        self._record.saw(token=event.type in _TOKEN_EVENTS)
+        self._grew(self.log.append(event))
+
+    async def _conclude(self, failure: BaseException | None) -> None:
+        """Put what closes the run, keep its turn, and write its log line."""
+        author = failure.event if isinstance(failure, _RunEndedByAuthorError) else None
+        if author is not None and author.type is EventType.RUN_FINISHED:
+            failure = None
+        outcome, reason = self._outcome(failure, author)
+        if self._ended_by is not None and isinstance(failure, asyncio.CancelledError):
+            failure = None
+        for event in self.transcript.close():
+            self._put(event)
+        if self._ended_by in _LEFT_IN_HISTORY:
+            for event in list(self._no_results()):
+                self._put(event)
+        if outcome in _LEFT_IN_HISTORY and not self._replayed:
+            await self._keep(outcome)
+        self._record.outcome = outcome
+        for part in self.turn.usage:
+            self._record.input_tokens, self._record.output_tokens = part.input_tokens, part.output_tokens
+        self._put(self._last_event(outcome, reason, author))
+        self.ended_at = asyncio.get_running_loop().time()
+        if self._unread_since is not None:
+            self._record.unread(time.monotonic() - self._unread_since)
+        self.log.end()
+        known = isinstance(failure, RefusalError | _RunEndedByAuthorError)
+        log_line(self._record.line(self._settings, None if known else failure))
+
+    def _outcome(self, failure: BaseException | None, author: Any) -> tuple[str, AgentError | None]:
+        """Return how the run ended, and what its readers are told if it is no success."""
+        if self._ended_by is not None:
+            return ("error" if self._ended_by == "stopping" else self._ended_by), _SAID_OF[self._ended_by]
+        if author is not None and author.type is EventType.RUN_ERROR:
+            return "error", AgentError(Code.INTERNAL, author.message)
+        if failure is None and self.transcript.empty and not self._replayed:
+            return "error", AgentError(Code.MODEL_OUTPUT_INVALID)
+        if failure is None:
+            return ("interrupted" if self.turn.interrupts or self._pending_calls() else "completed"), None
+        return ("refused" if isinstance(failure, RefusalError) else "error"), classify(failure)
+
+    def _last_event(self, outcome: str, reason: AgentError | None, author: Any) -> BaseEvent:
+        usage = self.turn.usage or None
+        if reason is None:
+            return self._success(author)
+        if reason.code is Code.STOPPED and self.run.speaks_1_0:
+            return self._finish({"stopReason": outcome}, RunFinishedCancelledOutcome())
+        message = self._record.refer(reason)
+        code = self._record.code = (author.code if author is not None else None) or reason.code
+        return RunErrorEvent(message=message, code=code, usage=usage)
+
+    def _success(self, author: Any) -> RunFinishedEvent:
+        outcome: Any = author.outcome if author is not None else None
+        if self.turn.interrupts:
+            outcome = RunFinishedInterruptOutcome(interrupts=self.turn.interrupts)
+        elif outcome is None and self.run.speaks_1_0:
+            outcome = RunFinishedSuccessOutcome(pending_tool_call_ids=self._pending_calls() or None)
+        result = author.result if author is not None and author.result is not None else None
+        return self._finish(result or {"stopReason": self.turn.stop_reason}, outcome)
+
+    def _finish(self, result: Any, outcome: Any) -> RunFinishedEvent:
+        return RunFinishedEvent(
+            thread_id=self.run.thread_id,
+            run_id=self.run.run_id,
+            result=result,
+            outcome=outcome,
+            usage=self.turn.usage or None,
+        )
+
+    def _pending_calls(self) -> list[str]:
+        """Return the ids of the calls that the page has to answer."""
+        return list(unanswered_calls(self.transcript.messages))
+
+    def _no_results(self) -> list[BaseEvent]:
+        """Return an error result for each call that a run which was ended leaves unanswered."""
+        events: list[BaseEvent] = []
+        for call_id in self._pending_calls():
+            result = ToolCallResultEvent(
+                message_id=str(uuid.uuid4()),
+                tool_call_id=call_id,
+                content="The run was ended before this call had a result.",
+                role="tool",
+            )
+            events += self.transcript.follow(result)
+        return events
+
+    # The history
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Return the AG-UI messages of this run: its input and the finished part of its answer so far."""
+        return [*self.asked(), *self.transcript.so_far()[0]]
+
+    def asked(self) -> list[dict[str, Any]]:
+        """Return the input of the run, as AG-UI messages."""
+        return [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in self.turn.run.input]
+
+    async def _keep(self, outcome: str) -> None:
+        """Add the turn to the thread's history. The caller has the answer all the same when that fails."""
+        whole = outcome in {"completed", "interrupted"}
+        if whole and self.turn.not_kept:
+            log_line({"message": f"turn not saved: {self.turn.not_kept}", "level": "WARNING", **self._record.ids()})
+            return
+        said = [
+            one for one in self.transcript.messages if one.get("content") or one.get("toolCalls") or "toolCallId" in one
+        ]
+        pending = None
+        if outcome == "interrupted" and self.turn.interrupts:
+            interrupts = [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in self.turn.interrupts]
+            pending = PendingInterrupt(interrupts, self.turn.framework or "", self.turn.snapshot)
+        stored = StoredTurn(
+            run_id=self.run.run_id,
+            digest=self.run.digest,
+            messages=self._turns.kept([*self.asked(), *said]),
+            outcome=outcome,
+            framework=self.turn.framework,
+            native=self.turn.native if whole else None,
+            state=self.transcript.state,
+            pending=pending,
+        )
+        try:
+            await self._turns.save(self.turn, stored)
+        except Exception as error:  # noqa: BLE001 - the answer stands
+            log_line({"message": "turn not saved", "level": "ERROR", **self._record.ids(), **error_fields(error)})

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -69,8 +69,26 @@ class Settings(BaseModel):
     guardrail_version: str | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     heartbeat_seconds: Seconds = 15.0
-    # API Gateway ends a stream after 15 minutes; ending the run first leaves time for the RUN_ERROR event.
-    run_timeout_seconds: Seconds = 870.0
+    session_from: Literal["user", "thread", "header"] = "user"
+    """Where a session's id comes from; `user`: it is the caller's `sub`, and any other is refused."""
+    connection_seconds: Seconds = 900.0
+    """The longest time that a connection may read: API Gateway ends it then, and may keep that to itself."""
+    run_seconds: Seconds = 870.0
+    """The longest run, waiting for its turn included."""
+    detached_seconds: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 300.0
+    """How long a run goes on that nobody reads; 0 ends it at once."""
+    keep_seconds: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 300.0
+    """How long the events of a run are kept after its end."""
+    when_busy: Literal["interrupt", "queue", "reject"] = "interrupt"
+    """What a question does to the run that is under way in its thread."""
+    caller_history: Literal["ignore", "use"] = "ignore"
+    """What becomes of earlier messages in a request where no history is kept."""
+    media_hosts: frozenset[str] = frozenset()
+    """Hosts from which images and documents may be fetched."""
+    keep_media: Literal["note", "keep"] = "note"
+    """Whether images and documents stay in the history or are replaced by a note."""
+    tool_errors: Literal["model", "run"] = "model"
+    """Whether the exception of a tool goes to the model as an error result, or ends the run."""
     origin_secret: SecretStr | None = None
     origin_secret_previous: SecretStr | None = None
     allowed_origin: str | None = None
@@ -80,7 +98,8 @@ class Settings(BaseModel):
     detect_blocking: bool = False
     max_prompt_chars: int = Field(default=32_000, ge=1)
     max_messages: int = Field(default=200, ge=1)
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    """Of a history."""
+    max_body_bytes: int = Field(default=10_485_760, ge=1024)
 
     @field_validator("model")
     @classmethod
@@ -89,6 +108,13 @@ class Settings(BaseModel):
         if value == "scripted" or (provider in {"bedrock", "ollama"} and name):
             return value
         raise ValueError(f"must be {MODEL_FORMS}")
+
+    @field_validator("media_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = frozenset(host.strip().lower() for host in value.split(",") if host.strip())
+        return value
 
     @field_validator("allowed_origin")
     @classmethod

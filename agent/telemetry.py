@@ -14,6 +14,7 @@ import json
 import sys
 import time
 import traceback
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from typing import Any
 from opentelemetry import baggage, context, trace
 from pydantic import ValidationError
 
+from agent.errors import AgentError
 from agent.request import Run
 from agent.settings import Settings
 
@@ -31,6 +33,7 @@ NAMESPACE = "agent-stream"
 # A line with a traceback of nothing but emoji, each twelve bytes in it, is still below the 256 KB that an event had to
 # have for long: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 MAX_TRACE_CHARS = 20_000
+_FAILURES = {"error", "timeout"}
 _UNITS = {
     "Runs": "Count",
     "FirstEventMilliseconds": "Milliseconds",
@@ -43,21 +46,26 @@ _UNITS = {
 
 @dataclass(slots=True)
 class RunRecord:
-    """What is known about a run when it ends. Outcome: completed, disconnected, error or refused.
+    """What is known about a run when it ends.
 
-    A refused request has no `run`; `session_id` and `request_id` are then what its headers said. Tokens are None
-    when nobody counted them.
+    Outcome: `completed`, `interrupted`, `stopped`, `replaced`, `abandoned`, `timeout`, `error` or `refused`. A refused
+    request has no `run`; `session_id` and `request_id` are then what its headers said. Tokens are None when nobody
+    counted them.
     """
 
     run: Run | None = None
     session_id: str | None = None
     request_id: str | None = None
-    outcome: str = "disconnected"
+    outcome: str = "abandoned"
     code: str | None = None
     reference: str | None = None
     events: int = 0
     first_event: float | None = None
     first_token: float | None = None
+    attached: int = 0
+    """How often a reader came back to it."""
+    unread_seconds: float = 0.0
+    """For how long together nobody read it."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     started: float = field(default_factory=time.monotonic)
@@ -70,6 +78,25 @@ class RunRecord:
             self.first_event = now
         if token and self.first_token is None:
             self.first_token = now
+
+    def unread(self, seconds: float) -> None:
+        """Add a time for which nobody read the run."""
+        self.unread_seconds += seconds
+
+    def ids(self) -> dict[str, Any]:
+        """Return what tells this run in a log line."""
+        run = self.run
+        return {
+            "sessionId": run.session_id if run else self.session_id,
+            "requestId": run.request_id if run else self.request_id,
+            "runId": run.run_id if run else None,
+            "threadId": run.thread_id if run else None,
+        }
+
+    def refer(self, reason: AgentError) -> str:
+        """Note what the caller is told, and return it, with the reference that finds the log line."""
+        self.code, self.reference = reason.code, uuid.uuid4().hex[:12]
+        return f"{reason.message} (reference {self.reference})"
 
     @contextmanager
     def span(self) -> Iterator[None]:
@@ -85,7 +112,7 @@ class RunRecord:
                     span.set_attribute("run.outcome", self.outcome)
                     if self.code:
                         span.set_attribute("run.code", self.code)
-                    if self.outcome == "error":
+                    if self.outcome in _FAILURES:
                         span.set_status(trace.StatusCode.ERROR)
         finally:
             context.detach(token)
@@ -95,15 +122,14 @@ class RunRecord:
         run = self.run
         return {
             "message": "run",
-            "level": "ERROR" if error or self.outcome == "error" else "INFO",
+            "level": "ERROR" if error or self.outcome in _FAILURES else "INFO",
             "outcome": self.outcome,
             "code": self.code,
             "reference": self.reference,
             "events": self.events,
-            "sessionId": run.session_id if run else self.session_id,
-            "requestId": run.request_id if run else self.request_id,
-            "runId": run.run_id if run else None,
-            "threadId": run.thread_id if run else None,
+            "attached": self.attached,
+            "unreadSeconds": round(self.unread_seconds, 1),
+            **self.ids(),
             "prompt": run.prompt if run and settings.log_prompts else None,
             **error_fields(error),
             **self._metrics(settings),

@@ -21,8 +21,8 @@ from strands.types.streaming import StreamEvent
 
 from agent.agent import build_agent
 from agent.app import create_app
-from agent.scripted import ScriptedModel
 from agent.settings import Settings
+from agent.strands.scripted import ScriptedModel
 
 PATIENCE_SECONDS = 6.0
 """How long the end of an answer is waited for."""
@@ -73,7 +73,7 @@ def yielding() -> BedrockAgentCoreApp:
 
 def ours() -> BedrockAgentCoreApp:
     """This project's way."""
-    settings = Settings(model="scripted", require_user=False)
+    settings = Settings(model="scripted", require_user=False, session_from="header", detached_seconds=0)
     return create_app(settings, build_agent)
 
 

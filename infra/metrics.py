@@ -53,7 +53,7 @@ def run_metric(agent: str) -> Metric:
 
 
 def failed(runs: Metric) -> Metric:
-    """Those runs that ended in an error; a refused one is the caller's fault, a disconnected one their wish."""
+    """Those runs that ended in an error; a refused one is the caller's fault, a stopped or abandoned one their wish."""
     return runs._replace(dimensions={**runs.dimensions, "Outcome": "error"})
 
 

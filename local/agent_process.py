@@ -17,7 +17,6 @@ from local.processes import Child, bare_environment
 
 SCALED = (
     "AGENT_HEARTBEAT_SECONDS",
-    "AGENT_RUN_TIMEOUT_SECONDS",
     "AGENT_RUN_SECONDS",
     "AGENT_CONNECTION_SECONDS",
     "AGENT_DETACHED_SECONDS",

@@ -16,11 +16,12 @@ import uvicorn
 
 from agent.agent import build_agent
 from agent.app import create_app
+from agent.caller import Caller
+from agent.framework import BuildAgent
 from agent.request import Run
-from agent.run import BuildAgent
-from agent.scripted import Script
-from agent.sessions import Session, Sessions
+from agent.sessions import Sessions
 from agent.settings import Settings
+from agent.strands.scripted import Script
 
 
 async def blocking_agent(run: Run, *_: Any) -> AsyncGenerator[str, None]:
@@ -46,13 +47,11 @@ async def agent_that_runs_on(run: Run, *_: Any) -> AsyncGenerator[str, None]:
 
 def share_sessions() -> None:
     """Let every session belong to everybody."""
-    claim = Sessions.claim
 
-    def claim_for_all(self: Sessions, run: Run) -> Session:
-        object.__setattr__(run, "user", "everybody")
-        return claim(self, run)
+    def to_everybody(self: Sessions, caller: Caller) -> None:
+        del self, caller
 
-    Sessions.claim = claim_for_all  # type: ignore[method-assign] # the mistake
+    Sessions.claim = Sessions.check = to_everybody  # type: ignore[method-assign] # the mistake
 
 
 AGENTS: Mapping[str, BuildAgent] = {

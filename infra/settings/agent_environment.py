@@ -52,12 +52,11 @@ def agent_environment(config: StackConfig) -> dict[str, str]:
         "AGENT_TOOL_ERRORS": runtime.tool_errors,
         "AGENT_CALLER_HISTORY": runtime.caller_history,
         "AGENT_LOG_PROMPTS": "true" if runtime.log_prompts else "",
-        "AGENT_SESSION_FROM": api.session_from,
+        # Until the gateway maps the session's id from the token.
+        "AGENT_SESSION_FROM": "header" if api.session_from == "user" else api.session_from,
         "AGENT_HEARTBEAT_SECONDS": f"{api.heartbeat_seconds:g}",
         "AGENT_CONNECTION_SECONDS": str(api.timeout_seconds),
         "AGENT_RUN_SECONDS": f"{config.run_seconds:g}",
-        # The same under its former name, which the agent reads until it knows the other.
-        "AGENT_RUN_TIMEOUT_SECONDS": f"{config.run_seconds:g}",
         "AGENT_DETACHED_SECONDS": f"{config.detached_seconds:g}",
         "AGENT_KEEP_SECONDS": str(config.keep_seconds),
         "AGENT_WHEN_BUSY": runtime.when_busy,

@@ -14,11 +14,15 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import bedrock_agentcore.memory.integrations.strands.session_manager  # noqa: F401
 
-from agent import blocking, run, stream, threads, tools
+from agent import app, blocking, run, threads
 from agent.agent import build_agent as default_agent
 from agent.app import create_app
 from agent.settings import Settings
+from agent.strands import tools
 from tests.agent.support import Serve, Server, listening
+
+# Sessions of any name, so that a test can tell them apart, and a hang-up that ends its run.
+BASE: dict[str, Any] = {"model": "scripted", "session_from": "header", "detached_seconds": 0}
 
 
 @pytest.fixture
@@ -32,11 +36,11 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(build_agent: Any = default_agent, **settings: Any) -> Server:
-            app = create_app(Settings(**{"model": "scripted", **settings}), build_agent)
+            application = create_app(Settings(**{**BASE, **settings}), build_agent)
             server = Server(url="")
-            for module in (blocking, run, stream, threads, tools):
+            for module in (app, blocking, run, threads, tools):
                 monkeypatch.setattr(module, "log_line", server.logs.put)
-            server.url = stack.enter_context(listening(app))
+            server.url = stack.enter_context(listening(application))
             return server
 
         yield start
@@ -45,6 +49,6 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Server]:
     """One server for the tests that only ask: the scripted model and the default agent."""
-    settings = Settings(model="scripted", allowed_origin="https://chat.example", max_prompt_chars=100, max_messages=5)
+    settings = Settings(**BASE, allowed_origin="https://chat.example", max_prompt_chars=100, max_messages=5)
     with listening(create_app(settings)) as url:
         yield Server(url)

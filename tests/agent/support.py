@@ -120,7 +120,11 @@ class ThreadServer(uvicorn.Server):
     """uvicorn that tells when it listens, and looks ten times as often whether it should leave."""
 
     def __init__(self, app: Any) -> None:
-        super().__init__(uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1))
+        super().__init__(
+            uvicorn.Config(
+                app, log_level="warning", ws="none", timeout_graceful_shutdown=1, loop="uvloop", http="httptools"
+            )
+        )
         self.listens = threading.Event()
 
     async def main_loop(self) -> None:
@@ -152,3 +156,59 @@ def having(*tools: Any) -> Callable[..., Agent]:
         return Agent(model=model, messages=history, tools=list(tools), callback_handler=None)
 
     return build
+
+
+def question(prompt: str = "Hi", **more: Any) -> dict[str, Any]:
+    said = [{"id": str(uuid.uuid4()), "role": "user", "content": prompt}]
+    return {"threadId": "t", "runId": str(uuid.uuid4()), "messages": said, **more}
+
+
+def stock(verb: str, asked: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"threadId": "t", "runId": str(uuid.uuid4()), "messages": [], "forwardedProps": {verb: asked or {}}}
+
+
+def attach(run_id: str | None = None, after: int | None = None) -> dict[str, Any]:
+    asked = {"runId": run_id, "after": after}
+    return {"threadId": "t", "attach": {name: value for name, value in asked.items() if value is not None}}
+
+
+def client_of(events: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Any]:  # noqa: C901 - one branch an event
+    """Return the messages and the state that a client has after these events, by the rules that clients follow."""
+    messages: list[dict[str, Any]] = []
+    calls: dict[str, dict[str, Any]] = {}
+    state: Any = None
+    for event in events:
+        kind = event["type"]
+        if kind == "MESSAGES_SNAPSHOT":
+            messages = [dict(message) for message in event["messages"]]
+            calls = {call["id"]: call for message in messages for call in message.get("toolCalls", ())}
+        elif kind in {"TEXT_MESSAGE_START", "REASONING_MESSAGE_START"}:
+            role = event["role"]
+            messages.append({"id": event["messageId"], "role": role, "content": ""})
+        elif kind in {"TEXT_MESSAGE_CONTENT", "REASONING_MESSAGE_CONTENT"}:
+            next(one for one in messages if one["id"] == event["messageId"])["content"] += event["delta"]
+        elif kind == "TOOL_CALL_START":
+            call = {"id": event["toolCallId"], "type": "function"}
+            call["function"] = {"name": event["toolCallName"], "arguments": ""}
+            calls[event["toolCallId"]] = call
+            parent = next((one for one in messages if one["id"] == event.get("parentMessageId")), None)
+            if parent is None:
+                parent = {"id": event.get("parentMessageId") or event["toolCallId"], "role": "assistant"}
+                messages.append(parent)
+            parent.setdefault("toolCalls", []).append(call)
+        elif kind == "TOOL_CALL_ARGS":
+            calls[event["toolCallId"]]["function"]["arguments"] += event["delta"]
+        elif kind == "TOOL_CALL_RESULT":
+            messages.append(
+                {
+                    "id": event["messageId"],
+                    "role": "tool",
+                    "toolCallId": event["toolCallId"],
+                    "content": event["content"],
+                }
+            )
+        elif kind == "STATE_SNAPSHOT":
+            state = event["snapshot"]
+        elif kind == "STATE_DELTA":
+            state = {**state, event["delta"][0]["path"][1:]: event["delta"][0]["value"]}
+    return messages, state

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from agent import bedrock
 from agent.settings import Settings
+from agent.strands import bedrock
 from tests.agent.fake_bedrock import Answer, Connection, FakeBedrock, fake_bedrock
 from tests.agent.support import DEADLINE, Serve, Server, new_session, until
 
@@ -130,7 +130,7 @@ async def hang_up(server: Server, fake: FakeBedrock, after: str) -> float:
         assert connection.spoke.wait(DEADLINE)
         left = time.monotonic()
     assert connection.closed.wait(DEADLINE), "the connection to the model stayed open"
-    assert server.log()["outcome"] == "disconnected"
+    assert server.log()["outcome"] == "abandoned"
     return connection.closed_at - left
 
 
@@ -166,7 +166,7 @@ async def test_a_hang_up_closes_the_connection_of_a_talking_model(start: Start) 
 
 
 async def test_the_limit_of_a_run_closes_the_connection_too(start: Start) -> None:
-    server, fake = start(silent_in_mid_answer, run_timeout_seconds=2)  # the model's own making is in it
+    server, fake = start(silent_in_mid_answer, run_seconds=2)  # the model's own making is in it
     assert (await server.ask("Hi")).code == "RUN_TIMEOUT"
     assert fake.connection().closed.wait(DEADLINE)
 
@@ -235,7 +235,7 @@ async def test_ping_answers_while_a_model_call_hangs(start: Start) -> None:
         took = []
         for _ in range(5):
             asked = time.monotonic()
-            assert (await client.get("/ping")).json()["status"] == "Healthy"
+            assert (await client.get("/ping")).json()["status"] == "HealthyBusy"
             took.append(time.monotonic() - asked)
         assert min(took) < 0.05
 

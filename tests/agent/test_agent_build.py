@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strands import Agent
 
-from agent.events import Transcript
-from agent.stream import encode
+from agent.eventlog import encode
+from agent.strands.events import Translation
+from agent.text import WholeText
 from tests.agent.support import Serve
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +64,7 @@ async def test_what_is_no_agent_is_named_with_what_to_return(serve: Serve, build
     server = serve(build)
     reply = await server.ask("Hi")
     assert reply.code == "INTERNAL"
-    sentence = f"build_agent returned {what}; return a Strands Agent or an async generator of str"
+    sentence = f"build_agent returned {what}; return a Strands agent, a compiled LangGraph graph"
     assert sentence in server.log()["stackTrace"]
     assert "build_agent" not in reply.events[-1]["message"]
 
@@ -76,7 +77,7 @@ async def test_what_is_no_word_is_named_with_what_to_yield(serve: Serve, said: A
 
     server = serve(build)
     assert (await server.ask("Hi")).code == "INTERNAL"
-    assert f"yielded a {type(said).__name__}; yield str only" in server.log()["stackTrace"]
+    assert f"yielded a {type(said).__name__}; yield str or AG-UI events" in server.log()["stackTrace"]
 
 
 async def test_strands_own_printing_of_every_word_is_turned_off(
@@ -109,15 +110,15 @@ def halves(text: str) -> list[str]:
 def test_text_is_the_same_however_it_was_cut(text: str, data: Any) -> None:
     units = halves(text)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(units)))))
-    transcript = Transcript("Hi")
     deltas = ["".join(units[a:b]) for a, b in zip([0, *cuts], [*cuts, len(units)], strict=True)]
-    said = [getattr(event, "delta", "") for delta in deltas for event in transcript.text(delta)]
+    whole = WholeText()
+    said = [whole.add(delta) for delta in deltas]
     assert "".join(said) == text
     "".join(said).encode()
 
 
 def test_reasoning_and_arguments_of_tools_are_joined_as_text_is() -> None:
-    transcript = Transcript("Hi")
+    translation = Translation([{"text": "Hi"}])
     start = {"contentBlockStart": {"start": {"toolUse": {"toolUseId": "1", "name": "search"}}}}
     thoughts: list[dict[str, Any]] = [{"reasoningContent": {"text": half}} for half in ("a\ud83d", "\udc26", "\ud83d")]
     arguments: list[dict[str, Any]] = [{"toolUse": {"input": half}} for half in ('{"of": "\ud83d', '\udc26"}')]
@@ -127,7 +128,7 @@ def test_reasoning_and_arguments_of_tools_are_joined_as_text_is() -> None:
         start,
         *({"contentBlockDelta": {"delta": delta}} for delta in arguments),
     ]
-    events = [event for chunk in chunks for event in transcript.read({"event": chunk})]
+    events = [event for chunk in chunks for event in translation.read({"event": chunk})]
     for event in events:
         encode(event)
     assert "".join(getattr(event, "delta", "") for event in events) == 'a\U0001f426{"of": "\U0001f426"}'

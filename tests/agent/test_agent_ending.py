@@ -6,20 +6,27 @@ import asyncio
 import socket
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-import uvicorn
-from ag_ui.core import BaseEvent, CustomEvent, RunStartedEvent
+from ag_ui.core import CustomEvent, RunStartedEvent
+from starlette.datastructures import Headers
 from strands import Agent
 from strands.hooks import AfterInvocationEvent
 
-from agent import stream
-from agent.app import _Server, _Service
+from agent import reader as reader_module
+from agent import run as run_module
+from agent import runs as runs_module
+from agent.app import Service
+from agent.caller import caller_of
+from agent.eventlog import EventLog
+from agent.reader import KEEP_ALIVE, EventStream, Reader
+from agent.request import Run, command_of
+from agent.server import Server as AgentServer
+from agent.server import configuration
 from agent.settings import Settings
-from agent.stream import KEEP_ALIVE, EventStream, RunStream
 from agent.telemetry import RunRecord
 from tests.agent.support import DEADLINE, Serve, Server, having, new_session, until
 
@@ -101,9 +108,9 @@ class Deaf:
 async def test_an_agent_that_swallows_its_cancellation_is_given_up_at_the_limit(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, talks: bool
 ) -> None:
-    monkeypatch.setattr(stream, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(run_module, "GRACE_SECONDS", 0.1)
     deaf, session = Deaf(talks), new_session()
-    server = serve(deaf, run_timeout_seconds=0.1)
+    server = serve(deaf, run_seconds=0.1)
     try:
         assert (await server.ask("deaf", session=session)).code == "RUN_TIMEOUT"
         line = server.log()
@@ -122,15 +129,15 @@ async def test_an_agent_that_swallows_its_cancellation_is_given_up_at_the_limit(
 async def test_an_agent_that_swallows_a_hang_up_keeps_its_session_no_longer_than_the_grace(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, talks: bool
 ) -> None:
-    monkeypatch.setattr(stream, "GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(run_module, "GRACE_SECONDS", 0.1)
     deaf, session = Deaf(talks), new_session()
     server = serve(deaf)
     try:
         async with server.open("deaf", session=session) as response:
             lines = response.aiter_lines()  # kept: httpx hangs up when its iterator is dropped
             await until(lines, "CONTENT")
-        assert (await server.ask("Hi", session=session)).text == "0"
-        assert server.log()["outcome"] == "disconnected"
+        assert (await server.ask("Hi", session=session)).text == "2"
+        assert server.log()["outcome"] == "abandoned"
         if talks:
             assert await asyncio.to_thread(deaf.left.wait, DEADLINE)  # its next word was its last
     finally:
@@ -140,7 +147,7 @@ async def test_an_agent_that_swallows_a_hang_up_keeps_its_session_no_longer_than
 async def test_a_run_that_was_given_up_is_not_remembered_when_it_ends_after_all(
     serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(run_module, "GRACE_SECONDS", 0.05)
     release, ended = threading.Event(), threading.Event()
     histories: list[int] = []
 
@@ -156,7 +163,7 @@ async def test_a_run_that_was_given_up_is_not_remembered_when_it_ends_after_all(
         agent.add_hook(is_deaf, AfterInvocationEvent)
         return agent
 
-    server, session = serve(build, run_timeout_seconds=0.3), new_session()
+    server, session = serve(build, run_seconds=0.3), new_session()
     try:
         assert (await server.ask("deaf [words=1 pause=0]", session=session)).code == "RUN_TIMEOUT"
     finally:
@@ -167,158 +174,138 @@ async def test_a_run_that_was_given_up_is_not_remembered_when_it_ends_after_all(
     assert histories == [0, 0, 2]
 
 
-def streaming(events: AsyncGenerator[BaseEvent, None], **settings: Any) -> RunStream:
-    return RunStream(events, RunRecord(), Settings(model="scripted", **settings), running=set())
+def reading(log: EventLog, **settings: Any) -> Reader:
+    return Reader(log, Settings(model="scripted", **settings))
 
 
-async def started(then: Callable[[], Awaitable[None]]) -> AsyncGenerator[BaseEvent, None]:
-    yield RunStartedEvent(thread_id="t", run_id="r")
-    await then()
+async def test_run_started_has_left_before_the_agent_is_built(serve: Serve) -> None:
+    built, release = threading.Event(), threading.Event()
+
+    def build(run: Any) -> Any:
+        built.set()
+        assert release.wait(DEADLINE)  # the whole loop stands still meanwhile
+        raise RuntimeError
+
+    async with serve(build).open("Hi") as response:
+        lines = response.aiter_lines()  # kept: lines that nobody refers to hang up
+        await until(lines, "RUN_STARTED")
+        assert await asyncio.to_thread(built.wait, DEADLINE)
+        release.set()
+        await until(lines, "RUN_ERROR")
 
 
-async def test_run_started_has_left_before_the_agent_is_built() -> None:
-    sent: list[bytes] = []
-    seen: list[int] = []
+async def test_no_task_is_left_of_a_run(serve: Serve) -> None:
+    tasks: list[set[str]] = []
 
-    async def build() -> None:
-        seen.append(len(sent))
+    async def build(run: Any) -> AsyncIterator[str]:
+        tasks.append({task.get_name() for task in asyncio.all_tasks()})
+        yield "word"
 
-    async for chunk in streaming(started(build)).body():
-        sent.append(chunk)  # noqa: PERF401 - seen while it grows
-    assert seen == [1]
-
-
-async def test_no_task_and_no_stream_is_left_of_a_run() -> None:
-    async def nothing() -> None:
-        pass
-
-    before = asyncio.all_tasks()
-    run = streaming(started(nothing))
-    async for _ in run.body():
-        pass
-    left = asyncio.all_tasks() - before
-    if left:
-        await asyncio.wait(left, timeout=1)
-    assert asyncio.all_tasks() == before
-    assert not run._running
+    server = serve(build)
+    await server.ask("Hi")
+    for _ in range(3):
+        await server.ask("Hi")
+    assert all(sum(name == "agent" for name in names) == 1 for names in ([*one] for one in tasks))
+    assert all(sum(name == "run" for name in names) == 1 for names in ([*one] for one in tasks))
 
 
-async def test_a_response_that_is_cancelled_while_it_sends_closes_its_body_at_once() -> None:
-    closed, sending = asyncio.Event(), asyncio.Event()
-
-    async def words() -> AsyncGenerator[bytes, None]:
-        try:
-            yield b"word"
-        finally:
-            closed.set()
+async def test_a_response_that_is_cancelled_while_it_sends_has_no_reader_left() -> None:
+    left, sending = asyncio.Event(), asyncio.Event()
+    log = EventLog("r")
+    log.append(RunStartedEvent(thread_id="t", run_id="r"))
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body":
             sending.set()
             await asyncio.sleep(3600)
 
-    body = words()  # kept: a body that nobody refers to is closed by the garbage collector
-    task = asyncio.create_task(EventStream(body, {}).stream_response(send))
+    async def receive() -> Any:
+        await asyncio.sleep(3600)
+
+    reader = Reader(log, Settings(model="scripted"), left=lambda _: left.set())
+    task = asyncio.create_task(EventStream(reader, {})({"type": "http"}, receive, send))
     await sending.wait()
     task.cancel()
     await asyncio.wait([task])
-    assert closed.is_set()
+    assert left.is_set()
+
+
+async def test_a_reader_that_takes_no_more_bytes_is_let_go_when_its_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader_module, "_CLOSE_SECONDS", 0.01)
+    log = EventLog("r")
+    log.append(RunStartedEvent(thread_id="t", run_id="r"))
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(3600)
+
+    async def receive() -> Any:
+        await asyncio.sleep(3600)
+
+    stream = EventStream(reading(log, connection_seconds=0.01), {})
+    await asyncio.wait_for(stream({"type": "http"}, receive, send), DEADLINE)
 
 
 async def test_a_reader_that_has_stalled_gets_no_heartbeats_on_top() -> None:
-    beats = asyncio.Event()
-
-    async def events() -> AsyncGenerator[BaseEvent, None]:
-        yield RunStartedEvent(thread_id="t", run_id="r")
-        yield CustomEvent(name="queued", value=1)
-        await beats.wait()
-
-    run = streaming(events(), heartbeat_seconds=0.01)
-    body = run.body()
+    log = EventLog("r")
+    log.append(RunStartedEvent(thread_id="t", run_id="r"))
+    body = reading(log, heartbeat_seconds=0.01).body()
     await anext(body)
-    await run._ready.wait()  # something is queued, and nobody reads
-    for _ in range(5):  # what is measured is that nothing comes: five intervals of nothing
+    for number in range(5):  # what is measured is that nothing comes: five intervals of nothing
+        log.append(CustomEvent(name="queued", value=number))
         await asyncio.sleep(0.01)
-    beats.set()
-    assert KEEP_ALIVE not in await anext(body)
-    await body.aclose()
+    log.end()
+    assert KEEP_ALIVE not in b"".join([chunk async for chunk in body])
 
 
-async def test_what_waits_for_a_stalled_reader_is_bounded_in_bytes() -> None:
-    made = 0
-
-    async def events() -> AsyncGenerator[BaseEvent, None]:
-        nonlocal made
-        for _ in range(stream._QUEUED_EVENTS):
-            made += 1
-            yield CustomEvent(name="big", value="x" * stream._QUEUED_BYTES)
-
-    body = streaming(events()).body()
-    first = await anext(body)
-    for _ in range(1000):  # turns of the loop: far more than a pump that did not wait would need
-        await asyncio.sleep(0)
-    assert first.count(b"data: ") == 1
-    assert made <= 3
-    await body.aclose()
-
-
-async def test_stopping_tells_every_reader_and_waits_for_no_deaf_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr(stream, "log_line", lines.append)
-    monkeypatch.setattr(stream, "_STOP_SECONDS", 0.05)
-    monkeypatch.setattr(stream, "GRACE_SECONDS", 3600)
+async def test_stopping_tells_every_reader_and_waits_for_no_deaf_agent(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs_module, "STOP_SECONDS", 0.05)
+    monkeypatch.setattr(run_module, "GRACE_SECONDS", 3600)
     begun, release = asyncio.Semaphore(0), asyncio.Event()
 
-    async def listens() -> None:
-        begun.release()
-        await asyncio.sleep(3600)
-
-    async def is_deaf() -> None:
+    async def build(run: Any) -> AsyncIterator[str]:
+        yield "word"
         begun.release()
         while not release.is_set():
             try:
                 await release.wait()
             except asyncio.CancelledError:
-                continue
+                if run.prompt != "deaf":
+                    raise
 
-    running: set[RunStream] = set()
-    bodies = []
-    for then in (listens, is_deaf):
-        bodies.append(RunStream(started(then), RunRecord(), Settings(model="scripted"), running=running).body())
-        assert b"RUN_STARTED" in await anext(bodies[-1])
-        await begun.acquire()
-    await stream.stop(running)
-    for body in bodies:
-        assert b"INTERNAL" in b"".join([chunk async for chunk in body])
-    assert [line["code"] for line in lines] == ["INTERNAL", "INTERNAL"]
-    release.set()
-    while running:  # the deaf one, by now at its end
-        await asyncio.wait([run.pump for run in running])
-        await asyncio.sleep(0)
+    service = Service(Settings(model="scripted", require_user=False), build)
+    lines: list[dict[str, Any]] = []
+    monkeypatch.setattr(run_module, "log_line", lines.append)
+    async with service._lifespan(service.app):
+        readers = []
+        for prompt in ("listens", "deaf"):
+            caller = caller_of(Headers(), service._settings)
+            run = command_of({"prompt": prompt}, caller, service._settings)
+            assert isinstance(run, Run)
+            readers.append(service.runs.ask(run, caller, RunRecord(run=run)))
+        bodies = [asyncio.ensure_future(whole(reader)) for reader in readers]
+        for _ in readers:
+            await begun.acquire()
+        await service.stop()
+        for body in bodies:
+            assert b"being stopped" in await body
+        assert [line["code"] for line in lines] == ["INTERNAL", "INTERNAL"]
+        release.set()
     assert len(lines) == 2
 
 
-async def test_a_run_that_is_cancelled_before_its_first_step_ends_like_any_other(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    lines: list[dict[str, Any]] = []
-    monkeypatch.setattr(stream, "log_line", lines.append)
-
-    async def never() -> None:
-        raise AssertionError
-
-    run = streaming(started(never))
-    first = asyncio.ensure_future(anext(run.body()))
-    await asyncio.sleep(0)  # the body has made the task of the run, which has not begun
-    await stream.stop({run})
-    assert b"INTERNAL" in await first
-    assert [(line["outcome"], line["errorType"]) for line in lines] == [("error", "CancelledError")]
+async def whole(reader: Reader) -> bytes:
+    return b"".join([chunk async for chunk in reader.body()])
 
 
 async def test_a_request_that_comes_while_the_server_stops_is_told_so() -> None:
     cancelled, release = threading.Event(), asyncio.Event()
 
-    async def build(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
+    async def build(run: Any) -> AsyncIterator[str]:
         yield "word"
         if run.prompt == "deaf":
             while not release.is_set():
@@ -328,10 +315,11 @@ async def test_a_request_that_comes_while_the_server_stops_is_told_so() -> None:
                     cancelled.set()
         await asyncio.sleep(3600)
 
-    service = _Service(Settings(model="scripted"), build)
+    settings = Settings(model="scripted", session_from="header")
+    service = Service(settings, build)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
-        server = _Server(uvicorn.Config(service.app, log_level="critical", timeout_graceful_shutdown=1), service)
+        server = AgentServer(configuration(service, settings), service)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         agent = Server(f"http://127.0.0.1:{port}")

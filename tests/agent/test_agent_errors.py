@@ -71,7 +71,7 @@ async def test_a_mistake_in_checking_a_request_is_an_error_not_a_status(
     def mistaken(*args: Any, **kwargs: Any) -> None:
         raise TypeError(SECRET)
 
-    monkeypatch.setattr(app, "accept", mistaken)
+    monkeypatch.setattr(app, "command_of", mistaken)
     server = serve()
     reply = await server.ask("Hi")
     assert (reply.response.status_code, reply.code) == (200, "INTERNAL")

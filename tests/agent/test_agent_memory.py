@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 import time
@@ -10,14 +11,12 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from strands import Agent
 
 from agent import run as run_module
-from agent.agentcore_memory import AgentCoreMemory
-from agent.request import Run
-from agent.settings import Settings
 from tests.agent.support import Serve, new_session, until
 
 pytestmark = pytest.mark.anyio
@@ -38,13 +37,19 @@ class FakeMemory:
         self.events.append(event)
         return {"event": event}
 
-    def list(self, path: list[str], body: dict[str, Any]) -> dict[str, Any]:
+    def find(self, path: list[str], body: dict[str, Any]) -> dict[str, Any]:
         wanted = [(e["memoryId"], e["actorId"], e["sessionId"]) == (path[1], path[3], path[5]) for e in self.events]
         found = [event for event, right in zip(self.events, wanted, strict=True) if right]
         for rule in body.get("filter", {}).get("eventMetadata", []):
             key, value = rule["left"]["metadataKey"], rule["right"]["metadataValue"]
             found = [event for event in found if event.get("metadata", {}).get(key) == value]
         return {"events": list(reversed(found))[: body["maxResults"]]}
+
+    def delete(self, path: list[str]) -> dict[str, Any]:
+        place = (path[1], path[3], path[5], unquote(path[7]))
+        names = ("memoryId", "actorId", "sessionId", "eventId")
+        self.events = [event for event in self.events if tuple(event[name] for name in names) != place]
+        return {"eventId": place[-1]}
 
 
 @pytest.fixture
@@ -55,12 +60,17 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_DELETE(self) -> None:
+            self.answer(fake.delete(self.path.strip("/").split("/")))
+
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             path = self.path.strip("/").split("/")
             fake.requests += 1
             fake.gate.wait(10)
-            answer = fake.create(path, body) if path[-1] == "events" else fake.list(path, body)
+            self.answer(fake.create(path, body) if path[-1] == "events" else fake.find(path, body))
+
+        def answer(self, answer: dict[str, Any]) -> None:
             text = json.dumps(answer).encode()
             self.send_response(500 if fake.failing else 200)
             self.send_header("Content-Length", str(len(text)))
@@ -113,20 +123,30 @@ async def test_threads_of_a_session_are_apart(serve: Serve, memory: FakeMemory) 
     server, session = serve(echo, **SETTINGS), new_session()
 
     def in_thread(thread: str, prompt: str) -> dict[str, Any]:
-        return {"threadId": thread, "runId": "r", "messages": [{"id": "1", "role": "user", "content": prompt}]}
+        return {
+            "threadId": thread,
+            "runId": str(uuid.uuid4()),
+            "messages": [{"id": str(uuid.uuid4()), "role": "user", "content": prompt}],
+        }
 
     await server.ask(in_thread("a/1", "one"), session=session)
     assert (await server.ask(in_thread("a/2", "two"), session=session)).text == "two"
     assert (await server.ask(in_thread("a/1", "three"), session=session)).text == "one | one | three"
 
 
-async def test_an_interrupted_turn_is_not_stored(serve: Serve, memory: FakeMemory) -> None:
+async def test_an_abandoned_turn_is_stored_with_what_it_has_said(serve: Serve, memory: FakeMemory) -> None:
     server, session = serve(**SETTINGS), new_session()
     async with server.open("[words=2 pause=0 silence=3600 at=1]", session=session) as response:
         lines = response.aiter_lines()
         await until(lines, "CONTENT")
-    assert server.log()["outcome"] == "disconnected"
-    assert memory.events == []
+    assert server.log()["outcome"] == "abandoned"
+    (event,) = memory.events
+    stored_turn = json.loads(event["payload"][0]["blob"])
+    assert stored_turn["outcome"] == "abandoned"
+    assert [message["content"] for message in stored_turn["messages"]] == [
+        "[words=2 pause=0 silence=3600 at=1]",
+        "This",
+    ]
 
 
 @pytest.mark.parametrize("limit", [5, 6, 7])
@@ -182,7 +202,7 @@ async def test_a_turn_is_one_event_so_it_is_there_whole_or_not_at_all(serve: Ser
     server, session = serve(**SETTINGS), new_session()
     for turns in (1, 2):
         await server.ask("[words=1 pause=0 tool=wait seconds=0]", session=session)
-        assert [len(event["payload"]) for event in memory.events] == [4] * turns
+        assert [len(event["payload"]) for event in memory.events] == [1] * turns
         assert memory.requests == 2 * turns  # one to load, one to save
 
 
@@ -210,33 +230,60 @@ async def test_a_turn_that_was_stored_in_part_is_not_loaded(serve: Serve, memory
     assert (await serve(echo, **SETTINGS).ask("five", session=session)).text == "one | answer | four | last | five"
 
 
-async def test_messages_too_long_for_a_conversation_and_turns_too_long_for_an_event_are_kept(
-    serve: Serve, memory: FakeMemory
-) -> None:
-    turns: list[Any] = []
+async def test_a_conversation_that_an_earlier_release_stored_goes_on(serve: Serve, memory: FakeMemory) -> None:
+    session = new_session()
+    said = [("user", "one"), ("assistant", "first")]
+    # One event a turn, in a memory session that was named by session and thread.
+    texts = [
+        (json.dumps({"message": {"role": role, "content": [{"text": text}]}, "message_id": 0}), role.upper())
+        for role, text in said
+    ]
+    memory.events.append(
+        {
+            "memoryId": SETTINGS["memory_id"],
+            "actorId": "alice",
+            "sessionId": hashlib.sha256(f"{session}/thread".encode()).hexdigest(),
+            "eventId": "1",
+            "payload": [{"conversational": {"content": {"text": text}, "role": role}} for text, role in texts],
+        }
+    )
+    server = serve(echo, **SETTINGS)
+    body: dict[str, Any]
+    for prompt, heard in [("two", "one | first | two"), ("three", "one | first | two | one | first | two | three")]:
+        body = {"prompt": prompt, "threadId": "thread"}
+        assert (await server.ask(body, session=session)).text == heard
+    # From now on it is the thread's own, whatever the session.
+    asked: dict[str, Any] = {"threadId": "thread", "history": {}}
+    told = await serve(echo, **SETTINGS).ask(asked, session=new_session())
+    snapshot = next(event["messages"] for event in told.events if event["type"] == "MESSAGES_SNAPSHOT")
+    assert [message["content"] for message in snapshot][:3] == ["one", "first", "two"]
 
-    def build(run: Any, model: Any, history: Any) -> Any:
-        turns.append([message["content"] for message in history])
-        return Agent(model=model, messages=history, callback_handler=None)
 
-    session, long = new_session(), "é" * 20_000
-    await serve(build, **SETTINGS).ask(f"{long} [words=1 pause=0]", session=session)
-    assert [next(iter(part)) for part in memory.events[0]["payload"]] == ["blob", "conversational"]
+async def test_an_edit_is_deleted_only_after_the_new_turn_is_there(serve: Serve, memory: FakeMemory) -> None:
+    def question(message_id: str, text: str) -> dict[str, Any]:
+        said = [{"id": message_id, "role": "user", "content": text}]
+        return {"threadId": "thread", "runId": str(uuid.uuid4()), "messages": said}
 
-    many = AgentCoreMemory(Settings(model="scripted", max_messages=500, **SETTINGS))
-    calls: Any = [{"role": "user", "content": [{"text": "many"}]}]
-    for number in range(80):
-        use, result = {"toolUseId": str(number), "name": "t", "input": {}}, {"toolUseId": str(number), "content": []}
-        calls += [
-            {"role": "assistant", "content": [{"toolUse": use}]},
-            {"role": "user", "content": [{"toolResult": {**result, "status": "success"}}]},
-        ]
-    calls.append({"role": "assistant", "content": [{"text": "done"}]})
-    run = Run(prompt="", run_id="", thread_id=session, session_id=session, request_id="", user="alice")
-    await many.save(run, calls)
-    assert [len(event["payload"]) for event in memory.events] == [2, 100, 62]
-    first, second = (event["eventTimestamp"] for event in memory.events[1:])
-    assert round((second - first) * 1000) >= 1
-    loaded = await many.load(run)
-    assert long in str(loaded[0])
-    assert loaded[2:] == calls
+    server, session = serve(echo, **SETTINGS), new_session()
+    await server.ask(question("u1", "one"), session=session)
+    await server.ask(question("u2", "two"), session=session)
+    assert (await server.ask(question("u2", "zwei"), session=session)).text == "one | one | zwei"
+    turns = [json.loads(event["payload"][0]["blob"]) for event in memory.events]
+    assert [turn["messages"][0]["content"] for turn in turns] == ["one", "zwei"]
+    memory.failing = True
+    await server.ask(question("u1", "uno"), session=session)
+    memory.failing = False
+    assert len(memory.events) == 2
+
+
+async def test_a_run_that_was_answered_in_another_microvm_is_not_run_twice(serve: Serve, memory: FakeMemory) -> None:
+    body = {"threadId": "t", "runId": "r", "messages": [{"id": "u", "role": "user", "content": "one"}]}
+    session = new_session()
+    await serve(echo, **SETTINGS).ask(body, session=session)
+    server = serve(echo, **SETTINGS)
+    again = await server.ask(body, session=session)
+    assert again.types == ["RUN_STARTED", "MESSAGES_SNAPSHOT", "RUN_FINISHED"]
+    assert [message["content"] for message in again.events[1]["messages"]] == ["one", "one"]
+    assert len(memory.events) == 1
+    other = {**body, "messages": [{"id": "u", "role": "user", "content": "two"}]}
+    assert (await serve(echo, **SETTINGS).ask(other, session=session)).code == "INVALID_INPUT"

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from agent.app import main
+from agent.server import main
 from agent.settings import Settings, SettingsError
 from tests.agent.support import DEADLINE, token
 
@@ -176,9 +176,9 @@ def test_a_model_that_cannot_be_made_ends_the_process_with_one_sentence() -> Non
         ("AGENT_PORT", "70000"),
         ("AGENT_HEARTBEAT_SECONDS", "0"),
         ("AGENT_HEARTBEAT_SECONDS", "nan"),
-        ("AGENT_RUN_TIMEOUT_SECONDS", "-1"),
-        ("AGENT_RUN_TIMEOUT_SECONDS", "inf"),
-        ("AGENT_RUN_TIMEOUT_SECONDS", "1e12"),
+        ("AGENT_RUN_SECONDS", "-1"),
+        ("AGENT_RUN_SECONDS", "inf"),
+        ("AGENT_RUN_SECONDS", "1e12"),
         ("AGENT_MAX_PROMPT_CHARS", "0"),
         ("AGENT_LOG_PROMPTS", "perhaps"),
         ("AGENT_ALLOWED_ORIGIN", "https://a\r\nSet-Cookie: x"),

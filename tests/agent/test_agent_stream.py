@@ -60,7 +60,10 @@ async def test_every_event_is_one_data_line_stamped_with_the_time_it_was_sent(sh
     assert stamps == sorted(stamps)
     assert before - 1 <= stamps[0]
     assert stamps[-1] <= after
-    assert [bool(line) for line in reply.lines] == [True, False] * len(reply.events)
+    run_id = reply.events[0]["runId"]
+    ids = [line for line in reply.lines if line.startswith("id: ")]
+    assert ids == [f"id: {run_id}:{number}" for number in range(1, len(reply.events) + 1)]
+    assert [line[:4] for line in reply.lines] == ["id: ", "data", ""] * len(reply.events)
 
 
 async def test_words_leave_when_they_are_said(shared: Server) -> None:
@@ -128,12 +131,12 @@ async def test_an_async_generator_of_strings_is_an_agent(serve: Serve) -> None:
     assert reply.types[-2:] == ["TEXT_MESSAGE_END", "RUN_FINISHED"]
 
 
-async def test_an_agent_that_says_nothing_still_finishes(serve: Serve) -> None:
+async def test_an_agent_that_says_nothing_has_not_answered(serve: Serve) -> None:
     async def build(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
         if run is None:
             yield ""
 
-    assert (await serve(build).ask("Hi")).types == ["RUN_STARTED", "RUN_FINISHED"]
+    assert (await serve(build).ask("Hi")).code == "MODEL_OUTPUT_INVALID"
 
 
 async def test_a_quiet_stream_sends_keep_alive_comments(serve: Serve) -> None:
@@ -168,25 +171,4 @@ async def test_keep_alives_come_between_events_only(serve: Serve) -> None:
     blocks = raw.decode().split("\n\n")
     assert blocks.pop() == ""
     assert ": keep-alive" in blocks
-    assert all(block == ": keep-alive" or events_in([block]) for block in blocks)
-
-
-async def test_a_reader_that_stalls_holds_the_agent_back_instead_of_filling_memory(serve: Serve) -> None:
-    said = 0
-    gate = asyncio.Event()
-
-    async def build(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
-        nonlocal said
-        for _ in range(20_000):
-            said += 1
-            yield "x" * 1000
-
-    async with serve(build).open("Hi") as response:
-        lines = response.aiter_lines()
-        await until(lines, "CONTENT")
-        seen, gate = -1, asyncio.Event()
-        while seen != said:  # until the agent has come to a stand
-            seen = said
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(gate.wait(), 0.3)
-        assert said < 20_000
+    assert all(block == ": keep-alive" or events_in(block.splitlines()) for block in blocks)

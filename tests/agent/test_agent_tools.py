@@ -16,7 +16,7 @@ from strands.hooks import AfterToolCallEvent
 from strands.tools.mcp import MCPAgentTool
 from strands.types.tools import ToolResult
 
-from agent import events
+from agent.strands import events
 from tests.agent.support import Serve, having
 
 pytestmark = pytest.mark.anyio

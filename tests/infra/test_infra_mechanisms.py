@@ -113,4 +113,4 @@ class TestAgentIsHeardInTime:
 
     def test_agent_gives_up_before_the_gateway_does_so_that_it_can_say_so(self, graph: Graph) -> None:
         variables = graph.one(RUNTIME).inputs["environmentVariables"]
-        assert float(variables["AGENT_RUN_TIMEOUT_SECONDS"]) < graph.outputs["timeoutSeconds"]
+        assert float(variables["AGENT_RUN_SECONDS"]) < graph.outputs["timeoutSeconds"]

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
+from agent.caller import Caller
 from agent.errors import RefusalError
-from agent.request import accept
+from agent.request import command_of
 from agent.settings import Settings
 from infra.request_model import ROLES, schema
 from infra.settings.runtime import RuntimeSettings
@@ -51,7 +52,7 @@ short_forms = st.dictionaries(st.sampled_from(["prompt", "Prompt", "sessionId"])
 def answered(payload: Any) -> bool:
     """Whether the agent would answer."""
     try:
-        accept(payload, {}, AGENT, session_id=None, request_id="r")
+        command_of(payload, Caller(user=None, session_id="s", request_id="r", new_session=True), AGENT)
     except RefusalError:
         return False
     return True

@@ -121,7 +121,7 @@ class BedrockModel(StrandsBedrockModel):
             boto_client_config=Config(
                 retries={"total_max_attempts": 1},
                 connect_timeout=10,
-                read_timeout=settings.run_timeout_seconds,  # a model may think for minutes between words
+                read_timeout=settings.run_seconds,  # a model may think for minutes between words
                 max_pool_connections=64,
                 tcp_keepalive=True,
             ),

@@ -96,13 +96,13 @@ class _Answer:
 def _provider(settings: Settings) -> Model:
     provider, _, name = settings.model.partition(":")
     if provider == "bedrock":
-        from agent.bedrock import BedrockModel  # noqa: PLC0415
+        from agent.strands.bedrock import BedrockModel  # noqa: PLC0415
 
         return BedrockModel.from_settings(name, settings)
     if provider == "ollama":
         from strands.models.ollama import OllamaModel  # noqa: PLC0415
 
         return OllamaModel(None, model_id=name, max_tokens=settings.max_tokens)
-    from agent.scripted import ScriptedModel  # noqa: PLC0415
+    from agent.strands.scripted import ScriptedModel  # noqa: PLC0415
 
     return ScriptedModel()

@@ -1,16 +1,11 @@
-"""From what an agent yields to AG-UI events (https://docs.ag-ui.com/concepts/events).
-
-Two kinds of agent are understood: a Strands agent, whose provider-neutral stream events are translated
-one by one, and any async iterator of strings, which becomes one text message.
-"""
+"""From the provider-neutral stream events of a Strands agent to AG-UI events (https://docs.ag-ui.com/concepts/events)."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
-from contextlib import aclosing
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import Any
 
 from ag_ui.core import (
     BaseEvent,
@@ -28,33 +23,28 @@ from ag_ui.core import (
     ToolCallResultEvent,
     ToolCallStartEvent,
 )
-from strands import Agent
-from strands.handlers import PrintingCallbackHandler, null_callback_handler
-from strands.types.content import Message, Messages
-from strands.types.exceptions import MaxTokensReachedException
+from strands.types.content import ContentBlock, Message, Messages
 
-from agent.models import watch_model
-from agent.scripted import ScriptedModel, wait
-from agent.tools import watch_tools
+from agent.text import WholeText, whole
 
-__all__ = ["Transcript", "translate"]
+__all__ = ["Translation"]
 
 # Of a tool's result only this much goes to the caller; the model reads all of it.
 _MOST_RESULT_CHARS = 65_536
 
 
-class Transcript:
+class Translation:
     """Translates the stream of one run, and keeps what a run leaves behind: its messages and its usage."""
 
-    def __init__(self, prompt: str) -> None:
-        self.messages: Messages = [{"role": "user", "content": [{"text": prompt}]}]
+    def __init__(self, asked: list[ContentBlock]) -> None:
+        self.messages: Messages = [{"role": "user", "content": asked}]
         self.input_tokens = 0
         self.output_tokens = 0
         self.cache_read_tokens = 0
         self.cache_write_tokens = 0
         self.stop_reason = "end_turn"
         self._said: list[str] = []
-        self._half = ""  # of a character whose other half comes with the next delta
+        self._half = WholeText()
         self._text: str | None = None
         self._reasoning: str | None = None
         self._tool: str | None = None
@@ -95,7 +85,7 @@ class Transcript:
 
     def text(self, delta: str) -> Iterator[BaseEvent]:
         """Yield the events for some words of the answer."""
-        if not (delta := self._whole(delta)):
+        if not (delta := self._half.add(delta)):
             return
         yield from self._end_reasoning()
         if self._text is None:
@@ -113,7 +103,7 @@ class Transcript:
 
     def end(self) -> Iterator[BaseEvent]:
         """Yield the events that close whatever is open."""
-        self._half = ""
+        self._half = WholeText()
         yield from self._end_reasoning()
         if self._text is not None:
             yield TextMessageEndEvent(message_id=self._text)
@@ -130,14 +120,6 @@ class Transcript:
             self.broken_calls.add(tool)
         self._arguments.clear()
         yield ToolCallEndEvent(tool_call_id=tool)
-
-    def _whole(self, delta: str) -> str:
-        """Return what can be sent of `delta` and of what was kept of the one before it."""
-        if self._half or not delta.isascii():
-            delta = self._half + delta
-            self._half = delta[-1:] if "\ud800" <= delta[-1:] <= "\udbff" else ""
-            delta = _as_text(delta.removesuffix(self._half))
-        return delta
 
     def _chunk(self, chunk: dict[str, Any]) -> Iterator[BaseEvent]:
         """Translate a model chunk: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamOutput.html."""
@@ -159,11 +141,11 @@ class Transcript:
         if "text" in delta:
             yield from self.text(delta["text"])
         elif "toolUse" in delta:
-            arguments = self._whole(delta["toolUse"].get("input") or "")
+            arguments = self._half.add(delta["toolUse"].get("input") or "")
             if self._tool is not None and (self._arguments or arguments.strip()):
                 self._arguments.append(arguments)
                 yield ToolCallArgsEvent(tool_call_id=self._tool, delta=arguments)
-        elif thought := self._whole(delta.get("reasoningContent", {}).get("text") or ""):
+        elif thought := self._half.add(delta.get("reasoningContent", {}).get("text") or ""):
             if self._reasoning is None:
                 self._reasoning = str(uuid.uuid4())
                 yield ReasoningStartEvent(message_id=self._reasoning)
@@ -193,11 +175,6 @@ class Transcript:
                 )
 
 
-def _as_text(raw: str) -> str:
-    """Join halves of characters (surrogates) to whole ones, and replace those that have no other half."""
-    return raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _is_object(arguments: str) -> bool:
     try:
         return isinstance(json.loads(arguments), dict)
@@ -209,51 +186,4 @@ def _shortened(result: str) -> str:
     if len(result) > _MOST_RESULT_CHARS:
         left_out = len(result) - _MOST_RESULT_CHARS
         result = f"{result[:_MOST_RESULT_CHARS]}\n[{left_out} more characters are not shown]"
-    return _as_text(result)
-
-
-async def translate(agent: Any, transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
-    """Run `agent` and yield its AG-UI events.
-
-    `agent` is what `build_agent` returned: a Strands agent, started here with the transcript's prompt, or
-    an async iterator of strings. Raises AgentError(TOOL_FAILED), and whatever the agent raises.
-    """
-    events = _strands(agent, transcript) if isinstance(agent, Agent) else _words(agent, transcript)
-    async with aclosing(events):
-        async for event in events:
-            yield event
-    for event in transcript.end():
-        yield event
-
-
-async def _words(agent: AsyncIterable[str], transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
-    words = aiter(agent)
-    try:
-        async for delta in words:
-            if not isinstance(delta, str):
-                raise TypeError(f"build_agent's generator yielded a {type(delta).__name__}; yield str only")
-            for event in transcript.text(delta):
-                yield event
-    finally:
-        if isinstance(words, AsyncGenerator):
-            await words.aclose()
-    transcript.cut("end_turn")
-
-
-async def _strands(agent: Agent, transcript: Transcript) -> AsyncGenerator[BaseEvent, None]:
-    watch_model(agent.model)
-    watch_tools(agent, transcript.broken_calls)
-    if isinstance(agent.callback_handler, PrintingCallbackHandler):
-        agent.callback_handler = null_callback_handler  # it would print every word, blocking, to the log
-    if isinstance(agent.model, ScriptedModel) and wait.tool_name not in agent.tool_registry.registry:
-        agent.tool_registry.process_tools([wait])
-    prompt = transcript.messages[0]["content"][0]["text"]
-    stream = cast("AsyncGenerator[dict[str, Any], None]", agent.stream_async(prompt))
-    async with aclosing(stream):
-        try:
-            async for raw in stream:
-                for event in transcript.read(raw):
-                    yield event
-        except MaxTokensReachedException:
-            # Every word has been delivered; that there are no more is the operator's limit, not a failure.
-            transcript.cut("max_tokens")
+    return whole(result)

@@ -1,0 +1,123 @@
+"""The events of one run, numbered and encoded, for any number of readers, before and after the run's end.
+
+Bytes are kept, not events: an hour at a hundred events a second is some hundred megabytes as objects. What is kept is
+bounded; the oldest events go first, and a reader who needs one of them is told so (`GoneError`). A run never waits for
+a reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ag_ui.core import BaseEvent
+
+__all__ = ["MAX_EVENT_BYTES", "EventLog", "EventTooLargeError", "GoneError", "encode"]
+
+MAX_RUN_BYTES = 64 * 2**20
+MAX_EVENT_BYTES = 2**20
+# What is given to a reader at once who is far behind.
+_CHUNK_BYTES = 262_144
+# What a list's slot and a bytes object's head cost beside the bytes.
+_OVERHEAD = 48
+
+_UNICODE_LINE_ENDS = [(mark.encode(), b"\\u%04x" % ord(mark)) for mark in "\u0085\u2028\u2029"]
+
+
+class GoneError(Exception):
+    """The events asked for were kept once and are not any more."""
+
+
+class EventTooLargeError(Exception):
+    """One event is larger than `MAX_EVENT_BYTES`."""
+
+
+def encode(event: BaseEvent, event_id: str | None = None, *, most: int | None = MAX_EVENT_BYTES) -> bytes:
+    """Return one server-sent event: an `id:` line if there is an id, and a `data:` line with the event's JSON.
+
+    Stamps the event, in Unix milliseconds. Raises EventTooLargeError when its JSON has more than `most` bytes.
+    """
+    event.timestamp = time.time_ns() // 1_000_000
+    data = event.model_dump_json(by_alias=True).encode()
+    # Legal in JSON and in the stream, but clients that split lines as Unicode does would cut the event in two.
+    for raw, escaped in _UNICODE_LINE_ENDS:
+        data = data.replace(raw, escaped)
+    if most is not None and len(data) > most:
+        raise EventTooLargeError(f"a {event.type.value} event has {len(data)} bytes, and {most} is the most")
+    return b"id: %b\ndata: %b\n\n" % (event_id.encode(), data) if event_id else b"data: %b\n\n" % data
+
+
+class EventLog:
+    """The encoded events of the run `run_id`, the first of which has the number 1."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._events: list[bytes] = []
+        self._dropped = 0  # events before the first that is kept
+        self.size = 0  # bytes
+        self.ended = False
+        self._waiting: set[asyncio.Event] = set()
+
+    @property
+    def last(self) -> int:
+        """The number of the last event, 0 when there is none."""
+        return self._dropped + len(self._events)
+
+    def append(self, event: BaseEvent) -> int:
+        """Add an event and wake the readers; return the bytes by which the log grew. Raises EventTooLargeError."""
+        frame = encode(event, f"{self._run_id}:{self.last + 1}")
+        before = self.size
+        self._events.append(frame)
+        self.size += len(frame) + _OVERHEAD
+        if self.size > MAX_RUN_BYTES:
+            self.drop(self.size - MAX_RUN_BYTES * 7 // 8)  # some at once: moving a list costs its length
+        self.wake()
+        return self.size - before
+
+    def drop(self, at_least: int) -> int:
+        """Drop the oldest events, but never the last, until `at_least` bytes are free; return how many are."""
+        freed = count = 0
+        while freed < at_least and count < len(self._events) - 1:
+            freed += len(self._events[count]) + _OVERHEAD
+            count += 1
+        del self._events[:count]
+        self._dropped += count
+        self.size -= freed
+        return freed
+
+    def end(self) -> None:
+        """Say that no event follows, and wake the readers."""
+        self.ended = True
+        self.wake()
+
+    def since(self, number: int) -> tuple[bytes, int]:
+        """Return the bytes of some events after `number`, and the number of the last of them.
+
+        Raises GoneError when the next event is not kept any more.
+        """
+        first = number - self._dropped
+        if first < 0:
+            raise GoneError
+        count = 0
+        size = 0
+        for frame in self._events[first : first + 256] if first < len(self._events) else ():
+            count += 1
+            size += len(frame)
+            if size >= _CHUNK_BYTES:
+                break
+        return b"".join(self._events[first : first + count]), number + count
+
+    def joined(self, ready: asyncio.Event) -> None:
+        """Have `ready` set whenever there is something new."""
+        self._waiting.add(ready)
+
+    def left(self, ready: asyncio.Event) -> None:
+        """Set `ready` no longer."""
+        self._waiting.discard(ready)
+
+    def wake(self) -> None:
+        """Wake every reader."""
+        for ready in self._waiting:
+            ready.set()

@@ -1,0 +1,1 @@
+"""Strands agents: their events, tools, models and messages."""
