@@ -30,11 +30,16 @@ setup: .venv/installed ## create .venv with everything pinned
 demo: setup ## stream one answer through the whole chain on loopback, then the same answer buffered
 	@$(BIN)/python -m local demo
 
-test: setup ## run every test
-	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder
+test: setup ## run every test but the page's, which need Node and Chromium
+	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --ignore tests/web
 
 web: setup ## build the chat page with Node; kept by its content, so that make local needs none afterwards
 	@$(BIN)/python -m tools.page
+
+test-web: web ## the page's tests: its client in Node, the page in Chromium, which apt installs where it may
+	@$(BIN)/python -m tools.browser
+	@cd web && npm test --silent
+	@$(BIN)/python -m pytest tests/web
 
 local: setup ## keep the whole chain up on loopback until Ctrl-C
 	@$(BIN)/python -m local up

@@ -37,7 +37,7 @@ export class Conversation {
     this.#agent = new AgentStream({
       url: config.invokeUrl,
       threadId,
-      idToken: () => signIn.idToken(),
+      idToken: async () => (await signIn.idToken()) ?? (await this.#leave()),
       sessionHeader: config.sessionFrom === "header",
       onCut: (away) => (this.cut.value = away ? "away" : "back"),
       ...(watch ? { fetch: watch } : {}),
@@ -127,11 +127,11 @@ export class Conversation {
     this.#announceEnd();
   }
 
-  /** Without a sign-in the question waits in this browser until the user is back. */
-  async #leave(): Promise<void> {
-    const question = this.#agent.messages.findLast((one) => one.role === "user");
-    keepDraft(this.threadId, textOf(question?.content));
-    await this.#signIn.leave();
+  /** Go to the login page; a question that was not answered yet waits in this browser until the user is back. */
+  async #leave(): Promise<never> {
+    const question = this.#agent.messages.at(-1);
+    if (question?.role === "user") keepDraft(this.threadId, textOf(question.content));
+    return this.#signIn.leave();
   }
 
   /** Run the page's tools that the agent has called, and let it go on with their results. */

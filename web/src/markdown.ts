@@ -8,7 +8,7 @@ import DOMPurify from "dompurify";
 import { Marked, type Tokens } from "marked";
 
 const ELEMENTS = [
-  "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol", "p",
+  "a", "blockquote", "br", "code", "del", "em", "h2", "h3", "h4", "h5", "h6", "hr", "input", "li", "ol", "p",
   "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 ];
 const ATTRIBUTES = ["align", "checked", "disabled", "href", "rel", "start", "target", "type"];
@@ -21,6 +21,11 @@ const marked = new Marked({
   breaks: true,
   async: false,
   renderer: {
+    // The page's own title is the first level.
+    heading({ tokens, depth }: Tokens.Heading) {
+      const level = Math.min(depth + 1, 6);
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
+    },
     html: (token: Tokens.HTML | Tokens.Tag) => escaped(token.text),
     image: ({ href, text }: Tokens.Image) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
   },

@@ -72,11 +72,11 @@ export class SignIn {
     return new Promise(() => undefined);
   }
 
-  /** An ID token that is good for a while, renewed where the present one is not; goes to the login page without one. */
-  async idToken(): Promise<string> {
+  /** An ID token that is good for a while, renewed where the present one is not; null when the sign-in has ended. */
+  async idToken(): Promise<string | null> {
     const user = await this.#manager.getUser();
     if (user?.id_token && (user.expires_in ?? 0) > RENEW_BEFORE) return user.id_token;
-    return (await this.renew())?.id_token ?? (await this.leave());
+    return (await this.renew())?.id_token ?? null;
   }
 
   /** New tokens for the refresh token; null when it is none any more. */

@@ -130,9 +130,9 @@ function Answer({ words, live }: { words: string; live: boolean }) {
 function Call({ call, result }: { call: ToolCall; result: string | undefined }) {
   return (
     <Step title={text("toolCall", { name: call.function.name })} running={result === undefined}>
-      <h3>{text("toolArguments")}</h3>
+      <p class="name">{text("toolArguments")}</p>
       <pre tabIndex={0}>{readable(call.function.arguments)}</pre>
-      {result !== undefined && <><h3>{text("toolResult")}</h3><pre tabIndex={0}>{readable(result)}</pre></>}
+      {result !== undefined && <><p class="name">{text("toolResult")}</p><pre tabIndex={0}>{readable(result)}</pre></>}
     </Step>
   );
 }

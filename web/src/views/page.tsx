@@ -74,7 +74,7 @@ export function Page({ config, signIn, user }: Props) {
             ))}
           </select>
         </label>
-        <button type="button" aria-label={text("languageLabel")} onClick={() => speak(language.value === "en" ? "zh" : "en")}>
+        <button type="button" lang={language.value === "en" ? "zh" : "en"} onClick={() => speak(language.value === "en" ? "zh" : "en")}>
           {text("language")}
         </button>
         {(import.meta.env.DEV || config.inspector) && (
