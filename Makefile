@@ -11,10 +11,11 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test web test-web local lint workflows format docs bench soak package sbom audit preview up doctor lock upgrade clean
+# Every target with a description, which is every target that makes no file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: .venv/installed ## create .venv with everything pinned
 
@@ -74,11 +75,26 @@ audit: setup ## known advisories of every pinned package; fails where one cannot
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r agent/requirements.txt
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.txt
 
-preview: package ## pulumi preview of STACK (needs the Pulumi CLI)
-	pulumi preview --stack $(STACK) --policy-pack policy
+preview: setup ## pulumi preview of STACK (needs the Pulumi CLI); REPORT=FILE keeps what it says
+	@$(BIN)/python -m tools.preview --stack $(STACK) $(if $(REPORT),--report $(REPORT))
 
-up: package ## pulumi up of STACK (needs the Pulumi CLI and AWS credentials)
-	pulumi up --stack $(STACK) --policy-pack policy
+preview-offline: setup ## the same without an account, a state or a secret, as for a fork
+	@$(BIN)/python -m tools.preview --stack $(STACK) --offline $(if $(REPORT),--report $(REPORT))
+
+drift: setup ## fail when somebody changed STACK by hand; changes nothing
+	@$(BIN)/python -m tools.preview --stack $(STACK) --drift $(if $(REPORT),--report $(REPORT))
+
+up: setup ## package, check, preview, ask, deploy, doctor, step by step (needs the Pulumi CLI and AWS credentials)
+	@$(BIN)/python -m tools.deploy --stack $(STACK)
+
+deliver: setup ## the same with nobody to ask; PREVIOUS=TAG is deployed again when the doctor finds a fault
+	@$(BIN)/python -m tools.deploy --stack $(STACK) --yes --previous "$(PREVIOUS)"
+
+preview-comment: setup ## put the previews of .build/reports on their pull request (in a workflow)
+	@$(BIN)/python -m tools.github comment --reports .build/reports
+
+drift-issue: setup ## open an issue for each stack in .build/reports (in a workflow)
+	@$(BIN)/python -m tools.github issue --reports .build/reports
 
 doctor: setup ## check STACK from outside and from above; names the layer at fault
 	@$(BIN)/python -m client doctor --stack $(STACK)

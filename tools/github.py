@@ -1,0 +1,147 @@
+"""Tell people on GitHub: ``python -m tools.github comment`` (previews, on their pull request) and ``… issue`` (drift).
+
+Runs from the default branch, with a token that may write comments or issues and nothing else. The reports were written
+by a job that ran somebody else's code, so they are data: bounded, shown inside a fence that they cannot end, and never
+asked which pull request they belong to. That is looked up by the commit that GitHub says the run was for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+MARK = "<!-- agent-stream preview -->"
+LABEL = "drift"
+MOST_CHARACTERS = 15_000
+"""Of one report; GitHub takes 65,536 in a comment, and there are three environments."""
+
+SECONDS = 30.0
+PAGE = 100
+REPORT = re.compile(r"([a-z][a-z0-9-]{0,39})\.txt")
+
+
+class GitHub:
+    """The few calls of GitHub's REST API that are needed, for one repository."""
+
+    def __init__(self, address: str, repository: str, token: str) -> None:
+        self._http = httpx.Client(
+            base_url=f"{address}/repos/{repository}",
+            headers={"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"},
+            timeout=SECONDS,
+        )
+
+    def get_all(self, path: str, **parameters: str) -> Iterator[dict[str, Any]]:
+        """Every entry of a list, page by page."""
+        page = 1
+        while True:
+            answer = self._http.get(path, params={**parameters, "per_page": PAGE, "page": page}).raise_for_status()
+            entries: list[dict[str, Any]] = answer.json()
+            yield from entries
+            if len(entries) < PAGE:
+                return
+            page += 1
+
+    def send(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        """Make or change something; what it then is."""
+        made: dict[str, Any] = self._http.request(method, path, json=content).raise_for_status().json()
+        return made
+
+
+def fenced(text: str) -> str:
+    """A text in a fence that is longer than any run of backquotes in it, without control characters, cut in the middle
+    where it is long: an error stands at the end."""
+    shown = "".join(each for each in text if each in "\n\t" or each.isprintable())
+    if len(shown) > MOST_CHARACTERS:
+        half = MOST_CHARACTERS // 2
+        shown = f"{shown[:half]}\n… {len(shown) - 2 * half} characters left out …\n{shown[-half:]}"
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", shown)), default=0))
+    return f"{fence}text\n{shown.rstrip()}\n{fence}"
+
+
+def reports(folder: Path) -> dict[str, str]:
+    """The reports in a folder, by stack; whatever else lies there is not looked at."""
+    found = {}
+    for path in sorted(folder.rglob("*.txt")):
+        named = REPORT.fullmatch(path.name)
+        if named and path.is_file() and not path.is_symlink():
+            with path.open(encoding="utf-8", errors="replace") as file:
+                found[named[1]] = file.read(MOST_CHARACTERS * 4)
+    return found
+
+
+def pull_request_of(github: GitHub, run: dict[str, Any]) -> int | None:
+    """The open pull request whose newest commit the run was for; None when it has moved on or is closed."""
+    head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
+    for pull in github.get_all("/pulls", state="open", head=head):
+        if pull["head"]["sha"] == run["head_sha"]:
+            return int(pull["number"])
+    return None
+
+
+def comment(github: GitHub, event: dict[str, Any], folder: Path) -> str:
+    """Put the previews on their pull request, into the comment that is there already; says what was done."""
+    number = pull_request_of(github, event["workflow_run"])
+    if number is None:
+        return "No open pull request has this commit as its newest: nothing to say."
+    parts = [
+        f"<details><summary>Preview of <b>{stack}</b></summary>\n\n{fenced(text)}\n\n</details>"
+        for stack, text in reports(folder).items()
+    ]
+    body = "\n\n".join([MARK, *(parts or ["The preview left no report: look at its run."])])
+    for each in github.get_all(f"/issues/{number}/comments"):
+        if MARK in (each["body"] or "") and each["user"]["type"] == "Bot":
+            github.send("PATCH", f"/issues/comments/{each['id']}", body=body)
+            return f"The comment on pull request {number} is current."
+    github.send("POST", f"/issues/{number}/comments", body=body)
+    return f"Pull request {number} has a comment."
+
+
+def issue(github: GitHub, folder: Path) -> str:
+    """Open an issue for each stack with a report, or add to the one that is open; says what was done."""
+    done = []
+    for stack, text in reports(folder).items():
+        title = f"Drift: {stack} is not what was deployed"
+        body = f"`make drift STACK={stack}` says so. docs/operations.md has what to do.\n\n{fenced(text)}"
+        there = (each for each in github.get_all("/issues", state="open", labels=LABEL) if each["title"] == title)
+        if found := next(there, None):
+            github.send("POST", f"/issues/{found['number']}/comments", body=body)
+        else:
+            found = github.send("POST", "/issues", title=title, body=body, labels=[LABEL])
+        done.append(f"{stack}: issue {found['number']}")
+    return "; ".join(done) or "No stack has drifted."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tell, and say what was told."""
+    parser = argparse.ArgumentParser(prog="python -m tools.github", description=__doc__)
+    parser.add_argument("what", choices=("comment", "issue"))
+    parser.add_argument("--reports", type=Path, required=True, help="the folder with a STACK.txt for each stack")
+    options = parser.parse_args(arguments)
+    missing = [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN", "GITHUB_EVENT_PATH") if not os.environ.get(name)]
+    if missing:
+        print(f"{', '.join(missing)} must be set, as in a workflow: this is of no use elsewhere.", file=sys.stderr)
+        return 2
+    address = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    github = GitHub(address, os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"])
+    try:
+        if options.what == "comment":
+            event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
+            print(comment(github, event, options.reports))
+        else:
+            print(issue(github, options.reports))
+    except httpx.HTTPError as error:
+        print(f"GitHub did not take it ({error}): look at the job's permissions.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
