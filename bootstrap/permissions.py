@@ -1,0 +1,400 @@
+"""What deploying each type of resource asks of AWS: the reviewed map behind the deploying roles, nothing declared.
+
+A line names a type's actions and the resources they are about. STACK stands for ``<project>-<stack>``, with which
+every name that the program gives begins, and STACK_ for the same with underscores, as AgentCore takes it; REGION and
+ACCOUNT are the account's. Actions without resources of their own, or whose resource has a random id, name a wider
+pattern, each with its reason. The creating calls are compared with AWS's service models in ``tests/bootstrap``; the
+reading, changing and deleting ones are the Terraform provider's under Pulumi's, reviewed and not exercised on AWS.
+
+Source of the actions and their resources: https://docs.aws.amazon.com/service-authorization/latest/reference/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+REST = "arn:aws:apigateway:REGION::"
+
+
+class Grant(NamedTuple):
+    """Some actions on some resources, under conditions."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Mapping[str, str | list[str]]] = {}
+
+
+def on(service: str, verbs: str, *resources: str, **conditions: Mapping[str, str | list[str]]) -> Grant:
+    """``on("sns", "CreateTopic DeleteTopic", "arn:…")``: actions of one service."""
+    return Grant(tuple(f"{service}:{verb}" for verb in verbs.split()), resources, conditions)
+
+
+# API Gateway's actions are HTTP methods on paths; the ids in these are random, so the paths cannot name the stack.
+API = on("apigateway", "GET POST PUT PATCH DELETE", f"{REST}/restapis", f"{REST}/restapis/*", f"{REST}/tags/*")
+KEYS = on(
+    "apigateway",
+    "GET POST PUT PATCH DELETE",
+    f"{REST}/apikeys",
+    f"{REST}/apikeys/*",
+    f"{REST}/usageplans",
+    f"{REST}/usageplans/*",
+)
+DOMAINS = on("apigateway", "GET POST PUT PATCH DELETE", f"{REST}/domainnames", f"{REST}/domainnames/*")
+
+POOLS = "arn:aws:cognito-idp:REGION:ACCOUNT:userpool/*"  # a pool's id is random
+FIREWALL = "arn:aws:wafv2:REGION:ACCOUNT:regional"
+ROLES = "arn:aws:iam::ACCOUNT:role/STACK-*"
+BUCKETS = "arn:aws:s3:::STACK-*"
+GROUPS = (
+    "arn:aws:logs:REGION:ACCOUNT:log-group:/agent-stream/STACK/*",
+    "arn:aws:logs:REGION:ACCOUNT:log-group:aws-waf-logs-STACK*",
+    "arn:aws:logs:REGION:ACCOUNT:log-group:/aws/bedrock-agentcore/runtimes/STACK_*",
+    "arn:aws:logs:REGION:ACCOUNT:log-group:/aws/vpc/STACK*",
+)
+# A service that delivers logs is set up through calls that know no resources.
+LOG_DELIVERY = on(
+    "logs",
+    "CreateLogDelivery GetLogDelivery UpdateLogDelivery DeleteLogDelivery ListLogDeliveries "
+    "PutResourcePolicy DescribeResourcePolicies DescribeLogGroups",
+    "*",
+)
+AGENTCORE = "arn:aws:bedrock-agentcore:REGION:ACCOUNT"
+RUNTIMES = f"{AGENTCORE}:runtime/STACK_*"
+BALANCERS = "arn:aws:elasticloadbalancing:REGION:ACCOUNT"
+NETWORK = "arn:aws:ec2:REGION:ACCOUNT"
+
+
+def service_role(service: str) -> Grant:
+    """Leave to create the role that a service works with in this account, once."""
+    return on(
+        "iam",
+        "CreateServiceLinkedRole",
+        f"arn:aws:iam::ACCOUNT:role/aws-service-role/{service}/*",
+        StringEquals={"iam:AWSServiceName": service},
+    )
+
+
+def pass_role(service: str) -> Grant:
+    """Leave to hand one of the stack's roles to a service, and to no other."""
+    return on("iam", "PassRole", ROLES, StringEquals={"iam:PassedToService": service})
+
+
+ROLE_CALLS = (
+    "CreateRole GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy DeleteRole TagRole UntagRole "
+    "ListRoleTags ListRolePolicies ListAttachedRolePolicies ListInstanceProfilesForRole"
+)
+BUCKET_READS = (
+    "GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging GetBucketObjectLockConfiguration GetBucketPolicy "
+    "GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite GetAccelerateConfiguration "
+    "GetEncryptionConfiguration GetLifecycleConfiguration GetReplicationConfiguration GetBucketPublicAccessBlock "
+    "GetBucketOwnershipControls ListBucket ListBucketVersions ListTagsForResource"
+)
+OBJECT_CALLS = (
+    "PutObject GetObject GetObjectVersion GetObjectTagging PutObjectTagging GetObjectAcl GetObjectAttributes "
+    "DeleteObject DeleteObjectVersion DeleteObjectTagging"
+)
+
+NEEDED: Mapping[str, tuple[Grant, ...]] = {
+    "aws:acm/certificate:Certificate": (
+        on("acm", "RequestCertificate", "*"),  # makes the ARN that the others name
+        on(
+            "acm",
+            "DescribeCertificate DeleteCertificate AddTagsToCertificate RemoveTagsFromCertificate "
+            "ListTagsForCertificate UpdateCertificateOptions",
+            "arn:aws:acm:REGION:ACCOUNT:certificate/*",
+        ),
+    ),
+    "aws:acm/certificateValidation:CertificateValidation": (
+        on("acm", "DescribeCertificate", "arn:aws:acm:REGION:ACCOUNT:certificate/*"),
+    ),
+    "aws:apigateway/account:Account": (
+        on("apigateway", "GET PATCH", f"{REST}/account"),
+        pass_role("apigateway.amazonaws.com"),
+    ),
+    "aws:apigateway/apiKey:ApiKey": (KEYS,),
+    "aws:apigateway/authorizer:Authorizer": (API,),
+    "aws:apigateway/basePathMapping:BasePathMapping": (DOMAINS,),
+    "aws:apigateway/deployment:Deployment": (API,),
+    "aws:apigateway/domainName:DomainName": (DOMAINS, service_role("ops.apigateway.amazonaws.com")),
+    "aws:apigateway/integration:Integration": (API,),
+    "aws:apigateway/integrationResponse:IntegrationResponse": (API,),
+    "aws:apigateway/method:Method": (API,),
+    "aws:apigateway/methodResponse:MethodResponse": (API,),
+    "aws:apigateway/methodSettings:MethodSettings": (API,),
+    "aws:apigateway/model:Model": (API,),
+    "aws:apigateway/requestValidator:RequestValidator": (API,),
+    "aws:apigateway/resource:Resource": (API,),
+    "aws:apigateway/response:Response": (API,),
+    "aws:apigateway/restApi:RestApi": (
+        API,
+        on("apigateway", "UpdateRestApiPolicy", f"{REST}/restapis", f"{REST}/restapis/*"),
+    ),
+    "aws:apigateway/stage:Stage": (API, LOG_DELIVERY),
+    "aws:apigateway/usagePlan:UsagePlan": (KEYS,),
+    "aws:apigateway/usagePlanKey:UsagePlanKey": (KEYS,),
+    "aws:apigatewayv2/vpcLink:VpcLink": (
+        on("apigateway", "GET POST PATCH DELETE", f"{REST}/vpclinks", f"{REST}/vpclinks/*", f"{REST}/tags/*"),
+        service_role("ops.apigateway.amazonaws.com"),
+    ),
+    "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime": (
+        on("bedrock-agentcore", "CreateAgentRuntime", "*"),  # makes the ARN that the others name
+        on(
+            "bedrock-agentcore",
+            "GetAgentRuntime UpdateAgentRuntime DeleteAgentRuntime ListAgentRuntimeVersions ListAgentRuntimeEndpoints "
+            "TagResource UntagResource ListTagsForResource",
+            RUNTIMES,
+        ),
+        # AgentCore makes a workload identity for each runtime, with the caller's leave.
+        on(
+            "bedrock-agentcore",
+            "CreateWorkloadIdentity GetWorkloadIdentity DeleteWorkloadIdentity",
+            f"{AGENTCORE}:workload-identity-directory/default",
+            f"{AGENTCORE}:workload-identity-directory/default/workload-identity/*",
+        ),
+        pass_role("bedrock-agentcore.amazonaws.com"),
+        service_role("runtime-identity.bedrock-agentcore.amazonaws.com"),
+        service_role("network.bedrock-agentcore.amazonaws.com"),  # where the runtime is in a VPC
+    ),
+    "aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint": (
+        on(
+            "bedrock-agentcore",
+            "CreateAgentRuntimeEndpoint GetAgentRuntimeEndpoint UpdateAgentRuntimeEndpoint DeleteAgentRuntimeEndpoint "
+            "TagResource UntagResource ListTagsForResource",
+            RUNTIMES,
+        ),
+    ),
+    "aws:bedrock/agentcoreMemory:AgentcoreMemory": (
+        on("bedrock-agentcore", "CreateMemory", "*"),  # makes the ARN that the others name
+        on(
+            "bedrock-agentcore",
+            "GetMemory UpdateMemory DeleteMemory TagResource UntagResource ListTagsForResource",
+            f"{AGENTCORE}:memory/STACK_*",
+        ),
+    ),
+    "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy": (
+        on("bedrock-agentcore", "PutResourcePolicy GetResourcePolicy DeleteResourcePolicy", RUNTIMES),
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": (
+        on("cloudwatch", "PutDashboard GetDashboard DeleteDashboards", "arn:aws:cloudwatch::ACCOUNT:dashboard/STACK*"),
+    ),
+    "aws:cloudwatch/logGroup:LogGroup": (
+        on(
+            "logs",
+            "CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy TagResource UntagResource "
+            "ListTagsForResource AssociateKmsKey DisassociateKmsKey",
+            *GROUPS,
+        ),
+        on("logs", "DescribeLogGroups", "*"),  # a list over all
+    ),
+    "aws:cloudwatch/logMetricFilter:LogMetricFilter": (
+        on("logs", "PutMetricFilter DescribeMetricFilters DeleteMetricFilter", *GROUPS),
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": (
+        on(
+            "cloudwatch",
+            "PutMetricAlarm DeleteAlarms TagResource UntagResource ListTagsForResource",
+            "arn:aws:cloudwatch:REGION:ACCOUNT:alarm:STACK-*",
+        ),
+        on("cloudwatch", "DescribeAlarms", "*"),  # a list over all
+    ),
+    "aws:cognito/managedLoginBranding:ManagedLoginBranding": (
+        on(
+            "cognito-idp",
+            "CreateManagedLoginBranding DescribeManagedLoginBranding DescribeManagedLoginBrandingByClient "
+            "UpdateManagedLoginBranding DeleteManagedLoginBranding",
+            POOLS,
+        ),
+    ),
+    "aws:cognito/userGroup:UserGroup": (on("cognito-idp", "CreateGroup GetGroup UpdateGroup DeleteGroup", POOLS),),
+    "aws:cognito/userPool:UserPool": (
+        on("cognito-idp", "CreateUserPool", "*"),  # makes the ARN that the others name
+        on(
+            "cognito-idp",
+            "DescribeUserPool UpdateUserPool DeleteUserPool AddCustomAttributes SetUserPoolMfaConfig "
+            "GetUserPoolMfaConfig TagResource UntagResource ListTagsForResource",
+            POOLS,
+        ),
+    ),
+    "aws:cognito/userPoolClient:UserPoolClient": (
+        on(
+            "cognito-idp",
+            "CreateUserPoolClient DescribeUserPoolClient UpdateUserPoolClient DeleteUserPoolClient ListUserPoolClients",
+            POOLS,
+        ),
+    ),
+    "aws:cognito/userPoolDomain:UserPoolDomain": (
+        on("cognito-idp", "CreateUserPoolDomain UpdateUserPoolDomain DeleteUserPoolDomain", POOLS),
+        on("cognito-idp", "DescribeUserPoolDomain", "*"),  # asked by a domain's name, which is in no ARN
+    ),
+    "aws:ec2/securityGroup:SecurityGroup": (
+        on(
+            "ec2",
+            "CreateSecurityGroup DeleteSecurityGroup CreateTags DeleteTags RevokeSecurityGroupEgress "
+            "RevokeSecurityGroupIngress",
+            f"{NETWORK}:security-group/*",
+            f"{NETWORK}:security-group-rule/*",
+            f"{NETWORK}:vpc/*",
+        ),
+        on("ec2", "DescribeSecurityGroups DescribeNetworkInterfaces DescribeVpcs", "*"),  # lists over all
+    ),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": (
+        on(
+            "ec2",
+            "CreateVpcEndpoint ModifyVpcEndpoint DeleteVpcEndpoints CreateTags DeleteTags",
+            f"{NETWORK}:vpc-endpoint/*",
+            f"{NETWORK}:vpc/*",
+            f"{NETWORK}:subnet/*",
+            f"{NETWORK}:security-group/*",
+        ),
+        on("ec2", "DescribeVpcEndpoints DescribePrefixLists DescribeNetworkInterfaces", "*"),  # lists over all
+    ),
+    "aws:iam/role:Role": (on("iam", ROLE_CALLS, ROLES),),
+    "aws:iam/rolePolicy:RolePolicy": (on("iam", "PutRolePolicy GetRolePolicy DeleteRolePolicy", ROLES),),
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (
+        # The one managed policy that the program attaches, and no other.
+        on(
+            "iam",
+            "AttachRolePolicy DetachRolePolicy",
+            ROLES,
+            ArnEquals={"iam:PolicyARN": "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"},
+        ),
+        on("iam", "ListAttachedRolePolicies", ROLES),
+    ),
+    "aws:lb/listener:Listener": (
+        on(
+            "elasticloadbalancing",
+            "CreateListener ModifyListener DeleteListener ModifyListenerAttributes AddTags RemoveTags",
+            f"{BALANCERS}:loadbalancer/net/agent-*",
+            f"{BALANCERS}:listener/net/agent-*",
+        ),
+        on("elasticloadbalancing", "DescribeListeners DescribeListenerAttributes DescribeTags", "*"),  # lists over all
+    ),
+    "aws:lb/loadBalancer:LoadBalancer": (
+        on(
+            "elasticloadbalancing",
+            "CreateLoadBalancer DeleteLoadBalancer ModifyLoadBalancerAttributes SetSecurityGroups SetSubnets AddTags "
+            "RemoveTags",
+            f"{BALANCERS}:loadbalancer/net/agent-*",
+        ),
+        on(
+            "elasticloadbalancing",
+            "DescribeLoadBalancers DescribeLoadBalancerAttributes DescribeTags DescribeCapacityReservation",
+            "*",  # lists over all
+        ),
+        service_role("elasticloadbalancing.amazonaws.com"),
+    ),
+    "aws:lb/targetGroup:TargetGroup": (
+        on(
+            "elasticloadbalancing",
+            "CreateTargetGroup ModifyTargetGroup ModifyTargetGroupAttributes DeleteTargetGroup AddTags RemoveTags",
+            f"{BALANCERS}:targetgroup/agent-*",
+        ),
+        on("elasticloadbalancing", "DescribeTargetGroups DescribeTargetGroupAttributes DescribeTags", "*"),
+    ),
+    "aws:lb/targetGroupAttachment:TargetGroupAttachment": (
+        on("elasticloadbalancing", "RegisterTargets DeregisterTargets", f"{BALANCERS}:targetgroup/agent-*"),
+        on("elasticloadbalancing", "DescribeTargetHealth", "*"),
+    ),
+    "aws:route53/record:Record": (
+        # A zone is named in the settings; its records are the stack's to change, other zones' are not.
+        on(
+            "route53",
+            "ChangeResourceRecordSets ListResourceRecordSets GetHostedZone",
+            "arn:aws:route53:::hostedzone/ZONE",
+        ),
+        on("route53", "GetChange", "arn:aws:route53:::change/*"),
+    ),
+    "aws:s3/bucket:Bucket": (
+        on("s3", f"CreateBucket DeleteBucket PutBucketTagging TagResource UntagResource {BUCKET_READS}", BUCKETS),
+        on("s3", "DeleteObject DeleteObjectVersion", f"{BUCKETS}/*"),  # an emptied bucket can be deleted
+    ),
+    "aws:s3/bucketObjectv2:BucketObjectv2": (on("s3", OBJECT_CALLS, f"{BUCKETS}/*"), on("s3", "ListBucket", BUCKETS)),
+    "aws:s3/bucketPolicy:BucketPolicy": (on("s3", "PutBucketPolicy GetBucketPolicy DeleteBucketPolicy", BUCKETS),),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": (
+        on("s3", "PutBucketPublicAccessBlock GetBucketPublicAccessBlock", BUCKETS),
+    ),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
+        on("s3", "PutEncryptionConfiguration GetEncryptionConfiguration", BUCKETS),
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": (on("s3", "PutBucketVersioning GetBucketVersioning", BUCKETS),),
+    "aws:sns/topic:Topic": (
+        on(
+            "sns",
+            "CreateTopic GetTopicAttributes SetTopicAttributes DeleteTopic TagResource UntagResource "
+            "ListTagsForResource GetDataProtectionPolicy",
+            "arn:aws:sns:REGION:ACCOUNT:STACK-*",
+        ),
+    ),
+    "aws:sns/topicSubscription:TopicSubscription": (
+        on(
+            "sns",
+            "Subscribe Unsubscribe GetSubscriptionAttributes SetSubscriptionAttributes ListSubscriptionsByTopic",
+            "arn:aws:sns:REGION:ACCOUNT:STACK-*",
+        ),
+    ),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+        on(
+            "ec2",
+            "AuthorizeSecurityGroupEgress RevokeSecurityGroupEgress ModifySecurityGroupRules CreateTags",
+            f"{NETWORK}:security-group/*",
+            f"{NETWORK}:security-group-rule/*",
+        ),
+        on("ec2", "DescribeSecurityGroupRules", "*"),
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+        on(
+            "ec2",
+            "AuthorizeSecurityGroupIngress RevokeSecurityGroupIngress ModifySecurityGroupRules CreateTags",
+            f"{NETWORK}:security-group/*",
+            f"{NETWORK}:security-group-rule/*",
+        ),
+        on("ec2", "DescribeSecurityGroupRules", "*"),
+    ),
+    "aws:wafv2/ipSet:IpSet": (
+        on(
+            "wafv2",
+            "CreateIPSet GetIPSet UpdateIPSet DeleteIPSet TagResource UntagResource ListTagsForResource",
+            f"{FIREWALL}/ipset/STACK-*/*",
+        ),
+    ),
+    "aws:wafv2/webAcl:WebAcl": (
+        on(
+            "wafv2",
+            "CreateWebACL GetWebACL UpdateWebACL DeleteWebACL TagResource UntagResource ListTagsForResource",
+            f"{FIREWALL}/webacl/STACK-*/*",
+            f"{FIREWALL}/ipset/STACK-*/*",
+            f"{FIREWALL}/managedruleset/*/*",
+        ),
+    ),
+    "aws:wafv2/webAclAssociation:WebAclAssociation": (
+        on(
+            "wafv2",
+            "AssociateWebACL DisassociateWebACL GetWebACLForResource",
+            f"{FIREWALL}/webacl/STACK-*/*",
+            f"{REST}/restapis/*/stages/*",
+        ),
+        on("wafv2", "GetWebACL", f"{FIREWALL}/webacl/STACK-*/*"),
+        on("apigateway", "SetWebACL", f"{REST}/restapis/*/stages/*"),
+    ),
+    "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": (
+        on(
+            "wafv2",
+            "PutLoggingConfiguration GetLoggingConfiguration DeleteLoggingConfiguration",
+            f"{FIREWALL}/webacl/STACK-*/*",
+        ),
+        LOG_DELIVERY,
+        service_role("wafv2.amazonaws.com"),
+    ),
+}
+
+ASKS_NOTHING: Mapping[str, str] = {
+    "random:index/randomPassword:RandomPassword": "made in Pulumi's own process",
+}
+
+NOT_COVERED: Mapping[str, str] = {
+    "awsx:ec2:Vpc": "makes a whole network, for `private`",
+    "awsx:ecr:Image": "builds with Docker and pushes, for `artifact: container`",
+    "awsx:ecr:Repository": "makes the repository, for `artifact: container`",
+}
+"""Types of another provider, whose calls depend on its release. Stacks that use one need more than these roles have."""
