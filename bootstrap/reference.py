@@ -1,12 +1,14 @@
-"""docs/permissions.md, made from the map: ``python -m bootstrap.reference > docs/permissions.md``."""
+"""docs/permissions.md, made from the map: ``python -m bootstrap.reference``."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from bootstrap.documents import AGENT_AT_MOST, PARTS, documents, is_reading, needed, reading, statements
 from bootstrap.permissions import ASKS_NOTHING, NEEDED, NOT_COVERED, Grant
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 
 NAMES = {
     "PROJECT": "agent-stream",
@@ -120,4 +122,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    PAGE.write_text(page(), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -45,7 +46,7 @@ class Delivery(pulumi.ComponentResource):
         )
         self._account = self.key.arn.apply(lambda arn: arn.split(":")[4])
         self.bucket = self._state()
-        self._provider: pulumi.Input[str] = settings.provider_arn or self._make_provider()
+        self._github: pulumi.Input[str] = settings.provider_arn or self._make_provider()
         self.boundary = self._policies("boundary", list(AGENT_AT_MOST), "")[0].arn
         self.deploy_roles = {stack: self._deploy_role(stack, parts) for stack, parts in settings.stacks.items()}
         self.preview_role = self._role("preview", "preview", [*reading()], read_only_state=True)
@@ -106,7 +107,7 @@ class Delivery(pulumi.ComponentResource):
             path=PATH,
             description=f"Becomes {suffix} from {self._settings.repository}.",
             max_session_duration=ONE_HOUR,
-            assume_role_policy=pulumi.Output.json_dumps(trust(self._provider, subject)),
+            assume_role_policy=pulumi.Output.json_dumps(trust(self._github, subject)),
             opts=self._child,
         )
         made = self._policies(suffix, grants, "" if read_only_state else self._settings_stack(environment))
@@ -147,7 +148,7 @@ class Delivery(pulumi.ComponentResource):
                 name,
                 name=name,
                 path=PATH,
-                policy=self._account.apply(lambda account, text=text: text.replace(PLACEHOLDER, account)),
+                policy=self._account.apply(partial(text.replace, PLACEHOLDER)),
                 opts=self._child,
             )
             for name, text in zip(called, texts, strict=True)

@@ -136,10 +136,12 @@ class Runtime(pulumi.ComponentResource):
         tags: dict[str, str],
     ) -> aws.bedrock.AgentcoreAgentRuntime:
         runtime_name = _runtime_name(name, settings)
+        boundary = settings.permissions_boundary
         role = aws.iam.Role(
             f"{name}-agent",
             description="What the agent may do in AWS.",
             assume_role_policy=pulumi.Output.json_dumps(permissions.trust(place)),
+            permissions_boundary=permissions.of_account(place, boundary) if boundary else None,
             tags=tags,
             opts=self._child,
         )

@@ -34,6 +34,10 @@ ENDPOINT = Form(
 )
 GUARDRAIL = Form("a guardrail's id, like abc123def456, or nothing", r"([a-z0-9]{1,64})?")
 GUARDRAIL_VERSION = Form("DRAFT, the number of a version, or nothing", r"(DRAFT|[1-9]\d{0,7})?")
+BOUNDARY = Form(
+    "the ARN of a managed policy, like arn:aws:iam::ACCOUNT:policy/NAME, or nothing",
+    r"(arn:aws[a-z-]*:iam::(\d{12}|ACCOUNT|aws):policy/[A-Za-z0-9+=,.@_/-]{1,512})?",
+)
 SUBNET = Form("the id of a subnet, like subnet-0123456789abcdef0", r"subnet-([0-9a-f]{8}|[0-9a-f]{17})")
 SECURITY_GROUP = Form("the id of a security group, like sg-0123456789abcdef0", r"sg-([0-9a-f]{8}|[0-9a-f]{17})")
 
@@ -119,6 +123,12 @@ class RuntimeSettings(ExtraSettings, RunSettings):
         True,
         description="Declare the agent's log groups, so that their lines end with logRetentionDays. false: AgentCore "
         "makes them, and their lines stay for ever. docs/security.md says when to write it.",
+    )
+
+    permissions_boundary: Annotated[str, BOUNDARY] = Field(
+        "",
+        description="A managed policy that bounds the agent's role, whatever its own policies say; the deploying roles "
+        "of bootstrap/ make no role without theirs. ACCOUNT stands for the stack's own account.",
     )
 
     @property

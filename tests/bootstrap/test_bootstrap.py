@@ -43,7 +43,7 @@ class Recorder(Mocks):
             "bucket": args.inputs.get("bucket", args.name),
         }
 
-    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program looks {args.token} up")
 
     def all(self, kind: str) -> dict[str, dict[str, Any]]:
@@ -64,7 +64,7 @@ def declare() -> Declare:
             **changes
         )
 
-        @pulumi.runtime.test
+        @pulumi.runtime.test  # type: ignore[untyped-decorator]  # pulumi gives it no types
         def program() -> pulumi.Output[Any]:
             made = Delivery(settings)
             return pulumi.Output.all(*made.deploy_roles.values(), made.preview_role, made.backend_url, made.boundary)

@@ -184,4 +184,4 @@ def test_the_boundary_holds_every_role_that_a_stack_declares(any_graph: Graph) -
 
 def test_the_page_is_current() -> None:
     current = (ROOT / "docs" / "permissions.md").read_text(encoding="utf-8")
-    assert current == page(), "run `python -m bootstrap.reference > docs/permissions.md`"
+    assert current == page(), "run `python -m bootstrap.reference`"

@@ -54,6 +54,15 @@ def test_the_role_may_invoke_the_named_model_and_no_other(package: Path, aws: Aw
 
 
 @pulumi.runtime.test
+def test_the_role_is_bounded_where_the_settings_say_so(package: Path, aws: AwsMocks) -> pulumi.Output[None]:
+    def check() -> None:
+        assert aws.inputs("Role")["permissionsBoundary"] == "arn:aws:iam::000000000000:policy/delivery/bound"
+
+    a_runtime(package, runtime_settings(permissionsBoundary="arn:aws:iam::ACCOUNT:policy/delivery/bound"))
+    return aws.after(check)
+
+
+@pulumi.runtime.test
 def test_without_bypass_protection_no_origin_header_is_taken(package: Path, aws: AwsMocks) -> pulumi.Output[None]:
     made = a_runtime(package, runtime_settings(bypassProtection="none"))
 
