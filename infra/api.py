@@ -86,7 +86,14 @@ class StreamingApi(pulumi.ComponentResource):
         )
         post = self._post(api, invocations, identity, requests)
         self._stream(post, runtime, private_edge)
-        preflight(name, invocations, settings.allowed_origin, with_key=bool(settings.teams), opts=self._child)
+        preflight(
+            name,
+            invocations,
+            settings.allowed_origin,
+            more_headers=settings.allowed_headers,
+            with_key=bool(settings.teams),
+            opts=self._child,
+        )
         gateway_responses(name, api.id, settings.allowed_origin, self._child)
 
         stage = self._stage(api, stage_name, observability)

@@ -66,14 +66,21 @@ class Firewall(pulumi.ComponentResource):
             custom_response_bodies=[
                 _json_answer(waf_rules.TOO_LARGE, f"The request body is larger than {settings.body_limit_kb} KB."),
                 _json_answer(waf_rules.TOO_MANY, f"Too many requests; try again in {minutes} minutes."),
+                _json_answer(
+                    waf_rules.MISSPELT,
+                    "The token must be sent as its issuer wrote it: Authorization: Bearer <ID token>.",
+                ),
             ],
-            # Samples in the console show headers; a redacted log alone would leave the token there to read.
+            # Samples in the console show headers; a redacted log alone would leave the token there to read. And a rule
+            # that counts a prompt may write what it matched to the log, for as long as that is kept
+            # (https://docs.aws.amazon.com/waf/latest/developerguide/data-protection-examples.html).
             data_protection_config={
                 "data_protections": [
                     {
                         "action": "SUBSTITUTION",
                         "field": {"field_type": "SINGLE_HEADER", "field_keys": [*SECRET_HEADERS]},
-                    }
+                    },
+                    {"action": "SUBSTITUTION", "field": {"field_type": "BODY"}},
                 ]
             },
             visibility_config={

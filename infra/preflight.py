@@ -7,6 +7,7 @@ The agent puts ``Access-Control-Allow-Origin`` on its streamed answer: a proxy i
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -17,15 +18,22 @@ API_KEY_HEADER = "X-API-Key"
 
 
 def preflight(
-    name: str, resource: aws.apigateway.Resource, origin: str, *, with_key: bool, opts: pulumi.ResourceOptions
+    name: str,
+    resource: aws.apigateway.Resource,
+    origin: str,
+    *,
+    more_headers: Sequence[str],
+    with_key: bool,
+    opts: pulumi.ResourceOptions,
 ) -> None:
-    """Declare the OPTIONS method of a resource for the pages of one origin.
+    """Declare the OPTIONS method of a resource for the pages of one origin, which may send ``more_headers`` too.
 
     With an empty origin it answers too, without a header that would let any page in. It is not left out, because a
     snapshot of the API is taken before what is no longer declared is deleted, and would go on answering
     (https://github.com/pulumi/pulumi-aws/issues/3289).
     """
-    allowed = ["Authorization", "Content-Type", SESSION_HEADER] + ([API_KEY_HEADER] if with_key else [])
+    allowed = ["Authorization", "Content-Type", SESSION_HEADER, *([API_KEY_HEADER] if with_key else [])]
+    allowed += [header for header in more_headers if header.lower() not in {each.lower() for each in allowed}]
     headers = {
         "Access-Control-Allow-Origin": f"'{origin}'",
         "Access-Control-Allow-Headers": f"'{','.join(allowed)}'",

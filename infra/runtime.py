@@ -167,6 +167,7 @@ class Runtime(pulumi.ComponentResource):
                 "custom_jwt_authorizer": {
                     "discovery_url": identity.discovery_url,
                     "allowed_audiences": [identity.client_id],
+                    "custom_claims": [_claim("token_use", "id")] if settings.check_token_use else None,
                 }
             },
             # AgentCore validates the token and strips it, unless it is listed here; the agent needs its `sub`.
@@ -219,6 +220,20 @@ def _runtime_name(name: str, settings: RuntimeSettings) -> str:
     """
     suffix = "_image" if settings.artifact == "container" else ""
     return name.replace("-", "_") + suffix
+
+
+def _claim(
+    name: str, value: str
+) -> aws.bedrock.AgentcoreAgentRuntimeAuthorizerConfigurationCustomJwtAuthorizerCustomClaimArgsDict:
+    """What the runtime asks of one more claim: a token of another kind may carry the same audience."""
+    return {
+        "inbound_token_claim_name": name,
+        "inbound_token_claim_value_type": "STRING",
+        "authorizing_claim_match_value": {
+            "claim_match_operator": "EQUALS",
+            "claim_match_value": {"match_value_string": value},
+        },
+    }
 
 
 def _network(settings: RuntimeSettings) -> aws.bedrock.AgentcoreAgentRuntimeNetworkConfigurationArgsDict:

@@ -23,6 +23,16 @@ CAPACITY_LIMIT = 1_500
 
 TOO_LARGE = "request-too-large"
 TOO_MANY = "too-many-requests"
+MISSPELT = "misspelt-token"
+
+TOKEN_HEADER = "authorization"  # noqa: S105 - where a token stands, not one
+
+SPELLING = (
+    r"^Bearer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\."
+    r"([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$"
+)
+"""A token as its issuer wrote it. What comes before the signature is covered by it; the signature itself has spare bits
+in its last character, which a lenient decoder ignores, so they must be zero, as in RFC 4648 §3.5."""
 
 
 class Priced(NamedTuple):
@@ -174,14 +184,51 @@ def _rate_rules(settings: FirewallSettings, origin: str) -> list[Priced]:
         "aggregate_key_type": "CUSTOM_KEYS",
         "limit": settings.requests_per_token,
         "evaluation_window_sec": settings.rate_window_seconds,
+        # The authorizer ignores blanks around a token, so they make no other key.
         "custom_keys": [
-            {"header": {"name": "authorization", "text_transformations": [{"priority": 0, "type": "NONE"}]}}
+            {"header": {"name": TOKEN_HEADER, "text_transformations": [{"priority": 0, "type": "REMOVE_WHITESPACE"}]}}
         ],
     }
     return [
         Priced(_rate_rule("rate-per-address", address, origin), 2),
+        # After the rate of addresses, so that whoever misspells is counted there.
+        *([_spelling_rule(origin)] if settings.one_token_spelling else []),
         Priced(_rate_rule("rate-per-token", token, origin), 2 + 30 + 10),
     ]
+
+
+def _spelling_rule(origin: str) -> Priced:
+    """Block a token that is spelt otherwise: each spelling would be a key, and a count, of its own."""
+    header: aws.wafv2.WebAclRuleStatementSizeConstraintStatementFieldToMatchArgsDict = {
+        "single_header": {"name": TOKEN_HEADER}
+    }
+    unchanged: list[aws.wafv2.WebAclRuleStatementSizeConstraintStatementTextTransformationArgsDict] = [
+        {"priority": 0, "type": "NONE"}
+    ]
+    # A header that is absent meets no condition, so a browser's preflight passes.
+    present: Statement = {
+        "size_constraint_statement": {
+            "comparison_operator": "GE",
+            "size": 0,
+            "field_to_match": header,
+            "text_transformations": unchanged,
+        }
+    }
+    well_spelt: Statement = {
+        "regex_match_statement": {
+            "regex_string": SPELLING,
+            "field_to_match": {"single_header": {"name": TOKEN_HEADER}},
+            "text_transformations": [{"priority": 0, "type": "NONE"}],
+        }
+    }
+    rule: Rule = {
+        "name": "token-spelling",
+        "priority": 0,
+        "statement": {"and_statement": {"statements": [present, {"not_statement": {"statement": well_spelt}}]}},
+        "action": _refuse(401, MISSPELT, origin),
+        "visibility_config": visibility("token-spelling"),
+    }
+    return Priced(rule, 1 + 10 + 3 + 10)
 
 
 def _rate_rule(name: str, statement: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict, origin: str) -> Rule:

@@ -305,6 +305,13 @@ _ALL = (
         agent_environment={"AGENT_ALLOWED_ORIGIN": ""},
     ),
     Fault(
+        "cors-twice",
+        "the streamed answer names the page's origin twice, as when AgentCore does so besides the agent",
+        "cors",
+        agent_environment={"AGENT_FAULT": "cors-twice"},
+        agent_module=FAULTY_AGENT,
+    ),
+    Fault(
         "log-without-streaming",
         "the access log does not say when the first content left",
         "logs",

@@ -146,10 +146,17 @@ def samples_hide_secrets(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The console shows sampled requests, whatever the log leaves out."""
     shown = SECRET_HEADERS
     exceptions = ("excludeRateBasedDetails", "excludeRuleMatchDetails")
-    for entry in acl.get("dataProtectionConfig", "dataProtections") or ():
+    entries = acl.get("dataProtectionConfig", "dataProtections") or ()
+    for entry in entries:
         if nested(entry, "field", "fieldType") == "SINGLE_HEADER" and not any(map(entry.get, exceptions)):
             # No keys: every header (…/waf/latest/APIReference/API_FieldToProtect.html).
             shown = shown - {key.lower() for key in nested(entry, "field", "fieldKeys") or SECRET_HEADERS}
+    bodies = [entry for entry in entries if nested(entry, "field", "fieldType") == "BODY"]
+    if not any(not any(map(entry.get, exceptions)) for entry in bodies):
+        yield (
+            "A rule that only counts writes what it found in a prompt to the web ACL's log, where it stays as long as "
+            "the log does. Declare dataProtectionConfig for BODY, without exceptions."
+        )
     if shown:
         yield (
             f"WAF shows {' and '.join(sorted(shown))} of sampled requests in the console. Declare "

@@ -87,7 +87,7 @@ def responder_of(answer: Recording) -> Responder:
 
 def _by_status(answer: Recording, error: str) -> Responder:
     # A web ACL's own answer bypasses the gateway's responses, and the names of their errors with them.
-    blocked: Mapping[int, Responder] = {403: "firewall", 413: "firewall", 429: "rate rule"}
+    blocked: Mapping[int, Responder] = {401: "firewall", 403: "firewall", 413: "firewall", 429: "rate rule"}
     if not error and answer.status in blocked:
         return blocked[answer.status]
     if not (error or answer.request_id):

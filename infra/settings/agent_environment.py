@@ -60,7 +60,7 @@ def agent_environment(config: StackConfig) -> dict[str, str]:
         "AGENT_DETACHED_SECONDS": f"{config.detached_seconds:g}",
         "AGENT_KEEP_SECONDS": str(config.keep_seconds),
         "AGENT_WHEN_BUSY": runtime.when_busy,
-        "AGENT_ALLOWED_ORIGIN": api.allowed_origin,
+        "AGENT_ALLOWED_ORIGIN": api.allowed_origin if api.agent_sends_cors else "",
     }
     return {name: value for name, value in variables.items() if value and AGENT_DEFAULTS.get(name) != value}
 

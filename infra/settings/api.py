@@ -77,6 +77,13 @@ CERTIFICATE = Form(
 )
 
 
+REQUEST_HEADER = Form(
+    "a header's name, like X-Request-Id",
+    r"[A-Za-z][A-Za-z0-9-]{0,79}",
+    why="a browser would not ask for it by that name",
+)
+
+
 class TeamSettings(Settings):
     """A team's share of the API: its own key, its own pace."""
 
@@ -140,6 +147,16 @@ class ApiSettings(Settings):
     allowed_origin: Annotated[str, ORIGIN] = Field(
         "",
         description="Origin of the page that calls the API from a browser, or * for any. Empty: no browser.",
+    )
+    agent_sends_cors: bool = Field(
+        True,
+        description="The agent names allowedOrigin on its answers. false: AgentCore does, and a second header would "
+        "have browsers refuse both. The doctor says which it is.",
+    )
+    allowed_headers: list[Annotated[str, REQUEST_HEADER]] = Field(
+        ["Cache-Control", "Last-Event-ID", "traceparent", "tracestate", "X-Amzn-Trace-Id", "X-Request-Id"],
+        max_length=50,
+        description="Request headers that a page may send besides those that the API needs.",
     )
     authorizer_cache_seconds: int = Field(
         0,

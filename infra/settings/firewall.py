@@ -45,6 +45,11 @@ class FirewallSettings(Settings):
     requests_per_token: int = Field(
         300, ge=10, le=2_000_000_000, description="Requests with one Authorization header in a window."
     )
+    one_token_spelling: bool = Field(
+        True,
+        description="Refuse a token that is not spelt as its issuer wrote it, after Bearer and one blank: each other "
+        "spelling would be counted by itself.",
+    )
     rate_window_seconds: RateWindow = Field(300, description="The window that both rates are counted in.")
     anonymous_addresses: bool = Field(
         False, description="Also block VPNs, proxies, Tor and hosting providers (AWSManagedRulesAnonymousIpList)."

@@ -85,6 +85,11 @@ class RuntimeSettings(ExtraSettings, RunSettings):
         "origin-secret",
         description="What stops a caller with a token from going round the API to the runtime: docs/security.md.",
     )
+    check_token_use: bool = Field(
+        True,
+        description="The runtime asks the token for the claim token_use id besides the audience, so that only an ID "
+        "token opens it. Switch it off if AgentCore refuses the claim.",
+    )
     denied_actions: list[Annotated[str, ACTION]] = Field(
         list(SIBLINGS),
         max_length=20,

@@ -10,10 +10,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from starlette.datastructures import Headers
 
+from local.gateway import transformations
 from local.gateway.rate_rule import RateStatement, rate_keys
 
 Condition = Callable[[bytes], bool]
@@ -102,7 +102,7 @@ class PartMeets:
     """
 
     read: Callable[[Inspected], Sequence[bytes]]
-    transformations: tuple[Callable[[bytes], bytes], ...]
+    transformations: tuple[transformations.Transformation, ...]
     oversize: str
     condition: Condition
 
@@ -110,12 +110,9 @@ class PartMeets:
         """See `Statement`."""
         if inspected.oversize and self.oversize in ("MATCH", "NO_MATCH"):
             return self.oversize == "MATCH"
-        return any(self.condition(self._transformed(value)) for value in self.read(inspected))
-
-    def _transformed(self, value: bytes) -> bytes:
-        for transform in self.transformations:
-            value = transform(value)
-        return value
+        return any(
+            self.condition(transformations.applied(self.transformations, value)) for value in self.read(inspected)
+        )
 
 
 _COMPARISONS: Mapping[str, Callable[[int, int], bool]] = {
@@ -133,13 +130,6 @@ _POSITIONS: Mapping[str, Callable[[bytes, bytes], bool]] = {
     "ENDS_WITH": lambda text, sought: text.endswith(sought),
     "CONTAINS": lambda text, sought: sought in text,
     "CONTAINS_WORD": lambda text, sought: re.search(rb"(?<!\w)" + re.escape(sought) + rb"(?!\w)", text) is not None,
-}
-
-_TRANSFORMATIONS: Mapping[str, Callable[[bytes], bytes]] = {
-    "NONE": lambda text: text,
-    "LOWERCASE": bytes.lower,
-    "URL_DECODE": lambda text: unquote(text.decode("latin-1"), "latin-1").encode("latin-1"),
-    "COMPRESS_WHITE_SPACE": lambda text: re.sub(rb"\s+", b" ", text),
 }
 
 
@@ -217,8 +207,8 @@ class StatementReader:
         self, body: Mapping[str, Any], condition_of: Callable[[Mapping[str, Any]], Condition]
     ) -> Statement | None:
         ((kind, options),) = (body.get("fieldToMatch") or {"none": {}}).items()
-        names = [one["type"] for one in sorted(body.get("textTransformations") or (), key=lambda one: one["priority"])]
-        unknown = [name for name in names if name not in _TRANSFORMATIONS]
+        names = transformations.names(body)
+        unknown = [name for name in names if name not in transformations.KNOWN]
         if kind not in _PARTS or unknown:
             return self._unknown(" ".join([kind, *unknown]))
         try:
@@ -226,8 +216,8 @@ class StatementReader:
         except re.error:
             return self._unknown(f"expression {body['regexString']}")
         oversize = options.get("oversizeHandling", "CONTINUE") if kind == "body" else "CONTINUE"
-        transformations = tuple(_TRANSFORMATIONS[name] for name in names)
-        return PartMeets(_PARTS[kind](options), transformations, oversize, condition)
+        made = tuple(transformations.KNOWN[name] for name in names)
+        return PartMeets(_PARTS[kind](options), made, oversize, condition)
 
 
 def _size_condition(body: Mapping[str, Any]) -> Condition:

@@ -11,6 +11,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from local.gateway import transformations
+
 if TYPE_CHECKING:
     from local.gateway.firewall_statements import Inspected, Statement
 
@@ -98,5 +100,14 @@ def _custom_key(declared: Mapping[str, Any]) -> Callable[[Inspected], str | None
         "uriPath": lambda inspected: inspected.path,
         "queryString": lambda inspected: inspected.query,
     }
-    transformed = any(one["type"] != "NONE" for one in options.get("textTransformations") or ())
-    return None if transformed else readers.get(kind)
+    names = transformations.names(options)
+    reader = readers.get(kind)
+    if reader is None or any(name not in transformations.KNOWN for name in names):
+        return None
+    made = [transformations.KNOWN[name] for name in names]
+
+    def key(inspected: Inspected) -> str | None:
+        value = reader(inspected)
+        return None if value is None else transformations.applied(made, value.encode("latin-1")).decode("latin-1")
+
+    return key

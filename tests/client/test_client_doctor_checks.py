@@ -147,7 +147,7 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     ("sign-in", changed(tokens=Tokens(token(kid="k-2"), token("access"), "")), "k-2, which is not among"),
     ("sign-in", changed(tokens=Tokens(token(client="client-2"), token("access"), "")), "aud is client-2"),
     ("sign-in", changed(tokens=UserPoolError("Cognito cannot be reached.")), "cannot be reached"),
-    ("authorizer", with_token(said(), "a.b.c"), "a made-up token"),
+    ("authorizer", with_token(said(), "a.b.cccc"), "a made-up token"),
     ("authorizer", with_token(CHALLENGE, None), "only the runtime refuses"),
     ("authorizer", with_claim(CHALLENGE, "token_use", "access"), "only the runtime refuses"),
     ("authorizer", with_claim(CHALLENGE, "token_use", "id"), "the runtime refuses it (its 401"),

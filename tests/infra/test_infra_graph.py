@@ -68,6 +68,7 @@ class TestShape:
                 *("sessionFrom", "runSeconds", "detachedSeconds", "keepSeconds", "whenBusy"),
                 "stackName",
                 "bypassProtection",
+                "deniedActions",
                 "alarms",
                 "dashboardUrl",
                 "callbackUrls",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from local.graph import Graph, Resource
+from tests.infra.graphs import variation
 
 INTEGRATION = "aws:apigateway/integration:Integration"
 METHOD = "aws:apigateway/method:Method"
@@ -57,6 +58,20 @@ class TestIdTokenIsTakenTwice:
         assert check["allowedAudiences"] == [graph.one(CLIENT).id]
         assert not check.get("allowedClients")
         assert not check.get("allowedScopes")
+
+    def test_runtime_asks_what_kind_of_token_it_is(self, graph: Graph) -> None:
+        value = {"claimMatchOperator": "EQUALS", "claimMatchValue": {"matchValueString": "id"}}
+        assert token_check_of_runtime(graph)["customClaims"] == [
+            {
+                "inboundTokenClaimName": "token_use",
+                "inboundTokenClaimValueType": "STRING",
+                "authorizingClaimMatchValue": value,
+            }
+        ]
+
+    def test_the_kind_is_not_asked_where_the_setting_says_so(self) -> None:
+        unasked = token_check_of_runtime(variation("dev", runtime={"checkTokenUse": False}))
+        assert not unasked.get("customClaims")
 
     def test_the_header_travels_on_to_the_runtime_and_to_the_agent(self, graph: Graph) -> None:
         mapping = streaming_integration(graph).inputs["requestParameters"]

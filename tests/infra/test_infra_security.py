@@ -220,6 +220,10 @@ class TestTheWebAcl:
         counted = {group["name"]: {each["name"] for each in group["ruleActionOverrides"]} for group in groups}
         assert {name: rules for name, rules in counted.items() if rules} == READ_BODIES
 
+    def test_no_prompt_stands_in_its_log_or_in_a_sample(self, any_graph: Graph) -> None:
+        protected = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["dataProtectionConfig"]["dataProtections"]
+        assert {"action": "SUBSTITUTION", "field": {"fieldType": "BODY"}} in protected
+
     def test_a_browser_may_read_what_the_web_acl_answers(self, any_graph: Graph) -> None:
         origin = any_graph.one(RUNTIME).inputs["environmentVariables"]["AGENT_ALLOWED_ORIGIN"]
         answers = [
@@ -227,7 +231,7 @@ class TestTheWebAcl:
             for each in any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
             if each.get("action", {}).get("block", {}).get("customResponse")
         ]
-        assert {each["responseCode"] for each in answers} == {413, 429}
+        assert {each["responseCode"] for each in answers} == {401, 413, 429}
         for each in answers:
             assert {"name": "Access-Control-Allow-Origin", "value": origin} in each["responseHeaders"]
 

@@ -211,6 +211,7 @@ FIREWALL = {
     "inspectionKb": 48,
     "requestsPerAddress": 10,
     "requestsPerToken": 10,
+    "oneTokenSpelling": True,
     "rateWindowSeconds": 60,
     "anonymousAddresses": True,
     "botControl": True,

@@ -17,7 +17,7 @@ from local.limits import not_emulated
 from tests.local.changes import in_header, with_rules
 
 GEO = {"geoMatchStatement": {"countryCodes": ["US"]}}
-TRANSFORMED = [{"priority": 0, "type": "LOWERCASE"}]
+TRANSFORMED = [{"priority": 0, "type": "MD5"}]
 UNKNOWN: dict[str, dict[str, Any]] = {
     "not": {"statement": {"notStatement": {"statement": GEO}}},
     "part of or": {"statement": {"orStatement": {"statements": [in_header("x-team", "a"), GEO]}}},
@@ -42,7 +42,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
     "rate of an unknown scope": {
         "statement": {"rateBasedStatement": {"aggregateKeyType": "CONSTANT", "limit": 0, "scopeDownStatement": GEO}}
     },
-    "transformed rate key": {
+    "a rate key whose transformation is unknown": {
         "statement": {
             "rateBasedStatement": {
                 "aggregateKeyType": "CUSTOM_KEYS",
@@ -60,7 +60,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
             "regexMatchStatement": {
                 "fieldToMatch": {"method": {}},
                 "regexString": "(?<name>P)",
-                "textTransformations": TRANSFORMED,
+                "textTransformations": [{"priority": 0, "type": "LOWERCASE"}],
             }
         }
     },

@@ -72,6 +72,19 @@ def access_claims(pool: UserPool) -> dict[str, Any]:
     return pool.id_claims(aud=None, token_use="access", client_id=pool.client_id, scope="openid email")
 
 
+@pytest.fixture
+def serve_gateway(serve_gateway: Serve, graph: Graph) -> Serve:
+    """Without the web ACL, which refuses most of these tokens before the authorizer sees them."""
+    association = "aws:wafv2/webAclAssociation:WebAclAssociation"
+
+    def serve(changed: Graph | None = None, **options: Any) -> str:
+        served = changed or graph
+        kept = tuple(one for one in served.resources if one.type != association)
+        return serve_gateway(dataclasses.replace(served, resources=kept), **options)
+
+    return serve
+
+
 Make = Callable[[UserPool], str]
 
 # Refused by both checks, each by itself.

@@ -66,6 +66,12 @@ def data_protection_with(exception: str) -> Edit:
     return changed(kinds.WEB_ACL, change)
 
 
+def bodies_unprotected(outputs: Outputs) -> None:
+    protections = outputs["dataProtectionConfig"]["dataProtections"]
+    kept = [each for each in protections if each["field"]["fieldType"] != "BODY"]
+    outputs["dataProtectionConfig"]["dataProtections"] = kept
+
+
 def size_rule(change: Callable[[Outputs], None]) -> Edit:
     def edited(rules: list[Outputs]) -> list[Outputs]:
         rules = copy.deepcopy(rules)
@@ -308,6 +314,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
                 "dataProtections",
             ),
         ),
+        "prompts in WAF log": changed(kinds.WEB_ACL, bodies_unprotected),
         "token in WAF log": changed(kinds.WEB_ACL_LOGGING, drop("redactedFields")),
         "API key in WAF log": changed(
             kinds.WEB_ACL_LOGGING, put([{"singleHeader": {"name": "Authorization"}}], "redactedFields")

@@ -110,7 +110,7 @@ class Authorizer(Check):
     async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
         # What needs no sign-in comes first: it can be looked at when nobody can sign in.
-        for what, token in (("no token", None), ("a made-up token", "a.b.c")):
+        for what, token in (("no token", None), ("a made-up token", "a.b.cccc")):
             await self._must_be_refused(context, what, token)
         tokens = await context.signed_in()
         await self._must_be_refused(context, "an access token", tokens.access)

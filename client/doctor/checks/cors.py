@@ -42,7 +42,7 @@ class Cors(Check):
             origin,
             "the streamed answer",
             "agent: AGENT_ALLOWED_ORIGIN, from api.allowedOrigin; AgentCore never forwards Origin, so the header is "
-            "static.",
+            "static. Where AgentCore adds one itself the agent must not: api.agentSendsCors.",
         )
         return Pass(f"preflight, streamed answer and refusal allow {origin}")
 
