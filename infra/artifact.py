@@ -25,6 +25,10 @@ NOT_SHIPPED = ("__pycache__", ".*", "*.md", "Dockerfile", "requirements.in")
 """Names below ``agent/`` that neither the package nor the image takes along; ``agent/.dockerignore`` has the same."""
 
 
+BUILDER = ("bytecode.py", "package.py")
+"""The files below ``tools/`` that decide what a package's bytes are."""
+
+
 def shipped_files(root: Path = ROOT) -> list[Path]:
     """Every file below ``agent/`` that the package and the image hold, whatever its kind, sorted by name."""
     agent = root / "agent"
@@ -42,7 +46,7 @@ def package_digest(root: Path = ROOT) -> str:
     That is what is shipped, the pinned requirements among it, and the builder.
     """
     digest = hashlib.sha256()
-    for path in (*shipped_files(root), root / "tools" / "package.py"):
+    for path in (*shipped_files(root), *(root / "tools" / name for name in BUILDER)):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(root).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)

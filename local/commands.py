@@ -25,6 +25,7 @@ from local.page import NOT_BUILT
 from local.parts import Options
 from local.processes import ChildEndedError
 from local.state import Claim, read_state
+from tools.imports import missing_imports, refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -82,6 +83,8 @@ def faults() -> None:
 
 
 async def _up(options: Options, *, watching: bool) -> None:
+    if missing := missing_imports():
+        raise ProgramError(refusal(missing))
     with Claim.take(options.folder) as claim:
         forget(options.folder)  # what a killed chain left behind
         async with running(options) as chain:

@@ -1,8 +1,8 @@
 """Build the agent's deployment package: ``python -m tools.package``.
 
 A zip for AgentCore's direct code deployment: ``main.py`` at its root, the ``agent`` package, and every pinned
-requirement as a wheel for Python 3.13 on arm64. The same inputs give the same bytes: entries are sorted, and their
-times and modes are fixed.
+requirement as a wheel for Python 3.13 on arm64, all with their bytecode. The same inputs give the same bytes: entries
+are sorted, and their times and modes are fixed.
 
 Limits and layout: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html
 """
@@ -20,6 +20,8 @@ from email import message_from_string
 from pathlib import Path
 
 from infra.artifact import ROOT, package_digest, package_path, shipped_files
+from tools.bytecode import BytecodeError, compile_folder, find_compiler
+from tools.imports import missing_imports, refusal
 
 PYTHON_VERSION = "3.13"
 PLATFORM = "aarch64-manylinux2014"
@@ -57,9 +59,9 @@ def install(target: Path) -> None:
 def make_portable(target: Path) -> None:
     """Take out what differs from one building machine to the next: the interpreter's path in commands, and the records
     that hold a digest of it."""
+    for compiled in sorted(target.rglob("__pycache__")):  # where uv is told to make it, by whatever Python it runs on
+        shutil.rmtree(compiled)
     for program in (target / "bin").iterdir():
-        if not program.is_file():  # bytecode, where uv is told to make it
-            continue
         if program.name not in PROGRAMS:
             program.unlink()
             continue
@@ -93,7 +95,7 @@ def write_zip(source: Path, destination: Path) -> int:
     total = 0
     with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(source.rglob("*")):
-            if path.is_dir() or "__pycache__" in path.parts:
+            if path.is_dir():
                 continue
             entry = zipfile.ZipInfo(path.relative_to(source).as_posix(), EPOCH)
             entry.external_attr = (PROGRAM_MODE if path.name in PROGRAMS else FILE_MODE) << 16
@@ -108,9 +110,13 @@ def build(destination: Path) -> None:
     """Build the package at ``destination``, whole or not at all.
 
     Raises:
-        PackageError: when a requirement cannot be had, the sources change meanwhile, or the result is larger than
-            AgentCore takes.
+        PackageError: when an import has no requirement, a requirement cannot be had, the sources change meanwhile, or
+            the result is larger than AgentCore takes.
+        BytecodeError: when there is no interpreter that compiles it.
     """
+    if missing := missing_imports():
+        raise PackageError(refusal(missing))
+    compiler = find_compiler()
     digest = package_digest()
     destination.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
@@ -119,6 +125,7 @@ def build(destination: Path) -> None:
         install(content)
         make_portable(content)
         copy_agent(content)
+        compile_folder(content, compiler)
         (content / "LICENCES.txt").write_text("\n".join(licences(content)) + "\n", encoding="utf-8")
         unzipped = write_zip(content, draft)
         if draft.stat().st_size > ZIP_LIMIT or unzipped > UNZIPPED_LIMIT:
@@ -140,7 +147,7 @@ def main() -> int:
     try:
         if not destination.exists():
             build(destination)
-    except PackageError as error:
+    except (PackageError, BytecodeError) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:

@@ -65,9 +65,10 @@ class TestNamedByItsContent:
             write("agent/agent.py"),
             write("agent/requirements.txt"),
             write("tools/package.py"),
+            write("tools/bytecode.py"),
             lambda root: (root / "agent" / "agent.py").rename(root / "agent" / "other.py"),
         ],
-        ids=["data file", "in a folder", "source", "requirements", "builder", "renamed"],
+        ids=["data file", "in a folder", "source", "requirements", "builder", "compiler", "renamed"],
     )
     def test_whatever_is_shipped_changes_the_name(self, change: Callable[[Path], Any], tmp_path: Path) -> None:
         root = copied(tmp_path)
