@@ -13,27 +13,25 @@ if TYPE_CHECKING:
     from client.connection import connect as connect
     from client.conversation import Conversation as Conversation
     from client.errors import ClientError as ClientError
+    from client.exchange import record as record
     from client.outputs import Outputs as Outputs
     from client.outputs import read_outputs as read_outputs
     from client.outputs import stack_outputs as stack_outputs
     from client.recording import Recording as Recording
-    from client.recording import record as record
     from client.retry import Policy as Policy
-    from client.stream import Arrival as Arrival
-    from client.stream import ask as ask
 
 _HOMES = {
     "Account": "account",
-    "Arrival": "stream",
+    "Arrival": "exchange",
     "ClientError": "errors",
     "Conversation": "conversation",
     "Outputs": "outputs",
     "Policy": "retry",
     "Recording": "recording",
-    "ask": "stream",
+    "ask": "exchange",
     "connect": "connection",
     "read_outputs": "outputs",
-    "record": "recording",
+    "record": "exchange",
     "stack_outputs": "outputs",
 }
 

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from client.errors import ClientError
-from client.recording import Recording, record
+from client.exchange import record
+from client.recording import Recording
 from client.retry import Policy
 from client.sanitize import quoted
 
@@ -43,11 +44,11 @@ class Measured:
 
     def add(self, answer: Recording) -> None:
         """Count one answer."""
-        if answer.ending != "finished" or answer.first_word is None:
+        if answer.ending != "finished" or answer.first_delta is None:
             self.failures[_kind_of(answer)] += 1
             return
-        self.first_words.append(answer.first_word)
-        self.gaps += [after.seconds - before.seconds for before, after in pairwise(answer.words)]
+        self.first_words.append(answer.first_delta)
+        self.gaps += [after.seconds - before.seconds for before, after in pairwise(answer.deltas)]
         self.totals.append(answer.lasted)
 
     def table(self) -> dict[str, dict[str, float]]:
@@ -69,6 +70,7 @@ async def bench(
     users: int,
     requests: int,
     policy: Policy,
+    name_session: bool = True,
     advance: Callable[[], None] = lambda: None,
 ) -> Measured:
     """Ask ``requests`` times, ``users`` at a time, each time in a session of its own.
@@ -81,6 +83,7 @@ async def bench(
         users: how many ask at the same time.
         requests: how many questions in all.
         policy: how a question that is throttled is asked again; its clock starts anew each time.
+        name_session: whether each question names a session of its own; where not, the gateway says which it is.
         advance: is called after each answer.
 
     Raises:
@@ -100,7 +103,7 @@ async def bench(
 
     async def one() -> Recording:
         for attempt in range(1, policy.attempts + 1):
-            answer = await record(http, url, await token(), prompt)
+            answer = await record(http, url, await token(), prompt, name_session=name_session)
             if answer.status != 429 or attempt == policy.attempts:
                 break
             measured.throttled += 1

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import httpx
 
+from client.addresses import carries_secrets
 from client.errors import UsageError, reason
+from client.exchange import PLAIN, TIMEOUT, no_address
 from client.outputs import Outputs
-from client.stream import TIMEOUT, no_address
 
 API_KEY_VARIABLE = "AGENT_STREAM_API_KEY"
 """A key has no place on a command line, where every process can read it."""
@@ -36,7 +37,9 @@ def connect(outputs: Outputs, *, most: int = 100) -> httpx.AsyncClient:
         raise no_address(error) from None
 
     async def add_key(request: httpx.Request) -> None:
-        if key and _origin(request.url) == api:
+        if "authorization" in request.headers and not carries_secrets(request.url):
+            raise httpx.UnsupportedProtocol(PLAIN)  # whoever made the request
+        if key and _origin(request.url) == api and carries_secrets(request.url):
             request.headers[API_KEY_HEADER] = key
 
     with usable_proxies():

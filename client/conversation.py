@@ -1,40 +1,52 @@
-"""Questions to one stack in one session, over one connection."""
+"""Questions to one stack in one thread, over one connection; a run that is cut is gone on with."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
+from typing import Any
 
 from client.account import Account, token_fault
 from client.connection import connect
-from client.errors import ClientError, UsageError
+from client.errors import AgentError, UsageError
+from client.exchange import Arrival, Exchange
+from client.following import Cut, Following, Position
 from client.outputs import Outputs
-from client.retry import Policy, retrying
-from client.stream import Arrival, Limits, ask, new_session
+from client.recording import Limits, Recording
+from client.request import Request, attach, encoded, history, new_id, question, stop
+from client.retry import Policy
 
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html names the lengths; the
 # agent takes no other characters (agent/request.py).
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{32,255}")
 
+STOP_SECONDS = 10.0
+"""How long the answer to a stop is waited for."""
+
 
 class Conversation:
-    """Questions to one stack in one session, over one connection.
+    """Questions to one stack in one thread, over one connection.
 
     Args:
         outputs: the stack's.
         account: who asks; the signed-in user when left out.
-        session_id: the session to go on with; a new one begins when left out.
-        policy: how often to ask again what cannot have reached the agent.
-        notice: is told of every refusal that is followed by another attempt, and of the pause before it.
+        session_id: the thread to go on with, and the session where the stack lets callers name it; a new one begins
+            when left out.
+        policy: how often to try again, after a cut and what will pass.
+        notice: is told of every connection that is followed by another.
 
     Attributes:
-        session_id: may be set, to go over to another session.
-        begun: whether anything came back in this session.
+        session_id: may be set, to go over to another thread.
+        asked: whether anything was sent in this thread.
+        begun: whether anything came back.
+        run_id: of the question that was asked last; None before the first.
 
     Raises:
-        UsageError: when the session's id cannot be one.
+        UsageError: when the id cannot be one.
     """
 
     def __init__(
@@ -44,7 +56,7 @@ class Conversation:
         *,
         session_id: str | None = None,
         policy: Policy = Policy(),  # noqa: B008 - it cannot be changed
-        notice: Callable[[ClientError, float], None] = lambda _error, _pause: None,
+        notice: Callable[[Cut], None] = lambda _cut: None,
     ) -> None:
         if session_id is not None and not _SESSION.fullmatch(session_id):
             raise UsageError(
@@ -56,36 +68,110 @@ class Conversation:
         self._policy = policy
         self._notice = notice
         self._http = connect(outputs)
-        self.session_id = session_id or new_session()
-        self.begun = False
+        self.session_id = session_id or new_id()
+        self.run_id: str | None = None
+        self.asked = self.begun = False
 
     async def ask(self, prompt: str) -> AsyncGenerator[Arrival, None]:
-        """The events of one answer. Raises what `client.stream.ask` raises."""
-        token = await self._account.id_token()
-
-        def start() -> AsyncGenerator[Arrival, None]:
-            return ask(
-                self._outputs.invoke_url,
-                token,
-                prompt,
-                session_id=self.session_id,
-                limits=Limits.of(self._outputs),
-                token_fault=token_fault(token, self._outputs),
-                http=self._http,
-            )
-
-        async with aclosing(retrying(start, self._policy, notice=self._notice)) as arrivals:
+        """The events of one answer; the last may be its ``RUN_ERROR``. Raises what `client.exchange.ask` raises."""
+        self.run_id = new_id()
+        body = question(prompt, self.session_id, self.run_id)
+        async with aclosing(self._follow(body, Position(self.run_id)).arrivals()) as arrivals:
             async for arrival in arrivals:
                 self.begun = True
                 yield arrival
 
+    async def attach(self, run_id: str | None = None, after: int = 0) -> AsyncGenerator[Arrival, None]:
+        """The events of a run that was asked for before, from the one after a number on, and live.
+
+        Args:
+            run_id: the run; the thread's latest when left out.
+            after: the number of the last event that is known.
+
+        Raises:
+            AgentError: ``RUN_UNKNOWN``, ``EVENTS_GONE``, or as the run itself failed.
+            ClientError: see `ask`.
+        """
+        body = attach(self.session_id, run_id, after)
+        async with aclosing(self._follow(body, Position(run_id, after)).arrivals()) as arrivals:
+            async for arrival in arrivals:
+                self.begun = True
+                yield arrival
+
+    async def stop(self, run_id: str | None = None) -> bool:
+        """End a run, the thread's when none is named; False when nothing ran.
+
+        Raises:
+            ClientError: when that cannot be told.
+        """
+        async with asyncio.timeout(STOP_SECONDS):
+            exchange = await self._connect(stop(self.session_id, run_id), end_within=STOP_SECONDS)
+        async with aclosing(exchange.arrivals()) as arrivals:
+            async for _ in arrivals:
+                pass
+        answer = exchange.recording
+        if answer.status == 200 and answer.ending == "refused":  # as JSON, which is no stream
+            try:
+                return bool(json.loads(answer.body)["stopped"])
+            except (ValueError, KeyError, TypeError, RecursionError):
+                pass
+        if failure := answer.failure(Limits.of(self._outputs), exchange.token_fault):
+            raise failure
+        return False
+
+    async def history(self) -> list[Mapping[str, Any]]:
+        """What was said in the thread, as AG-UI messages; empty when nothing is kept of it.
+
+        Raises:
+            ClientError: see `ask`.
+        """
+        messages: list[Mapping[str, Any]] = []
+        following = self._follow(history(self.session_id), Position(None))
+        try:
+            async with aclosing(following.arrivals()) as arrivals:
+                async for arrival in arrivals:
+                    if arrival.event["type"] == "MESSAGES_SNAPSHOT":
+                        given = arrival.event.get("messages")
+                        messages = [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+        except AgentError as error:
+            if error.code != "RUN_UNKNOWN":
+                raise
+        return messages
+
+    async def record(self, prompt: str) -> Recording:
+        """One answer with the moment of every arrival in it, over however many connections. Raises as `ask` does."""
+        self.run_id = new_id()
+        following = self._follow(question(prompt, self.session_id, self.run_id), Position(self.run_id), keep=True)
+        async with aclosing(following.arrivals()) as arrivals:
+            async for _ in arrivals:
+                pass
+        return following.recording
+
     def begin_anew(self) -> None:
-        """Go over to a new session."""
-        self.session_id, self.begun = new_session(), False
+        """Go over to a new thread."""
+        self.session_id, self.run_id = new_id(), None
+        self.asked = self.begun = False
 
     async def close(self) -> None:
         """Close the connection."""
         await self._http.aclose()
+
+    def _follow(self, body: Mapping[str, Any], position: Position, *, keep: bool = False) -> Following:
+        async def begin(body: Mapping[str, Any]) -> Exchange:
+            return await self._connect(body, keep=keep)
+
+        limits = Limits.of(self._outputs)
+        return Following(begin, body, position, self._policy, notice=self._notice, limits=limits)
+
+    async def _connect(
+        self, body: Mapping[str, Any], *, keep: bool = False, end_within: float | None = None
+    ) -> Exchange:
+        token = await self._account.id_token()  # each time: a run may outlive a token
+        self.asked = True
+        session = self.session_id if self._outputs.names_session else ""
+        request = Request(self._outputs.invoke_url, token, encoded(body), session)
+        fault = token_fault(token, self._outputs)
+        return Exchange(self._http, request, keep=keep, end_within=end_within, token_fault=fault)
 
     async def __aenter__(self) -> Conversation:
         return self

@@ -55,7 +55,7 @@ class Delivery(NamedTuple):
 
 def judge(recording: Recording) -> Delivery:
     """The delivery of a recorded answer; ``unknown`` when it is too short, or its events carry no time."""
-    words = recording.words
+    words = recording.deltas
     timed = [(mark.seconds, mark.made) for mark in words if mark.made is not None]
     if len(timed) < 2:
         return Delivery("unknown", len(words), pieces(words), 0.0, 0.0, 0.0)

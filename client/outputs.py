@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import shlex
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
@@ -59,6 +61,7 @@ class Outputs(BaseModel):
     denied_actions: tuple[str, ...] | None = None
     alarms: bool | None = None
     website_url: str = ""
+    session_from: str = "header"
     api_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
 
     endpoint_url: str | None = None
@@ -73,6 +76,11 @@ class Outputs(BaseModel):
     def is_local(self) -> bool:
         """Whether these are a local run's."""
         return self.endpoint_url is not None
+
+    @property
+    def names_session(self) -> bool:
+        """Whether the caller names the session; where not, the gateway does (``api.sessionFrom``)."""
+        return self.session_from == "header"
 
     @property
     def route(self) -> str:
@@ -159,8 +167,30 @@ def parse_outputs(text: str, *, source: str, what: str, folder: Path | None) -> 
         raise OutputsError(f"{what} does not hold a stack's outputs; it is not JSON.") from None
     if not isinstance(given, dict) or not given:
         raise OutputsError(f"{what} does not hold a stack's outputs: deploy it with `pulumi up` first.")
+    endpoint = given.get("endpointUrl")
+    if isinstance(endpoint, str) and not _on_this_machine(endpoint):
+        raise OutputsError(
+            f"{what} names {endpoint} as the local run's endpointUrl, and that is not on this machine: use the outputs "
+            "that the local run wrote.",
+            ("endpointUrl",),
+        )
     try:
         return Outputs.model_validate({**given, "source": source, "folder": folder if "endpointUrl" in given else None})
     except ValidationError as error:
         keys = tuple(str(detail["loc"][0]) if detail["loc"] else "all of it" for detail in error.errors())
         raise OutputsError(f"{what} does not hold a stack's outputs; at fault: {', '.join(keys)}.", keys) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")  # RFC 6761
+
+
+def _on_this_machine(url: str) -> bool:
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False

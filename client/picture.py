@@ -118,7 +118,7 @@ def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> No
             {"x": LEFT + waited / 2, "y": top + 54, "font-size": 12, "fill": FAINT, "text-anchor": "middle"},
             "nothing to read yet",
         )
-    for word in lane.words:
+    for word in lane.deltas:
         x = LEFT + word * scale
         _tag(
             group,

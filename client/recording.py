@@ -1,29 +1,42 @@
-"""One answer with the moment of every arrival in it, whatever the answer is: for drawing, measuring and judging.
+"""What came back for one question, with the moment of every arrival in it, whatever it is.
 
-Where `client.stream.ask` turns everything that is not an answer into an exception, this keeps it: a refusal, a
-comment, a cut are what a measurement is about.
+Owns the facts and what they mean as an error; `client.exchange` fills it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import httpx
 
-from client.errors import reason
+from client.errors import ClientError, CutError, Limit, ProtocolError, agent_failure, refusal
+from client.outputs import Outputs
 from client.sanitize import quoted
-from client.stream import LINGER_SECONDS, SESSION_HEADER, TIMEOUT, new_session, question, read_refusal
 
-Kind = Literal["word", "event", "comment"]
-Ending = Literal["finished", "error", "cut", "left", "late", "refused", "unreachable"]
+Kind = Literal["delta", "event", "comment"]
+Ending = Literal["finished", "error", "cut", "left", "late", "refused", "unreachable", "invalid"]
 
 LATEST_STAMP = 1e15
 """Milliseconds since 1970: thirty thousand years, beyond which a number is no moment and may be no number."""
+
+NEXT_STEP = "check that invokeUrl is this stack's, and what the agent yields"
+
+
+class Limits(NamedTuple):
+    """The stack's limits in seconds; they tell why a stream was cut."""
+
+    idle: float
+    total: float
+
+    @classmethod
+    def of(cls, outputs: Outputs) -> Limits:
+        """A stack's limits, as short as a local run makes them."""
+        return cls(
+            outputs.idle_timeout_seconds / outputs.time_scale,
+            outputs.timeout_seconds / outputs.time_scale,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +48,24 @@ class Mark:
         kind: a text delta, another event, or a comment (a heartbeat).
         text: the words of a text delta.
         made: when the agent says that it made the event, in Unix seconds; None where it does not say.
+        id: of the event, ``<runId>:<number>``; empty where it has none.
+        type: of the event; empty for a comment.
     """
 
     seconds: float
     kind: Kind
     text: str = ""
     made: float | None = None
+    id: str = ""
+    type: str = ""
+
+
+def mark_of(event: dict[str, Any], seconds: float, id_: str | None = None) -> Mark:
+    """An event as it is kept."""
+    stamp, type_ = event.get("timestamp"), event["type"]
+    made = stamp / 1000 if isinstance(stamp, int | float) and 0 <= stamp < LATEST_STAMP else None
+    text = event["delta"] if type_ == "TEXT_MESSAGE_CONTENT" else ""
+    return Mark(seconds, "delta" if type_ == "TEXT_MESSAGE_CONTENT" else "event", text, made, id_ or "", type_)
 
 
 @dataclass(slots=True)
@@ -50,12 +75,15 @@ class Recording:
     Attributes:
         status: the HTTP status; 0 when there was no answer.
         headers: of the answer.
-        body: of an answer that is not an event stream; as much of it as `client.stream.read_refusal` reads.
-        ending: how it ended; ``left`` when the recorder hung up, ``late`` when it took longer than it was given.
+        body: of an answer that is not an event stream; as much of it as `client.exchange` reads.
+        ending: how it ended; ``left`` when the recorder hung up, ``late`` when it took longer than it was given,
+            ``invalid`` when it was not a stream of AG-UI events.
         code: of a ``RUN_ERROR``.
-        message: of a ``RUN_ERROR``, or why there was no answer.
+        message: of a ``RUN_ERROR``, or why there was no answer, or no whole one.
         headers_after: when the headers were here.
+        silent: how long nothing had come when it ended.
         lasted: when it was over.
+        failed: the error of a connection that never answered.
     """
 
     session_id: str
@@ -67,17 +95,19 @@ class Recording:
     code: str = ""
     message: str = ""
     headers_after: float = 0.0
+    silent: float = 0.0
     lasted: float = 0.0
+    failed: ClientError | None = None
 
     @property
-    def words(self) -> list[Mark]:
-        """The text deltas."""
-        return [mark for mark in self.marks if mark.kind == "word"]
+    def deltas(self) -> list[Mark]:
+        """The pieces of text."""
+        return [mark for mark in self.marks if mark.kind == "delta"]
 
     @property
-    def first_word(self) -> float | None:
+    def first_delta(self) -> float | None:
         """When the first words were here; None when there were none."""
-        return next((mark.seconds for mark in self.marks if mark.kind == "word"), None)
+        return next((mark.seconds for mark in self.marks if mark.kind == "delta"), None)
 
     @property
     def over(self) -> bool:
@@ -107,127 +137,53 @@ class Recording:
             return f"RUN_ERROR {quoted(self.code)}"
         if self.status != 200:
             return f"{self.status} {quoted(self.body[:200].decode(errors='replace'))}".strip()
-        return f"200, {len(self.words)} text events, {self.ending}"
+        return f"200, {len(self.deltas)} text events, {self.ending}"
+
+    def failure(self, limits: Limits | None = None, token_fault: str = "") -> ClientError | None:
+        """Why this is no whole answer; None when it is one.
+
+        Args:
+            limits: the stack's, to name the one at which a stream was cut.
+            token_fault: what to say of the token if it was refused, from `client.account.token_fault`.
+        """
+        match self.ending:
+            case "finished" | "left":
+                return None
+            case "error":
+                return agent_failure(self.code, self.message)
+            case "refused":
+                return _refused(self, token_fault)
+            case "invalid":
+                return not_events(self.message)
+            case _:
+                return self.failed or cut(self, limits)
 
 
-async def record(
-    http: httpx.AsyncClient,
-    url: str,
-    token: str | None,
-    prompt: str,
-    *,
-    session_id: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    leave_after_words: int | None = None,
-    body: bytes | None = None,
-    method: str = "POST",
-    begin_within: float | None = None,
-    end_within: float | None = None,
-) -> Recording:
-    """Ask and keep everything; never raises for what a server or a network does.
+def cut(recording: Recording, limits: Limits | None) -> CutError:
+    """The error for a stream that ended early: by its silence, its length, or neither."""
+    silent, lasted = recording.silent, recording.lasted
+    limit: Limit | None = None
+    if limits and silent >= limits.idle * 0.95:
+        limit, why = "idle", f"it was silent for {silent:.0f} s, which is the idle limit: check the heartbeats"
+    elif limits and lasted >= limits.total * 0.95:
+        limit, why = "total", f"it lasted {lasted:.0f} s, which is the integration's timeout: ask for less at a time"
+    else:
+        why = "no limit was near, so the agent, or something on the way, broke it off: look at the runtime's log"
+    return CutError(f"The stream was cut before the answer was complete: {why}.", limit)
 
-    Args:
-        http: whose connections to use.
-        url: where to POST.
-        token: sent as it is; None sends none.
-        prompt: what to ask.
-        session_id: the session; a new one when left out.
-        headers: more headers.
-        leave_after_words: hang up after so many text events.
-        body: sent in place of the question.
-        method: a request by any other than POST has no body.
-        begin_within: seconds within which the answer's headers must be here; any time when left out.
-        end_within: seconds within which all of it must be here, from the same moment; any time when left out.
-    """
-    recording = Recording(session_id or new_session())
-    sent = {SESSION_HEADER: recording.session_id, "Accept": "text/event-stream", "Content-Type": "application/json"}
-    if token is not None:
-        sent["Authorization"] = f"Bearer {token}"
-    content = body
-    if body is None and method == "POST":
-        content = json.dumps(question(prompt, recording.session_id)).encode()
-    started, began = time.monotonic(), asyncio.get_running_loop().time()
-    ends_at = None if end_within is None else began + end_within
+
+def not_events(why: str) -> ProtocolError:
+    """The error for an answer that is no stream of AG-UI events."""
+    return ProtocolError(f"The answer is not a stream of AG-UI events ({why}): {NEXT_STEP}.")
+
+
+def _refused(recording: Recording, token_fault: str) -> ClientError:
+    """The error for an answer that is no event stream: the gateway says why, and in this stack its response type."""
+    if recording.status == 200:
+        return not_events(f"its content type is {quoted(recording.headers.get('content-type', '')) or 'missing'}")
     try:
-        async with (
-            asyncio.timeout_at(_earlier(None if begin_within is None else began + begin_within, ends_at)) as deadline,
-            http.stream(method, url, headers={**sent, **(headers or {})}, content=content, timeout=TIMEOUT) as response,
-        ):
-            deadline.reschedule(ends_at)
-            recording.headers_after = time.monotonic() - started
-            recording.status, recording.headers = response.status_code, response.headers
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                recording.ending = "refused"
-                recording.body = await read_refusal(response)
-            else:
-                await _listen(response, recording, started, leave_after_words, deadline)
-    except TimeoutError:
-        if not recording.over:
-            recording.ending = "late"
-            recording.message = f"nothing within {time.monotonic() - started:.0f} s"
-    except (httpx.RequestError, httpx.InvalidURL) as error:
-        if not recording.over:  # what breaks after the run's own end breaks nothing
-            recording.message = reason(error)
-            recording.ending = "cut" if recording.status else "unreachable"
-    recording.lasted = time.monotonic() - started
-    return recording
-
-
-def _earlier(*moments: float | None) -> float | None:
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-async def _listen(
-    response: httpx.Response,
-    recording: Recording,
-    started: float,
-    leave_after: int | None,
-    deadline: asyncio.Timeout,
-) -> None:
-    words = 0
-    async for line in _lines(response):
-        now = time.monotonic() - started
-        if line.startswith(":"):
-            recording.marks.append(Mark(now, "comment"))
-        elif line.startswith("data:"):
-            was_over = recording.over
-            mark = _take(line[5:], recording, now)
-            recording.marks.append(mark)
-            if recording.over and not was_over:
-                deadline.reschedule(_earlier(deadline.when(), asyncio.get_running_loop().time() + LINGER_SECONDS))
-            words += mark.kind == "word"
-            if leave_after is not None and words >= leave_after:
-                recording.ending = "left"
-                return
-
-
-def _take(data: str, recording: Recording, now: float) -> Mark:
-    try:
-        event: Any = json.loads(data)
-    except (ValueError, RecursionError):
-        event = None
-    if not isinstance(event, dict):
-        return Mark(now, "event")
-    stamp = event.get("timestamp")
-    made = stamp / 1000 if isinstance(stamp, int | float) and 0 <= stamp < LATEST_STAMP else None
-    kind = event.get("type")
-    if kind == "RUN_FINISHED":
-        recording.ending = "finished"
-    elif kind == "RUN_ERROR":
-        recording.ending, recording.code = "error", str(event.get("code"))
-        recording.message = str(event.get("message"))
-    if kind == "TEXT_MESSAGE_CONTENT":
-        delta = event.get("delta")
-        return Mark(now, "word", delta if isinstance(delta, str) else "", made)
-    return Mark(now, "event", made=made)
-
-
-async def _lines(response: httpx.Response) -> AsyncIterator[str]:
-    """Lines that LF or CR LF ends, as this agent writes them; httpx also ends one at every line end of Unicode."""
-    begun: list[bytes] = []  # joined once: a line may be long, and come in many pieces
-    async for chunk in response.aiter_bytes():
-        end, *following = chunk.split(b"\n")
-        begun.append(end)
-        for beginning in following:
-            yield b"".join(begun).rstrip(b"\r").decode(errors="replace")
-            begun = [beginning]
+        told: Any = json.loads(recording.body)
+        message, kind = str(told["message"]), str(told.get("type", ""))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        message = kind = ""
+    return refusal(recording.status, message, token_fault=token_fault, kind=kind)

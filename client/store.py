@@ -9,8 +9,10 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+from client.addresses import origins
 from client.errors import SignInError
 from client.outputs import Outputs
+from client.private_file import NotPrivateError, check_folder, read_private
 from client.signin import Tokens
 
 
@@ -25,28 +27,43 @@ class TokenStore:
         self._outputs = outputs
         self.path = _path(outputs, folder)
 
-    def load(self) -> Tokens | None:
+    def load(self, *, anywhere: bool = False) -> Tokens | None:
         """The stored tokens; None when there are none, or only those of another pool or client.
 
+        Args:
+            anywhere: also where they were stored for another address; they are sent nowhere but to Cognito then.
+
         Raises:
-            SignInError: when the file is there and cannot be trusted or read.
+            SignInError: when the file is there and cannot be trusted or read, or its tokens are for another address.
         """
         try:
-            mode = self.path.stat().st_mode
-            if mode & 0o077:
-                raise SignInError(
-                    f"{self.path} can be read by others: remove it, change your password and sign in again."
-                )
-            stored = json.loads(self.path.read_text(encoding="utf-8"))
+            check_folder(self.path.parent)
+            stored = json.loads(read_private(self.path))
             if stored["client"] != self._outputs.user_pool_client_id or stored["pool"] != self._outputs.user_pool_id:
                 return None
+            self._check_address(stored.get("for"), anywhere=anywhere)
             return Tokens(str(stored["id"]), str(stored["access"]), str(stored["refresh"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except NotPrivateError as error:
+            raise SignInError(
+                f"{self.path}, or its folder, {error}: remove it, change your password and sign in again."
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise SignInError(
                 f"{self.path} cannot be read ({type(error).__name__}): remove it and sign in again."
             ) from None
+
+    def _check_address(self, given: object, *, anywhere: bool) -> None:
+        """Tokens go where they were given for: a file of outputs may name the same pool and another address."""
+        wanted = origins(self._outputs)
+        if anywhere or self._outputs.is_local or given == wanted:
+            return
+        before = ", ".join(map(str, given)) if isinstance(given, list) else "no address"
+        raise SignInError(
+            f"The sign-in in {self.path} is for {before}, and these outputs name {', '.join(wanted)}: if that address "
+            f"is yours, sign in again with `python -m client login{self._outputs.option}`."
+        )
 
     def save(self, tokens: Tokens) -> None:
         """Write the tokens whole or not at all; the file never exists with a wider mode.
@@ -55,10 +72,16 @@ class TokenStore:
             SignInError: when it cannot be written.
         """
         text = json.dumps(
-            {"pool": self._outputs.user_pool_id, "client": self._outputs.user_pool_client_id, **tokens._asdict()}
+            {
+                "pool": self._outputs.user_pool_id,
+                "client": self._outputs.user_pool_client_id,
+                "for": origins(self._outputs),
+                **tokens._asdict(),
+            }
         )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            check_folder(self.path.parent)
             handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)  # mkstemp gives 0600
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -68,6 +91,11 @@ class TokenStore:
                 with contextlib.suppress(OSError):
                     Path(draft).unlink()
                 raise
+        except NotPrivateError as error:
+            raise SignInError(
+                f"The tokens are not kept in {self.path.parent}, which {error}: let XDG_STATE_HOME name a folder of "
+                "your own."
+            ) from None
         except OSError as error:
             raise SignInError(
                 f"The tokens cannot be kept in {self.path} ({error.strerror or error}): let XDG_STATE_HOME name a "

@@ -8,9 +8,8 @@ from rich.console import Group
 from rich.text import Text
 
 from client.delivery import Delivery, judge
-from client.errors import ProtocolError, UnreachableError, agent_failure
-from client.recording import Mark, Recording
-from client.stream import Limits, cut, refused
+from client.errors import ProtocolError
+from client.recording import Limits, Mark, Recording
 
 DENSITY = "▁▂▃▄▅▆▇█"
 """One column of a lane: the taller, the more words arrived in it."""
@@ -25,14 +24,14 @@ class Lane:
 
     Attributes:
         name: what it is an answer of.
-        words: when each text event was here, in seconds since the question.
+        deltas: when each text event was here, in seconds since the question.
         heartbeats: when each comment was here.
         lasted: when the answer was over.
         delivery: what the arrivals say.
     """
 
     name: str
-    words: tuple[float, ...]
+    deltas: tuple[float, ...]
     heartbeats: tuple[float, ...]
     lasted: float
     delivery: Delivery
@@ -40,12 +39,12 @@ class Lane:
     @property
     def first_word(self) -> float:
         """Seconds that the reader looked at nothing."""
-        return self.words[0]
+        return self.deltas[0]
 
     @property
     def last_word(self) -> float:
         """When the reader had all of it."""
-        return self.words[-1]
+        return self.deltas[-1]
 
     def facts(self) -> dict[str, object]:
         """The lane's numbers, for a program."""
@@ -54,10 +53,10 @@ class Lane:
             "verdict": self.delivery.verdict,
             "firstWordSeconds": round(self.first_word, 4),
             "lastWordSeconds": round(self.last_word, 4),
-            "words": len(self.words),
+            "words": len(self.deltas),
             "pieces": self.delivery.pieces,
             "heldBackSeconds": round(self.delivery.held, 4),
-            "arrivals": [round(word, 4) for word in self.words],
+            "arrivals": [round(word, 4) for word in self.deltas],
             "heartbeats": [round(beat, 4) for beat in self.heartbeats],
         }
 
@@ -73,22 +72,15 @@ def lane_of(name: str, recording: Recording, limits: Limits | None = None) -> La
     Raises:
         ClientError: when there was no answer with words in it.
     """
-    if recording.status == 0:
-        raise UnreachableError(f"{name} cannot be reached ({recording.message}): check the network.")
-    if recording.ending == "refused":
-        raise refused(recording.status, recording.headers, recording.body)
-    if recording.ending == "error":
-        raise agent_failure(recording.code, recording.message)
-    if recording.ending != "finished":
-        last = recording.marks[-1].seconds if recording.marks else recording.headers_after
-        raise cut(silent=recording.lasted - last, lasted=recording.lasted, limits=limits)
-    words = tuple(mark.seconds for mark in recording.words)
-    if not words:
+    if failure := recording.failure(limits):
+        raise failure
+    deltas = tuple(mark.seconds for mark in recording.deltas)
+    if not deltas:
         raise ProtocolError(
             f"The answer of {name} has no words in it, so there is nothing to draw: ask something else."
         )
     heartbeats = tuple(mark.seconds for mark in recording.marks if mark.kind == "comment")
-    return Lane(name, words, heartbeats, recording.lasted, judge(recording))
+    return Lane(name, deltas, heartbeats, recording.lasted, judge(recording))
 
 
 def held_back(lane: Lane, recording: Recording) -> Lane:
@@ -96,7 +88,7 @@ def held_back(lane: Lane, recording: Recording) -> Lane:
     end = recording.lasted
     marks = [Mark(end, mark.kind, mark.text, mark.made) for mark in recording.marks if mark.kind != "comment"]
     copy = Recording(recording.session_id, status=200, marks=marks, ending="finished", lasted=end)
-    return Lane(f"{lane.name}, if buffered (computed)", (end,) * len(lane.words), (), end, judge(copy))
+    return Lane(f"{lane.name}, if buffered (computed)", (end,) * len(lane.deltas), (), end, judge(copy))
 
 
 def draw(lanes: list[Lane], width: int) -> Group:
@@ -120,7 +112,7 @@ def _bar(lane: Lane, longest: float, columns: int) -> Text:
         return min(columns - 1, int(seconds / longest * columns))
 
     counts = [0] * columns
-    for word in lane.words:
+    for word in lane.deltas:
         counts[column(word)] += 1
     beats = {column(beat) for beat in lane.heartbeats}
     end, first, most = column(lane.lasted), column(lane.first_word), max(counts)

@@ -15,9 +15,9 @@ from rich.table import Table
 from client.account import demo_user
 from client.delivery import pieces
 from client.errors import ClientError
+from client.exchange import ask
 from client.outputs import Outputs
 from client.recording import Mark
-from client.stream import ask
 from local.chain import Chain, running
 from local.graph import Graph, ProgramError
 from local.parts import Options
@@ -89,7 +89,7 @@ async def _listen(console: Console, url: str, id_token: str) -> Measured:
         async for arrival in ask(url, id_token, PROMPT):
             if arrival.text:
                 console.print(arrival.text, end="", markup=False, soft_wrap=True)
-                words.append(Mark(arrival.seconds, "word", arrival.text))
+                words.append(Mark(arrival.seconds, "delta", arrival.text))
     finally:
         console.print()
     if not words:

@@ -1,28 +1,32 @@
-"""``ask`` and ``chat``."""
+"""``ask``, ``chat``, ``attach``, ``stop`` and ``history``."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator
 from typing import Annotated
 
 import typer
 
 from client.commands import loop
+from client.commands.notices import tell_how_to_go_on, tell_of_cut
+from client.commands.prompt import line_history, lines
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.conversation import Conversation
-from client.errors import ClientError, SignInError
+from client.display import Display, display_for, show_message
+from client.errors import ClientError
+from client.exchange import Arrival
 from client.outputs import Outputs
 from client.retry import NEVER, Policy
-from client.store import state_folder
-from client.terminal import Console, note
-from client.text import Display, JsonDisplay, MarkdownDisplay, PlainDisplay
+from client.terminal import note
 
 Session = Annotated[str | None, typer.Option(help="Go on with this conversation; its id has 33 to 256 characters.")]
-Retry = Annotated[bool, typer.Option("--retry/--no-retry", help="Ask again while the API is too busy to begin.")]
+That = Annotated[str, typer.Option("--session", help="The conversation.")]
+Retry = Annotated[bool, typer.Option("--retry/--no-retry", help="Go on after a cut, and ask again what may pass.")]
 
 
 @command
@@ -35,21 +39,78 @@ def ask_command(
     retry: Retry = True,
     as_json: AsJson = False,
 ) -> None:
-    """Ask, and print the words as they arrive."""
+    """Ask, and print the words as they arrive. Ctrl-C stops the answer, a second one leaves at once."""
     outputs = find_outputs(stack=stack, local=local, file=file)
-    display = _display(as_json=as_json)
     text = sys.stdin.read() if prompt == "-" else prompt
 
     async def run() -> None:
         async with _conversation(outputs, session, retry=retry) as conversation:
             try:
-                await _show(conversation, text, display)
+                await _show(conversation, conversation.ask(text), display_for(as_json=as_json))
             finally:
                 # In a pipe it would be one line too many; --json has it in every event that begins a run.
                 if conversation.begun and sys.stderr.isatty() and not as_json:
-                    _tell_how_to_go_on(outputs, conversation)
+                    tell_how_to_go_on(outputs, conversation.session_id)
 
     loop.run(run())
+
+
+@command
+def attach(
+    session: That,
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="Its run; the latest when left out.")] = None,
+    after: Annotated[int, typer.Option(min=0, help="Leave out the events up to this number.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Read an answer that was asked for before, from its beginning and then live."""
+    outputs = find_outputs(stack=stack, local=local, file=file)
+
+    async def run() -> None:
+        async with _conversation(outputs, session, retry=True) as conversation:
+            await _show(conversation, conversation.attach(run_id, after), display_for(as_json=as_json))
+
+    loop.run(run())
+
+
+@command
+def stop(
+    session: That,
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    run_id: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """End a run at once, also one that nobody reads."""
+    outputs = find_outputs(stack=stack, local=local, file=file)
+
+    async def run() -> bool:
+        async with _conversation(outputs, session, retry=False) as conversation:
+            return await conversation.stop(run_id)
+
+    stopped = loop.run(run())
+    print(json.dumps({"stopped": stopped}) if as_json else "Stopped." if stopped else "Nothing was running.")
+
+
+@command
+def history(
+    session: That, stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False
+) -> None:
+    """Print what was said in a conversation."""
+    outputs = find_outputs(stack=stack, local=local, file=file)
+
+    async def run() -> int:
+        async with _conversation(outputs, session, retry=True) as conversation:
+            return await _show_history(conversation, as_json=as_json)
+
+    if not loop.run(run()) and not as_json:
+        note(NOTHING_KEPT)
+
+
+NOTHING_KEPT = "Nothing is kept of this conversation: without Memory it ends with its session."
 
 
 @command
@@ -64,10 +125,12 @@ def chat(
     """Talk: Ctrl-C stops an answer, Ctrl-D ends; /help lists what else there is."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     interactive = sys.stdin.isatty() and not as_json
-    with loop.runner() as runner, _line_history(enabled=interactive):
+    with loop.runner() as runner, line_history(enabled=interactive):
         conversation = _conversation(outputs, session, retry=retry)
         try:
-            for line in _lines(interactive=interactive):
+            if session is not None and interactive:
+                _take_up(runner, conversation)
+            for line in lines(interactive=interactive):
                 if re.fullmatch(r"/[a-z]+", line):
                     note(_obey(conversation, line))
                 else:
@@ -75,12 +138,29 @@ def chat(
         finally:
             runner.run(conversation.close())
     if interactive and conversation.begun:
-        _tell_how_to_go_on(outputs, conversation)
+        tell_how_to_go_on(outputs, conversation.session_id)
 
 
 def _conversation(outputs: Outputs, session: str | None, *, retry: bool) -> Conversation:
     policy = Policy() if retry else NEVER
-    return Conversation(outputs, account_of(outputs), session_id=session, policy=policy, notice=_tell_of_pause)
+    return Conversation(outputs, account_of(outputs), session_id=session, policy=policy, notice=tell_of_cut)
+
+
+def _take_up(runner: asyncio.Runner, conversation: Conversation) -> None:
+    """Show what was said before in a conversation that is gone on with."""
+    try:
+        if not runner.run(_show_history(conversation, as_json=False)):
+            note(NOTHING_KEPT)
+    except ClientError as error:
+        note(error)
+
+
+async def _show_history(conversation: Conversation, *, as_json: bool) -> int:
+    """Print the messages; how many there are."""
+    messages = await conversation.history()
+    for message in messages:
+        show_message(message, as_json=as_json)
+    return len(messages)
 
 
 def _obey(conversation: Conversation, line: str) -> str:
@@ -95,7 +175,7 @@ def _obey(conversation: Conversation, line: str) -> str:
 def _answer(runner: asyncio.Runner, conversation: Conversation, prompt: str, *, as_json: bool) -> None:
     """One turn. What goes wrong in it ends the turn and not the talk, unless nobody is there to go on."""
     try:
-        runner.run(_show(conversation, prompt, _display(as_json=as_json)))
+        runner.run(_show(conversation, conversation.ask(prompt), display_for(as_json=as_json)))
     except KeyboardInterrupt:
         note("Stopped.")
     except ClientError as error:
@@ -104,69 +184,21 @@ def _answer(runner: asyncio.Runner, conversation: Conversation, prompt: str, *, 
         note(error)
 
 
-async def _show(conversation: Conversation, prompt: str, display: Display) -> None:
+async def _show(conversation: Conversation, arrivals: AsyncGenerator[Arrival, None], display: Display) -> None:
+    """Show an answer to its end. Whoever is interrupted stops the run: leaving alone would let it go on."""
+    display.begin()
     try:
-        async with contextlib.aclosing(conversation.ask(prompt)) as arrivals:
+        async with contextlib.aclosing(arrivals):
             async for arrival in arrivals:
                 display.show(arrival)
-    finally:
+    except asyncio.CancelledError:
         display.end()
-
-
-def _display(*, as_json: bool) -> Display:
-    if as_json:
-        return JsonDisplay()
-    console = Console()
-    # A terminal that cannot move its cursor would show nothing until the end.
-    return MarkdownDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay()
-
-
-def _lines(*, interactive: bool) -> Iterator[str]:
-    """The lines that the user types, or that come out of a pipe."""
-    while True:
-        try:
-            line = input("> " if interactive else "").strip()
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            note("\nCtrl-D ends.")
-            continue
-        if line:
-            yield line
-
-
-@contextlib.contextmanager
-def _line_history(*, enabled: bool) -> Iterator[None]:
-    """Arrow keys bring back what was asked before, in this talk and earlier ones."""
-    try:
-        import readline  # noqa: PLC0415 - not there on every platform; where it is, `input` uses it
-    except ImportError:
-        enabled = False
-    if not enabled:
-        yield
-        return
-    try:
-        path = state_folder() / "history"
-    except SignInError:  # nowhere to remember it
-        yield
-        return
-    with contextlib.suppress(OSError):
-        readline.read_history_file(path)
-    readline.set_history_length(1000)
-    before = readline.get_current_history_length()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)  # before the first line is in it: questions are nobody else's business
-            # Appended: another talk may have ended meanwhile, and what was asked there is kept too.
-            readline.append_history_file(readline.get_current_history_length() - before, path)
-
-
-def _tell_of_pause(error: ClientError, pause: float) -> None:
-    note(f"{error} Asking again in {pause:.1f} s.")
-
-
-def _tell_how_to_go_on(outputs: Outputs, conversation: Conversation) -> None:
-    note(f"\nTo go on: python -m client chat{outputs.option} --session {conversation.session_id}")
+        # A second Ctrl-C does not wait for this. What cannot be stopped ends by itself after a while.
+        if conversation.asked:
+            with contextlib.suppress(ClientError, TimeoutError):
+                await conversation.stop(conversation.run_id)
+        raise
+    except BaseException:
+        display.end()
+        raise
+    display.end()

@@ -109,7 +109,7 @@ def logout(stack: Stack = None, local: Local = False, file: File = None, as_json
     """Revoke the refresh token and forget all tokens."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     store = TokenStore(outputs)
-    tokens = store.load()
+    tokens = store.load(anywhere=True)
     try:
         if tokens is not None:
             sign_out(outputs, tokens)

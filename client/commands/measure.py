@@ -15,14 +15,15 @@ from rich.table import Table
 
 from client.bench import PERCENTILES, Measured, bench
 from client.commands import loop
+from client.commands.notices import tell_of_cut
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.connection import connect
+from client.conversation import Conversation
 from client.errors import BenchmarkError, UsageError
 from client.outputs import Outputs, read_outputs, stack_outputs
 from client.picture import check_writable, renderer, write_png, write_svg
-from client.recording import Recording, record
+from client.recording import Limits, Recording
 from client.retry import Policy
-from client.stream import Limits
 from client.terminal import Console
 from client.timeline import Lane, draw, held_back, lane_of
 
@@ -107,9 +108,8 @@ async def _lanes(outputs: Outputs, prompt: str, other: Outputs | None, *, buffer
 
 
 async def _measure(outputs: Outputs, prompt: str) -> tuple[Lane, Recording]:
-    token = await account_of(outputs).id_token()
-    async with connect(outputs) as http:
-        recording = await record(http, outputs.invoke_url, token, prompt)
+    async with Conversation(outputs, account_of(outputs), notice=tell_of_cut) as conversation:
+        recording = await conversation.record(prompt)
     return lane_of(outputs.source, recording, Limits.of(outputs)), recording
 
 
@@ -136,6 +136,7 @@ async def _bench(outputs: Outputs, prompt: str, users: int, requests: int, *, ad
             users=users,
             requests=requests,
             policy=Policy(attempts=8),
+            name_session=outputs.names_session,
             advance=advance,
         )
 

@@ -12,11 +12,11 @@ from typing import Annotated, ParamSpec
 import typer
 
 from client.account import Account
+from client.display import describe
 from client.errors import ClientError, UsageError, reason
 from client.outputs import LOCAL_OUTPUTS, Outputs, read_outputs, stack_outputs
 from client.store import TokenStore
 from client.terminal import abandon_output, note
-from client.text import describe
 
 Stack = Annotated[str | None, typer.Option("--stack", help="A Pulumi stack, read with `pulumi stack output`.")]
 Local = Annotated[bool, typer.Option("--local", help="The local run; the usual one when nothing is named.")]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol
 
 import httpx
 
+from client.account import claims_of
 from client.doctor.deployment import Deployment, DeploymentUnavailable
+from client.exchange import record
 from client.outputs import Outputs
-from client.recording import Recording, record
+from client.recording import Recording
+from client.request import SESSION_HEADER
 from client.signin import Tokens
 
 Status = Literal["pass", "fail", "inconclusive", "skipped"]
@@ -111,13 +114,22 @@ class CheckContext:
 
         A throttle is waited for, one token of its bucket at a time: the doctor's own requests empty a small one.
         """
-        how = {"begin_within": BEGIN_SECONDS, **how}
+        url = url or self.outputs.invoke_url
+        how = {"begin_within": BEGIN_SECONDS, **how, **self._session(url, token, how.get("headers"))}
         for _ in range(TRIES):
-            answer = await record(self.http, url or self.outputs.invoke_url, token, prompt, **how)
+            answer = await record(self.http, url, token, prompt, **how)
             if not throttled(answer):
                 break
             await asyncio.sleep(await self._pause())
         return answer
+
+    def _session(self, url: str, token: str | None, headers: Mapping[str, str] | None) -> Mapping[str, Any]:
+        """How the session is named: by the gateway, or, where it is asked round the gateway, as that would."""
+        direct = url == self.outputs.runtime_url
+        named = dict(headers or {})
+        if direct and self.outputs.session_from == "user" and (user := claims_of(token or "").get("sub")):
+            named[SESSION_HEADER] = str(user)
+        return {"headers": named, "name_session": direct or self.outputs.names_session}
 
     async def _pause(self) -> float:
         """Seconds until the bucket has one more token."""

@@ -20,7 +20,8 @@ from client.doctor.deployment import ORIGIN_HEADER, Throttle
 from client.doctor.local_deployment import LocalDeployment
 from client.doctor.responder import responder_of
 from client.errors import SignInError, UserPoolError
-from client.recording import Recording, record
+from client.exchange import record
+from client.recording import Recording
 from client.signin import Tokens
 from local import ROOT
 from local.gateway.throttle import Bucket

@@ -20,7 +20,8 @@ from rich.console import Console
 from client.commands import doctor as command
 from client.doctor.check import Result, Status
 from client.doctor.report import Outlet, Report
-from client.recording import Recording, record
+from client.exchange import record
+from client.recording import Recording
 from tests.client.conftest import Run
 from tests.client.scripted_server import HANG, STREAM, answering, word
 from tests.client.variants import Base, environment_of, fork
@@ -187,7 +188,7 @@ def asked(begin: float | None, end: float | None, *answer: Any) -> tuple[int, st
         with answering([*answer]) as server:
             async with httpx.AsyncClient(trust_env=False) as http:
                 made = await record(http, server.url, None, "Hello", begin_within=begin, end_within=end)
-        return made.status, made.ending, len(made.words)
+        return made.status, made.ending, len(made.deltas)
 
     return asyncio.run(ask())
 

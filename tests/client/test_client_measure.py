@@ -17,17 +17,16 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import client.recording
-import client.stream
+import client.exchange
 from client.bench import Measured, bench, percentile
 from client.commands.app import app
 from client.delivery import judge
 from client.errors import CutError, SignInError, UsageError
+from client.exchange import record
 from client.outputs import Outputs
 from client.picture import svg, write_png, write_svg
-from client.recording import Mark, Recording, record
+from client.recording import Limits, Mark, Recording
 from client.retry import Policy
-from client.stream import Limits
 from client.timeline import draw, held_back, lane_of
 from tests.client import scripted_server as scripted
 from tests.client.conftest import Run
@@ -41,7 +40,7 @@ MADE = [0.1 * number for number in range(20)]
 def recording(arrivals: list[float], made: list[float] | None = MADE) -> Recording:
     stamps: Sequence[float | None] = made or [None] * len(arrivals)
     timed = zip(arrivals, stamps, strict=True)
-    marks = [Mark(at, "word", f"w{number} ", stamp) for number, (at, stamp) in enumerate(timed)]
+    marks = [Mark(at, "delta", f"w{number} ", stamp) for number, (at, stamp) in enumerate(timed)]
     return Recording("s", status=200, marks=marks, ending="finished", lasted=arrivals[-1])
 
 
@@ -84,7 +83,7 @@ def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:
     whole = [STREAM, word("a", now), b": keep-alive\n\n", word("b", now), event("RUN_FINISHED")]
     with answering(whole, [scripted.refusal(403, "why")], [STREAM, word("a")], []) as server:
         kinds = [mark.kind for mark in asyncio.run(one(server.url)).marks]
-        assert kinds == ["word", "comment", "word", "event"]
+        assert kinds == ["delta", "comment", "delta", "event"]
         refused = asyncio.run(one(server.url))
         assert (refused.status, refused.ending) == (403, "refused")
         assert "why" in refused.told()
@@ -102,9 +101,10 @@ def test_a_recording_takes_whatever_comes_for_what_it_is() -> None:
     )
     odd = [STREAM, b"data: 5\n\n", b"data: " + b"[" * 100_000 + b"\n\n", event("TEXT_MESSAGE_CONTENT", delta=None)]
     unclosed = [CHUNKED, chunk(word("a")), chunk(event("RUN_FINISHED"))]  # and no last chunk
-    with answering([squeezed, b"not gzip"], odd, unclosed) as server:
-        assert asyncio.run(one(server.url)).ending == "cut"
-        assert [mark.text for mark in asyncio.run(one(server.url)).marks] == ["", "", ""]
+    with answering([squeezed, b"not gzip"], [STREAM, word("a"), *odd[1:]], unclosed) as server:
+        assert asyncio.run(one(server.url)).ending == "invalid"
+        recorded = asyncio.run(one(server.url))
+        assert ([mark.text for mark in recorded.marks], recorded.ending) == (["a"], "invalid")
         assert asyncio.run(one(server.url)).ending == "finished"
 
 
@@ -224,9 +224,10 @@ def test_a_token_that_cannot_be_renewed_is_counted() -> None:
     ("lasted", "limit"), [(8.0, "idle"), (60.0, "total"), (3.5, None)], ids=["silence", "length", "neither"]
 )
 def test_a_timeline_that_was_cut_names_the_limit(lasted: float, limit: str | None) -> None:
-    marks = [Mark(3.0, "word", "a"), Mark(lasted - 0.1 if limit == "total" else 3.0, "comment")]
+    marks = [Mark(3.0, "delta", "a"), Mark(lasted - 0.1 if limit == "total" else 3.0, "comment")]
+    recorded = Recording("s", status=200, marks=marks, lasted=lasted, silent=lasted - marks[-1].seconds)
     with pytest.raises(CutError) as raised:
-        lane_of("dev", Recording("s", status=200, marks=marks, lasted=lasted), Limits(5, 60))
+        lane_of("dev", recorded, Limits(5, 60))
     assert raised.value.limit == limit
 
 
@@ -276,12 +277,12 @@ def test_a_stamp_that_is_no_moment_says_nothing_of_the_flow(stamp: str) -> None:
     event_ = b'data: {"type":"TEXT_MESSAGE_CONTENT","delta":"a","timestamp":%b}\n\n' % stamp.encode()
     with answering([STREAM, event_ * 5, event("RUN_FINISHED")]) as server:
         recorded = recorded_from(server.url)
-    assert (recorded.ending, len(recorded.words), judge(recorded).verdict) == ("finished", 5, "unknown")
+    assert (recorded.ending, len(recorded.deltas), judge(recorded).verdict) == ("finished", 5, "unknown")
 
 
 @pytest.mark.parametrize("rest", [[scripted.HANG], [b"x" * 200_000, scripted.HANG]])
 def test_a_refusal_whose_body_never_ends_is_recorded(rest: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.stream, "REFUSAL_SECONDS", 0.2)
+    monkeypatch.setattr(client.exchange, "REFUSAL_SECONDS", 0.2)
     with answering([b"HTTP/1.1 503 X\r\ncontent-length: 1000000\r\n\r\n", *rest]) as server:
         recorded = recorded_from(server.url)
     assert (recorded.status, recorded.ending) == (503, "refused")
@@ -289,16 +290,18 @@ def test_a_refusal_whose_body_never_ends_is_recorded(rest: list[Any], monkeypatc
 
 @pytest.mark.parametrize(("last", "ending"), [("RUN_FINISHED", "finished"), ("RUN_ERROR", "error")])
 def test_a_recording_ends_soon_after_the_run(last: str, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client.recording, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(client.exchange, "LINGER_SECONDS", 0.2)
     with answering([STREAM, word("a"), event(last, code="X", message="no"), scripted.HANG]) as server:
         recorded = recorded_from(server.url)
-    assert (recorded.ending, len(recorded.words)) == (ending, 1)
+    assert (recorded.ending, len(recorded.deltas)) == (ending, 1)
 
 
 def test_a_long_line_is_taken_in_as_fast_as_it_comes() -> None:
-    with answering([STREAM, word("a" * 20_000_000), b"data: {}\r", b"\n\r\n", event("RUN_FINISHED")]) as server:
+    with answering(
+        [STREAM, word("a" * 5_000_000), b'data: {"type": "X"}\r', b"\n\r\n", event("RUN_FINISHED")]
+    ) as server:
         recorded = recorded_from(server.url)
-    assert [len(mark.text) for mark in recorded.words] == [20_000_000]
+    assert [len(mark.text) for mark in recorded.deltas] == [5_000_000]
     assert recorded.ending == "finished"
 
 

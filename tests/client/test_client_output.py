@@ -20,9 +20,9 @@ import typer
 import client.__main__
 from client.commands import app
 from client.commands.target import command
+from client.display import PlainDisplay
 from client.errors import UsageError
 from client.terminal import Console
-from client.text import PlainDisplay
 from local import ROOT
 from tests.client.conftest import Run
 from tests.client.test_client_terminal import word

@@ -7,7 +7,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 import client
 import client.errors
-from client import stream
+from client import exchange
 from client.connection import API_KEY_VARIABLE, api_key, connect
 from client.conversation import Conversation
 from client.errors import (
@@ -40,11 +40,14 @@ from client.errors import (
     WrongTokenError,
     refusal,
 )
+from client.exchange import Arrival, Exchange, ask
+from client.following import Following, Position
 from client.outputs import Outputs
-from client.retry import NEVER, Policy, retrying
+from client.recording import Limits
+from client.request import Request, encoded, question
+from client.retry import NEVER, Policy
 from client.signin import Tokens
 from client.store import TokenStore
-from client.stream import Arrival, Limits, ask, question
 from local import ROOT
 from local.network import any_port
 from tests.client import scripted_server as scripted
@@ -56,12 +59,15 @@ QUICK = Policy(attempts=3, first=0.01, longest=0.02)
 
 
 def words(url: str, *, limits: Limits | None = None, policy: Policy = NEVER, token_fault: str = "") -> str:
-    def start() -> AsyncGenerator[Arrival, None]:
-        return ask(url, "token", "Hello", limits=limits, token_fault=token_fault)
-
     async def collect() -> str:
-        async with aclosing(retrying(start, policy)) as arrivals:
+        async with httpx.AsyncClient(trust_env=False) as http, aclosing(followed(http, url, policy)) as arrivals:
             return "".join([arrival.text async for arrival in arrivals])
+
+    def followed(http: httpx.AsyncClient, url: str, policy: Policy) -> AsyncGenerator[Arrival, None]:
+        async def connect(body: Mapping[str, Any]) -> Exchange:
+            return Exchange(http, Request(url, "token", encoded(body), "s" * 36), token_fault=token_fault)
+
+        return Following(connect, question("Hello", "s" * 36, "r"), Position("r"), policy, limits=limits).arrivals()
 
     return asyncio.run(collect())
 
@@ -174,29 +180,25 @@ def test_the_last_refusal_is_told() -> None:
         pytest.param([CHUNKED, chunk(word("Hi"))], id="after words"),
         pytest.param([CHUNKED, chunk(event("RUN_STARTED"))], id="after the first event"),
         pytest.param([STREAM, event("RUN_ERROR", code="MODEL_THROTTLED", message="Busy.")], id="the agent's error"),
-        pytest.param([], id="after the request was sent"),
     ],
 )
-def test_what_may_have_reached_the_agent_is_not_asked_again(broken: list[bytes]) -> None:
+def test_what_an_agent_that_numbers_no_events_has_begun_is_not_asked_again(broken: list[bytes]) -> None:
     with answering(broken, WHOLE) as server, pytest.raises(ClientError):
         words(server.url, policy=QUICK)
     assert len(server.requests) == 1
 
 
+def test_a_question_that_may_have_arrived_is_asked_again_as_the_same_run() -> None:
+    with answering([], [CHUNKED], WHOLE) as server:
+        assert words(server.url, policy=QUICK) == "Hi you"
+    bodies = [json.loads(request.split(b"\r\n\r\n", 1)[1]) for request in server.requests]
+    assert bodies == [bodies[0]] * 3
+    assert bodies[0]["runId"] == "r"
+
+
 def test_a_connection_that_is_refused_is_tried_again() -> None:
-    pauses: list[float] = []
-    url = f"http://127.0.0.1:{any_port()}/"
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    async def run() -> None:
-        async for _ in retrying(lambda: ask(url, "token", "Hello"), Policy(attempts=4), sleep=sleep):
-            pass
-
     with pytest.raises(UnreachableError):
-        asyncio.run(run())
-    assert len(pauses) == 3
+        words(f"http://127.0.0.1:{any_port()}/", policy=QUICK)
 
 
 def test_pauses_grow_and_are_bounded_and_differ() -> None:
@@ -276,7 +278,7 @@ def heard(body: bytes, content_type: str = "text/event-stream", **headers: str) 
 
     async def collect() -> str:
         async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _request: answer)) as http:
-            return "".join([arrival.text async for arrival in ask("http://api", "token", "Hello", http=http)])
+            return "".join([arrival.text async for arrival in ask("https://api", "token", "Hello", http=http)])
 
     return asyncio.run(collect())
 
@@ -316,7 +318,7 @@ def test_an_answer_of_another_kind_is_no_cut(content_type: str) -> None:
 
 
 def test_a_broken_compression_is_explained() -> None:
-    with pytest.raises(ProtocolError, match="compression"):
+    with pytest.raises(ProtocolError, match="compressed"):
         heard(b"not gzip", **{"content-encoding": "gzip"})
 
 
@@ -374,7 +376,7 @@ def failing_with(error: httpx.TransportError) -> tuple[bool, bool]:
 
     async def run() -> None:
         async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http:
-            async for _ in ask("http://api", "token", "Hello", http=http):
+            async for _ in ask("https://api", "token", "Hello", http=http):
                 pass
 
     with pytest.raises(UnreachableError) as raised:
@@ -429,7 +431,7 @@ def test_five_lines_are_a_client(outputs: Outputs) -> None:
 
 @pytest.mark.parametrize("rest", [[HANG], [b"x" * 200_000, HANG]])
 def test_a_refusal_whose_body_never_ends_is_told_all_the_same(rest: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "REFUSAL_SECONDS", 0.2)
+    monkeypatch.setattr(exchange, "REFUSAL_SECONDS", 0.2)
     endless = [b"HTTP/1.1 503 X\r\ncontent-length: 1000000\r\n\r\n", *rest]
     with answering(endless) as server, pytest.raises(RefusedError) as refused:
         asyncio.run(asyncio.wait_for(events_of(server.url), 10))
@@ -437,7 +439,7 @@ def test_a_refusal_whose_body_never_ends_is_told_all_the_same(rest: list[Any], m
 
 
 def test_a_server_that_keeps_the_connection_open_keeps_no_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(exchange, "LINGER_SECONDS", 0.2)
     with answering([STREAM, word("all"), event("RUN_FINISHED"), HANG]) as server:
         arrivals = asyncio.run(asyncio.wait_for(events_of(server.url), 10))
     assert [arrival.text for arrival in arrivals] == ["all", ""]

@@ -15,9 +15,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from client.display import PlainDisplay
+from client.exchange import Arrival
+from client.markdown import MarkdownDisplay
 from client.sanitize import harmless
-from client.stream import Arrival
-from client.text import MarkdownDisplay, PlainDisplay
 from tests.client.conftest import Run
 from tests.client.terminal import Terminal
 from tests.client.variants import Base
@@ -74,15 +75,38 @@ def test_a_blank_line_within_code_does_not_split_it() -> None:
     assert "```" not in out.getvalue()
 
 
-def test_a_tools_name_is_neither_markup_nor_an_escape_sequence() -> None:
-    call = Arrival({"type": "TOOL_CALL_START", "toolCallName": "a[/dim]b\x1b]0;pwn\x07"}, 0.0)
+WICKED = "a[/dim]b\x1b]0;pwn\x07"
+
+TOOL_CALL = [
+    {"type": "TOOL_CALL_START", "toolCallId": "t", "toolCallName": WICKED},
+    {"type": "TOOL_CALL_ARGS", "toolCallId": "t", "delta": '{"city": '},
+    {"type": "TOOL_CALL_ARGS", "toolCallId": "t", "delta": f'"{WICKED}"}}'},
+    {"type": "TOOL_CALL_END", "toolCallId": "t"},
+    {"type": "TOOL_CALL_RESULT", "toolCallId": "t", "messageId": "r", "content": f"sunny\n{WICKED}"},
+]
+
+
+def test_a_tools_name_arguments_and_result_are_neither_markup_nor_escape_sequences() -> None:
     shown, out = display()
-    shown.show(call)
-    shown.end()
     notes = io.StringIO()
-    PlainDisplay(io.StringIO(), notes).show(call)
-    assert "a[/dim]b]0;pwn …" in CSI.sub("", out.getvalue())
-    assert notes.getvalue() == "[a[/dim]b]0;pwn]\n"
+    plain = PlainDisplay(io.StringIO(), notes)
+    for one in TOOL_CALL:
+        shown.show(Arrival(one, 0.0))
+        plain.show(Arrival(one, 0.0))
+    shown.end()
+    name = "a[/dim]b]0;pwn"
+    said = [f'calls {name} {{"city": "{name}"}}', f"{name} → sunny {name}"]
+    assert notes.getvalue() == "".join(f"[{line}]\n" for line in said)
+    lines = "".join(CSI.sub("", out.getvalue()).split())
+    assert lines == "".join("".join(said).split())
+
+
+def test_thoughts_are_folded_to_a_line() -> None:
+    notes = io.StringIO()
+    plain = PlainDisplay(io.StringIO(), notes)
+    for seconds, type_ in enumerate(["START", "CONTENT", "CONTENT", "END"]):
+        plain.show(Arrival({"type": f"REASONING_MESSAGE_{type_}", "delta": "ponder"}, float(seconds)))
+    assert notes.getvalue() == "[thought for 3.0 s (12 characters; --json has them)]\n"
 
 
 @pytest.mark.parametrize("wicked", ["&#x1b;]0;pwn&#7;", "&#x202E;gpj.exe", "&#155;31m", "`&#27;` &#x1b;[2J", "\ud800"])

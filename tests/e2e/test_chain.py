@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from client.exchange import ask
 from client.signin import Tokens
-from client.stream import ask
 from local.demo import buffered
 from local.graph import Graph
 from tests.e2e.conftest import RunningChain

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from client.stream import Arrival
+from client.exchange import Arrival
 from local import ROOT
 from local.demo import _listen
 from local.graph import ProgramError

@@ -126,7 +126,7 @@ class Authorizer(Check):
         return Pass(f"{refused}; the ID token is let through by both ({answer.told()})")
 
     async def _must_be_refused(self, context: CheckContext, what: str, token: str | None) -> None:
-        answer = await context.ask(SHORT, token=token, leave_after_words=1)
+        answer = await context.ask(SHORT, token=token, leave_after_deltas=1)
         responder = understood(answer, f"With {what}", "agent", "runtime", "authorizer")
         if responder == "authorizer":
             return

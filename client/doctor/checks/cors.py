@@ -10,7 +10,7 @@ from client.doctor.check import AG, Check, CheckContext, Fail, Inconclusive, Pas
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import SHORT
 from client.doctor.responder import understood
-from client.stream import SESSION_HEADER
+from client.request import SESSION_HEADER
 
 ALLOW = "access-control-allow-origin"
 NEEDED = ("authorization", "content-type", SESSION_HEADER.lower())
@@ -29,7 +29,7 @@ class Cors(Check):
         if not origin:
             return Pass("no page calls this API", ["everything: the stack allows no origin; --origin names one"])
         await self._preflight(context, origin)
-        refused = await context.ask(SHORT, token=None, headers={"Origin": origin}, leave_after_words=1)
+        refused = await context.ask(SHORT, token=None, headers={"Origin": origin}, leave_after_deltas=1)
         understood(refused, "With an Origin and no token", "authorizer", "API")
         self._must_allow(
             refused.headers, origin, f"the refusal ({refused.status})", "infra/gateway_responses.py: the CORS header."

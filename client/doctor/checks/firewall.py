@@ -43,7 +43,7 @@ class FirewallRules(Check):
         seen = []
         if firewall is None or firewall.evaluates_groups:
             url = str(httpx.URL(context.outputs.invoke_url, params=ATTACK))
-            attack = await context.ask(SHORT, token=token, url=url, leave_after_words=1)
+            attack = await context.ask(SHORT, token=token, url=url, leave_after_deltas=1)
             if understood(attack, "With an attack in the query", "firewall", "agent", "runtime", "API") != "firewall":
                 raise Fail(
                     f"A script and a SQL injection in the query string get {attack.told()}, not a 403 of the web ACL.",
@@ -54,11 +54,11 @@ class FirewallRules(Check):
             seen.append("attack in the query: 403")
         else:
             missing.append("the attack itself: the local run declares AWS's rule groups and does not evaluate them")
-        prose = await context.ask(long_prose(), token=token, leave_after_words=1)
+        prose = await context.ask(long_prose(), token=token, leave_after_deltas=1)
         if understood(prose, "With a long prompt that quotes code", "agent", "firewall") == "firewall":
             raise self._prose_refused(f"A long prompt that quotes code, SQL and HTML gets {prose.told()}.")
         seen.append("12 KB of prose with code, SQL and HTML: passes")
-        seen.append(self._judge_oversize(await context.ask("x" * OVERSIZE, token=token, leave_after_words=1)))
+        seen.append(self._judge_oversize(await context.ask("x" * OVERSIZE, token=token, leave_after_deltas=1)))
         return Pass("; ".join(seen), missing)
 
     async def _declared(self, context: CheckContext) -> tuple[Firewall | None, list[str]]:

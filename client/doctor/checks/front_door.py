@@ -35,7 +35,7 @@ class FrontDoor(Check):
         return Pass("; ".join(seen), missing)
 
     async def _without_a_token(self, context: CheckContext) -> None:
-        bare = await context.ask(SHORT, token=None, url=context.outputs.runtime_url, leave_after_words=1)
+        bare = await context.ask(SHORT, token=None, url=context.outputs.runtime_url, leave_after_deltas=1)
         if _refused(bare, context, "Asked directly without a token") or bare.code == "ORIGIN_FORBIDDEN":
             return
         raise Fail(
@@ -68,7 +68,7 @@ class FrontDoor(Check):
 
     async def _other_client(self, context: CheckContext, users: DisposableUsers) -> str:
         token = (await asyncio.to_thread(users.token_of_another_client)).id
-        answer = await context.ask(SHORT, token=token, leave_after_words=1)
+        answer = await context.ask(SHORT, token=token, leave_after_deltas=1)
         asked = "With the token of another app client"
         if understood(answer, asked, "authorizer", "runtime", "agent") != "authorizer":
             raise Fail(
@@ -76,7 +76,7 @@ class FrontDoor(Check):
                 "infra/api.py: identity_validation_expression with the client's id on the authorizer.",
                 why="Every application of the pool then reaches this agent with its own users' tokens.",
             )
-        direct = await context.ask(SHORT, token=token, url=context.outputs.runtime_url, leave_after_words=1)
+        direct = await context.ask(SHORT, token=token, url=context.outputs.runtime_url, leave_after_deltas=1)
         if not _refused(direct, context, f"{asked}, directly"):
             raise Fail(
                 f"The runtime lets the token of another app client of the pool through ({direct.told()}).",

@@ -9,7 +9,8 @@ from client.doctor.check import AG, BEGIN_SECONDS, Check, CheckContext, Fail, In
 from client.doctor.deployment import Throttle
 from client.doctor.probe import silent
 from client.doctor.responder import responder_of, understood
-from client.recording import Recording, record
+from client.exchange import record
+from client.recording import Recording
 
 MOST_REQUESTS = 150
 """A burst larger than this is not sent: a check must not be an attack."""
@@ -144,7 +145,7 @@ class ThrottleAnswers(Check):
     async def _ask(self, context: CheckContext, token: str) -> Recording:
         # A body that the API's model refuses: throttled like any other, and no microVM is woken for it.
         url = context.outputs.invoke_url
-        return await record(context.http, url, token, "", body=b"{}", leave_after_words=1, begin_within=BEGIN_SECONDS)
+        return await record(context.http, url, token, "", body=b"{}", leave_after_deltas=1, begin_within=BEGIN_SECONDS)
 
     async def _recovery(self, context: CheckContext, token: str, throttle: Throttle) -> float:
         started = time.monotonic()

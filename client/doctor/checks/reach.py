@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from client.doctor.check import AG, Check, CheckContext, Fail, Pass
 from client.doctor.consistency import ALWAYS, problems
 from client.doctor.responder import responder_of, understood
-from client.recording import record
+from client.exchange import record
 
 PATIENCE = 10.0
 """Seconds for an answer that nothing behind the API has a part in."""

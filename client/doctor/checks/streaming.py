@@ -39,7 +39,7 @@ class Streaming(Check):
             if delivery.verdict == "unknown":
                 raise Inconclusive(f"The answer is too short to judge, or carries no times ({delivery.words} words).")
             if delivery.verdict == "streamed":
-                return Pass(f"{delivery.describe()}; first word after {recording.first_word or 0:.2f} s")
+                return Pass(f"{delivery.describe()}; first word after {recording.first_delta or 0:.2f} s")
         raise await self._held_back(context, delivery)
 
     async def _ask(self, context: CheckContext, url: str, headers: Mapping[str, str] | None = None) -> Recording:
@@ -101,15 +101,15 @@ class HangUp(Check):
     async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
         token = (await context.signed_in()).id
-        left = await context.ask(LONG, token=token, leave_after_words=3)
+        left = await context.ask(LONG, token=token, leave_after_deltas=3)
         understood(left, "Asked for a long answer", "agent")
         if left.ending == "finished":
             raise Inconclusive("The answer was over before there was time to hang up.")
         if left.ending != "left":
             _must_be_answered(left, "through the API")
-        patience = max(STOPPED_SECONDS, 3 * (left.first_word or 0))
+        patience = max(STOPPED_SECONDS, 3 * (left.first_delta or 0))
         following = await context.ask(
-            SHORT, token=token, session_id=left.session_id, leave_after_words=1, end_within=patience
+            SHORT, token=token, session_id=left.session_id, leave_after_deltas=1, end_within=patience
         )
         if following.ending == "late" or following.code == "SESSION_BUSY":
             raise Fail(
@@ -119,9 +119,9 @@ class HangUp(Check):
                 "swallow asyncio.CancelledError (except BaseException, asyncio.shield).",
                 why="A run that goes on for nobody is paid for to its end, and the user's next question waits for it.",
             )
-        if following.first_word is None:
+        if following.first_delta is None:
             raise Inconclusive(f"After the hang-up the next question got {following.told()}.")
-        return Pass(f"hung up after 3 words; the session's next answer began after {following.first_word:.2f} s")
+        return Pass(f"hung up after 3 words; the session's next answer began after {following.first_delta:.2f} s")
 
 
 def _must_be_answered(recording: Recording, where: str) -> None:

@@ -1,13 +1,11 @@
-"""Words on a terminal or in a pipe, each as soon as it is here."""
+"""An answer as Markdown on a terminal, drawn while it grows."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TextIO
+from typing import Any
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -17,58 +15,15 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.text import Text
 
-from client.errors import AgentError, ClientError, CutError, RefusedError
+from client.exchange import Arrival
+from client.narration import Narration
 from client.sanitize import harmless
-from client.stream import Arrival
 
 REFRESH_SECONDS = 0.03
 """Redrawing more often than this shows a person nothing and costs the machine."""
 
-
-class Display(Protocol):
-    """Shows the events of one answer."""
-
-    def show(self, arrival: Arrival) -> None:
-        """Show one event, at once."""
-        ...
-
-    def end(self) -> None:
-        """The answer is over, however it ended."""
-        ...
-
-
-class PlainDisplay:
-    """The words as text, for a pipe; tool calls go to standard error."""
-
-    def __init__(self, out: TextIO | None = None, notes: TextIO | None = None) -> None:
-        self._out = out or sys.stdout
-        self._notes = notes or sys.stderr
-        self._open = False
-
-    def show(self, arrival: Arrival) -> None:
-        """See `Display.show`."""
-        if arrival.text:
-            self._out.write(harmless(arrival.text))
-            self._out.flush()
-            self._open = True
-        elif (tool := tool_name(arrival.event)) is not None:
-            print(f"[{tool}]", file=self._notes, flush=True)
-
-    def end(self) -> None:
-        """See `Display.end`."""
-        if self._open:
-            print(file=self._out, flush=True)
-
-
-class JsonDisplay:
-    """The events as they came, one JSON object a line."""
-
-    def show(self, arrival: Arrival) -> None:
-        """See `Display.show`."""
-        print(json.dumps(arrival.event), flush=True)
-
-    def end(self) -> None:
-        """See `Display.end`."""
+SILENT_SECONDS = 1.0
+"""After this, and every so often, a silence is given a sign of life."""
 
 
 class MarkdownDisplay:
@@ -87,26 +42,53 @@ class MarkdownDisplay:
         self._printed = False
         self._drawn = 0.0
         self._due: asyncio.TimerHandle | None = None
-        self._reasoning = False
+        self._narration = Narration()
+        self._heard = time.monotonic()
+        self._watch: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """See `Display.begin`."""
+        self._heard = time.monotonic()
+        self._watch = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._give_sign)
 
     def show(self, arrival: Arrival) -> None:
         """See `Display.show`."""
+        self._heard = time.monotonic()
+        line = self._narration.take(arrival)
         if arrival.text:
             words = harmless(arrival.text)
             self._tail += words
             if "\n" in words:
                 self._commit()
             self._draw_soon()
-        elif (tool := tool_name(arrival.event)) is not None:
+        elif line is not None:
             self._flush()
-            self._console.print(Text.assemble("calls ", (tool, "bold"), " …", style="dim"))
-        elif arrival.event.get("type") == "REASONING_MESSAGE_START" and not self._reasoning:
-            self._reasoning = True
-            self._console.print(Text("thinks …", style="dim"))
+            self._console.print(Text(line, style="dim"))
+
+    def take_whole(self, text: str) -> None:
+        """Print a text that is all there, for good."""
+        self._tail = harmless(text)
+        self._flush()
 
     def end(self) -> None:
         """See `Display.end`."""
+        if self._watch is not None:
+            self._watch.cancel()
         self._flush()
+        if self._watch is not None and (why := self._narration.slowness()):
+            self._console.print(Text(f"[{why}]", style="dim"))
+
+    def _give_sign(self) -> None:
+        """In silence, say what is being waited for, and for how long."""
+        self._watch = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._give_sign)
+        if time.monotonic() - self._heard >= SILENT_SECONDS:
+            self._draw()
+
+    def _sign(self) -> str:
+        silent = time.monotonic() - self._heard
+        if self._watch is None or silent < SILENT_SECONDS:
+            return ""
+        return f"… {self._narration.doing or 'goes on'}, {silent:.0f} s"
 
     def _commit(self) -> None:
         """Print the blocks that can no longer change: all but the last of those that whole lines make."""
@@ -135,7 +117,8 @@ class MarkdownDisplay:
         self._printed = True
 
     def _growing(self) -> _Blocks:
-        return _Blocks(_top_level(self._parse(self._tail)[0]), after_others=self._printed, end_only=True)
+        blocks = _top_level(self._parse(self._tail)[0])
+        return _Blocks(blocks, after_others=self._printed, end_only=True, sign=self._sign())
 
     def _draw_soon(self) -> None:
         wait = self._drawn + REFRESH_SECONDS - time.monotonic()
@@ -192,12 +175,16 @@ class _Blocks:
         blocks: what the parser made of each.
         after_others: whether a blank line parts them from what is there.
         end_only: show no more than fits on the screen, from the end.
+        sign: a line below them that says what is waited for; empty for none.
     """
 
-    def __init__(self, blocks: Sequence[Sequence[Token]], *, after_others: bool, end_only: bool = False) -> None:
+    def __init__(
+        self, blocks: Sequence[Sequence[Token]], *, after_others: bool, end_only: bool = False, sign: str = ""
+    ) -> None:
         self._blocks = blocks
         self._after_others = after_others
         self._end_only = end_only
+        self._sign = sign
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         # A terminal writes ^C where the cursor is, and were there no room the drawing would begin a line too low.
@@ -208,6 +195,10 @@ class _Blocks:
             if drawn and (lines or self._after_others):
                 lines.append([])
             lines += drawn
+        if self._sign:
+            sign = Text(self._sign, style="dim")
+            sign.truncate(room.max_width, overflow="ellipsis")
+            lines += console.render_lines(sign, room, pad=False)
         if self._end_only:
             lines = lines[-max(1, console.height - 2) :]
         for line in lines:
@@ -230,18 +221,7 @@ def _drawn(block: Sequence[Token], console: Console, options: ConsoleOptions) ->
     return lines
 
 
-def tool_name(event: dict[str, Any]) -> str | None:
-    """The name of the tool whose call begins with this event; None for any other event."""
-    return harmless(str(event.get("toolCallName"))) if event.get("type") == "TOOL_CALL_START" else None
-
-
-def describe(error: ClientError) -> dict[str, Any]:
-    """An error as one more JSON line after the events."""
-    details: dict[str, Any] = {}
-    if isinstance(error, RefusedError):
-        details["status"] = error.status
-    if isinstance(error, AgentError):
-        details["code"] = error.code
-    if isinstance(error, CutError) and error.limit:
-        details["limit"] = error.limit
-    return {"type": "CLIENT_ERROR", "error": type(error).__name__, "message": str(error), **details}
+def printed_whole(console: Console, text: str) -> None:
+    """Print a text that is all there."""
+    shown = MarkdownDisplay(console)
+    shown.take_whole(text)
