@@ -42,7 +42,6 @@ api = StreamingApi(
     config.api,
     identity=identity,
     runtime=runtime,
-    requests=config.runtime,
     observability=config.observability,
     private_edge=private_edge,
     stage_name=config.stage_name,

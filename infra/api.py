@@ -18,14 +18,13 @@ import pulumi_aws as aws
 from infra import access_log
 from infra.domain import ApiDomain
 from infra.gateway_responses import gateway_responses
-from infra.header_mapping import METHOD_PARAMETERS, integration_parameters
+from infra.header_mapping import integration_parameters, method_parameters
 from infra.identity import Identity
 from infra.preflight import preflight
 from infra.request_model import EVERY_CONTENT_TYPE, request_model
 from infra.runtime import Runtime
 from infra.settings.api import ApiSettings
 from infra.settings.observability import ObservabilitySettings
-from infra.settings.runtime import RuntimeSettings
 from infra.usage_plans import usage_plans
 
 if TYPE_CHECKING:  # it loads awsx, which a stack without a private edge need not pay for
@@ -61,7 +60,6 @@ class StreamingApi(pulumi.ComponentResource):
         *,
         identity: Identity,
         runtime: Runtime,
-        requests: RuntimeSettings,
         observability: ObservabilitySettings,
         private_edge: PrivateEdge | None,
         stage_name: str,
@@ -84,7 +82,7 @@ class StreamingApi(pulumi.ComponentResource):
         invocations = aws.apigateway.Resource(
             f"{name}-{PATH}", rest_api=api.id, parent_id=api.root_resource_id, path_part=PATH, opts=self._child
         )
-        post = self._post(api, invocations, identity, requests)
+        post = self._post(api, invocations, identity)
         self._stream(post, runtime, private_edge)
         preflight(
             name,
@@ -138,7 +136,6 @@ class StreamingApi(pulumi.ComponentResource):
         api: aws.apigateway.RestApi,
         invocations: aws.apigateway.Resource,
         identity: Identity,
-        requests: RuntimeSettings,
     ) -> aws.apigateway.Method:
         authorizer = aws.apigateway.Authorizer(
             f"{self._name}-authorizer",
@@ -155,7 +152,7 @@ class StreamingApi(pulumi.ComponentResource):
             authorizer_result_ttl_in_seconds=self._settings.authorizer_cache_seconds,
             opts=self._child,
         )
-        model, validator = request_model(self._name, api.id, requests, self._child)
+        model, validator = request_model(self._name, api.id, self._settings.session_from, self._child)
         return aws.apigateway.Method(
             f"{self._name}-post",
             rest_api=api.id,
@@ -165,7 +162,7 @@ class StreamingApi(pulumi.ComponentResource):
             authorization="COGNITO_USER_POOLS",
             authorizer_id=authorizer.id,
             api_key_required=bool(self._settings.teams),
-            request_parameters=METHOD_PARAMETERS,
+            request_parameters=method_parameters(self._settings.session_from),
             request_models={EVERY_CONTENT_TYPE: model.name},
             request_validator_id=validator.id,
             opts=self._child,
@@ -190,7 +187,7 @@ class StreamingApi(pulumi.ComponentResource):
             response_transfer_mode=self._settings.response_transfer_mode,
             # The default stays 29 s with STREAM; 900 s needs to be asked for, and no quota increase.
             timeout_milliseconds=self._settings.timeout_seconds * 1000,
-            request_parameters=integration_parameters(runtime),
+            request_parameters=integration_parameters(runtime, self._settings.session_from),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # A link alone leads nowhere: the load balancer must listen and have its targets.

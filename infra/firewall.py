@@ -52,6 +52,10 @@ class Firewall(pulumi.ComponentResource):
         }
         used = {kind: sets for kind, sets in addresses.items() if sets}
         minutes = settings.rate_window_seconds // 60
+        limit = settings.body_limit_kb
+        too_large = (
+            [] if limit is None else [_json_answer(waf_rules.TOO_LARGE, f"The request body is larger than {limit} KB.")]
+        )
         web_acl = aws.wafv2.WebAcl(
             f"{name}-firewall",
             description="Stands in front of the API that streams.",  # WAF takes no apostrophe here
@@ -64,7 +68,7 @@ class Firewall(pulumi.ComponentResource):
                 "request_bodies": [{"api_gateway": {"default_size_inspection_limit": f"KB_{settings.inspection_kb}"}}],
             },
             custom_response_bodies=[
-                _json_answer(waf_rules.TOO_LARGE, f"The request body is larger than {settings.body_limit_kb} KB."),
+                *too_large,
                 _json_answer(waf_rules.TOO_MANY, f"Too many requests; try again in {minutes} minutes."),
                 _json_answer(
                     waf_rules.MISSPELT,

@@ -1,8 +1,10 @@
 """What the gateway says when it refuses a request itself: which problem it was, and the id to ask about.
 
 A browser may only read a refusal that carries the CORS header, so each kind has it. 413 cannot be customised
-(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html); the web ACL's size rule
-answers in its place for bodies that the agent would not want.
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
+
+Templates take variables as they are: no function makes a text safe to stand in JSON, and whether the validator's is,
+AWS does not say. So what is wrong with a body is told in a header, which cannot break the answer's JSON.
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from typing import NamedTuple
 
 import pulumi
 import pulumi_aws as aws
+
+VALIDATION_HEADER = "X-Validation-Error"
+"""Carries the request validator's own words about a body that it refused."""
 
 
 class Refusal(NamedTuple):
@@ -37,7 +42,12 @@ REFUSALS = (
     Refusal(
         "MISSING_AUTHENTICATION_TOKEN", "403", "There is no such path, or the token is missing: POST /invocations."
     ),
-    Refusal("BAD_REQUEST_BODY", "400", 'The body must be a RunAgentInput or {"prompt": "..."}.'),
+    Refusal(
+        "BAD_REQUEST_BODY",
+        "400",
+        'The body must be a RunAgentInput, {"prompt": "..."}, or {"threadId": "..."} with attach, stop or history; the '
+        f"header {VALIDATION_HEADER} says what is wrong with this one.",
+    ),
     Refusal("UNSUPPORTED_MEDIA_TYPE", "415", "The body must be sent as Content-Type: application/json."),
     Refusal("THROTTLED", "429", "Too many requests at once: try again in a moment."),
     Refusal("WAF_FILTERED", "403", "The firewall refused this request."),
@@ -55,6 +65,11 @@ def gateway_responses(name: str, api_id: pulumi.Output[str], origin: str, opts: 
     if origin:
         headers["gatewayresponse.header.Access-Control-Allow-Origin"] = f"'{origin}'"
     for refusal in REFUSALS:
+        of_this_kind = {}
+        if refusal.kind == "BAD_REQUEST_BODY":
+            of_this_kind[f"gatewayresponse.header.{VALIDATION_HEADER}"] = "context.error.validationErrorString"
+            if origin:
+                of_this_kind["gatewayresponse.header.Access-Control-Expose-Headers"] = f"'{VALIDATION_HEADER}'"
         # `messageString` comes with its quotation marks; everything else is put in as it is.
         message = json.dumps(refusal.message) if refusal.message else "$context.error.messageString"
         aws.apigateway.Response(
@@ -62,7 +77,7 @@ def gateway_responses(name: str, api_id: pulumi.Output[str], origin: str, opts: 
             rest_api_id=api_id,
             response_type=refusal.kind,
             status_code=refusal.status,
-            response_parameters=headers,
+            response_parameters={**headers, **of_this_kind},
             response_templates={
                 "application/json": f'{{"message":{message},"type":"$context.error.responseType",'
                 '"requestId":"$context.requestId"}'

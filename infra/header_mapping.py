@@ -1,27 +1,41 @@
 """What the gateway adds to a request on its way to the runtime. Quoted values are literals; there is no concatenation.
 
+The session's header decides which microVM answers. That a claim of the token and a member of the body can be mapped is
+documented for proxy integrations, and nobody has confirmed it here on AWS; nor that a mapped header stands in place of
+the caller's own. So the agent compares the session with the token as well (agent/sessions.py).
+
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pulumi
 
 from infra.origin import ORIGIN_HEADER
 from infra.runtime import SESSION_HEADER, Runtime
+from infra.settings.api import SessionFrom
 
-# A header must be declared on the method before the integration can map it. True would make it required.
-METHOD_PARAMETERS: dict[str, pulumi.Input[bool]] = {
-    "method.request.header.Authorization": False,
-    f"method.request.header.{SESSION_HEADER}": False,
+SESSION_SOURCES: Mapping[SessionFrom, str] = {
+    "user": "context.authorizer.claims.sub",
+    "thread": "method.request.body.threadId",
+    "header": f"method.request.header.{SESSION_HEADER}",
 }
+"""Where the session's id comes from, for each value of `api.sessionFrom`."""
 
 
-def integration_parameters(runtime: Runtime) -> dict[str, pulumi.Input[str]]:
+def method_parameters(session_from: SessionFrom) -> dict[str, pulumi.Input[bool]]:
+    """The headers that the integration maps from: a method declares them. True would make one required."""
+    headers = ["Authorization"] + ([SESSION_HEADER] if session_from == "header" else [])
+    return {f"method.request.header.{header}": False for header in headers}
+
+
+def integration_parameters(runtime: Runtime, session_from: SessionFrom) -> dict[str, pulumi.Input[str]]:
     """The token, the session, the runtime's endpoint and account, and the origin secret when there is one."""
     parameters: dict[str, pulumi.Input[str]] = {
         "integration.request.header.Authorization": "method.request.header.Authorization",
-        f"integration.request.header.{SESSION_HEADER}": f"method.request.header.{SESSION_HEADER}",
+        f"integration.request.header.{SESSION_HEADER}": SESSION_SOURCES[session_from],
         "integration.request.querystring.qualifier": pulumi.Output.concat("'", runtime.qualifier, "'"),
         "integration.request.querystring.accountId": pulumi.Output.concat("'", runtime.account_id, "'"),
     }

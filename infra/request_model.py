@@ -1,8 +1,12 @@
 """Which bodies reach the agent: a JSON schema that API Gateway checks before a microVM is woken.
 
-As strict as it can be without refusing what the agent would take: the short form has one key; of an AG-UI
-``RunAgentInput`` (https://docs.ag-ui.com) the required members are checked, and the protocol's optional ones, which
-grow, are left open. The agent checks everything again and in full (agent/request.py).
+A body is an AG-UI ``RunAgentInput`` (https://docs.ag-ui.com), a ``prompt`` alone, or asks about a run that is there
+already: ``attach``, ``stop`` or ``history``. The schema is one flat object, so that a refusal names the member that is
+wrong, and no stricter than the agent, which checks everything again and in full (agent/request.py). The protocol's
+optional members, which grow, are left open.
+
+What is wrong is told to the caller in the validator's own words, and those repeat a text that is too long or does not
+match. So nothing that a user writes has a length, a pattern or a choice here: a prompt never comes back in a header.
 """
 
 from __future__ import annotations
@@ -13,60 +17,70 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.settings.runtime import RuntimeSettings
+from infra.settings.api import SessionFrom
 
 EVERY_CONTENT_TYPE = "$default"
 """A model under ``application/json`` alone would leave a body of any other content type unchecked."""
 
-# A system or developer message is the operator's word; the agent refuses one from a caller.
-ROLES = ["user", "assistant", "tool", "reasoning", "activity"]
-ID_LENGTH = 256
+FORMS = ("prompt", "messages", "attach", "stop", "history")
+"""The members of which a body has one: what it asks for."""
+
+SESSION_ID_LENGTH = (33, 256)
+"""Characters of a session's id in AgentCore
+(https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html).
+"""
 
 
-def schema(settings: RuntimeSettings) -> dict[str, Any]:
+def schema(session_from: SessionFrom) -> dict[str, Any]:
     """The schema, in the draft that API Gateway knows.
 
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html
     """
-    id_ = {"type": "string", "minLength": 1, "maxLength": ID_LENGTH}
-    message = {
-        "type": "object",
-        "required": ["role"],
-        "properties": {"role": {"enum": ROLES}, "id": {"type": "string", "maxLength": ID_LENGTH}},
-    }
-    short = {
-        "type": "object",
-        "required": ["prompt"],
-        "additionalProperties": False,
-        "properties": {"prompt": {"type": "string", "minLength": 1, "maxLength": settings.max_prompt_chars}},
-    }
-    run_agent_input = {
-        "type": "object",
-        "required": ["threadId", "runId", "messages"],
-        "properties": {
-            "threadId": id_,
-            "runId": id_,
-            "messages": {"type": "array", "minItems": 1, "maxItems": settings.max_messages, "items": message},
+    id_ = {"type": "string", "minLength": 1}
+    optional_list = {"type": ["array", "null"]}
+    about_a_run = {"type": "object", "properties": {"runId": {"type": ["string", "null"]}}}
+    properties: dict[str, Any] = {
+        "prompt": {"type": "string", "minLength": 1},
+        "threadId": {"type": ["string", "null"]},
+        "runId": {"type": ["string", "null"]},
+        "messages": {
+            "type": "array",
+            "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
         },
+        "tools": optional_list,
+        "context": optional_list,
+        "resume": optional_list,
+        "attach": about_a_run,
+        "stop": about_a_run,
+        "history": {"type": "object"},
     }
-    return {
+    whole: dict[str, Any] = {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "title": "Invocation",
-        "oneOf": [short, run_agent_input],
+        "type": "object",
+        "properties": properties,
+        "anyOf": [{"required": [form]} for form in FORMS],
     }
+    if session_from == "thread":
+        least, most = SESSION_ID_LENGTH
+        # It becomes a header, so it has to be what one can hold. Said without `$`, which lets a line break pass in some
+        # dialects of regular expressions.
+        properties["threadId"] = {**id_, "minLength": least, "maxLength": most, "not": {"pattern": "[^!-~]"}}
+        whole["required"] = ["threadId"]
+    return whole
 
 
 def request_model(
-    name: str, api_id: pulumi.Output[str], settings: RuntimeSettings, opts: pulumi.ResourceOptions
+    name: str, api_id: pulumi.Output[str], session_from: SessionFrom, opts: pulumi.ResourceOptions
 ) -> tuple[aws.apigateway.Model, aws.apigateway.RequestValidator]:
     """Declare the model and the validator that holds a method to it."""
     model = aws.apigateway.Model(
         f"{name}-invocation",
         rest_api=api_id,
         name="Invocation",  # letters and digits only
-        description="An AG-UI RunAgentInput, or a prompt.",
+        description="A question, or a word about a run that is there already.",
         content_type="application/json",
-        schema=json.dumps(schema(settings)),
+        schema=json.dumps(schema(session_from)),
         opts=opts,
     )
     validator = aws.apigateway.RequestValidator(

@@ -120,7 +120,7 @@ def _priced(
     if "only" in addresses:
         others: Statement = {"not_statement": {"statement": _any_of(addresses["only"])}}
         found.append(_address_rule("only-these-addresses", others, len(addresses["only"])))
-    found.append(_size_rule(settings.body_limit_kb * 1024, origin))
+    found.append(_size_rule(settings, origin))
     found += _rate_rules(settings, origin)
     groups = [IP_REPUTATION]
     groups += [ANONYMOUS_IP] if settings.anonymous_addresses else []
@@ -151,22 +151,27 @@ def _address_rule(name: str, statement: Statement, sets: int) -> Priced:
     return Priced(rule, sets)
 
 
-def _size_rule(limit: int, origin: str) -> Priced:
-    """Block a body that WAF could not read whole, or that is longer than the limit in bytes."""
+def _size_rule(settings: FirewallSettings, origin: str) -> Priced:
+    """Block a body that is longer than the limit; without a limit, count those that WAF cannot read whole.
+
+    To refuse what it cannot read would protect nothing, since its rules on the body only count; and it would end a
+    conversation that an AG-UI client sends along whole.
+    """
+    limit = settings.body_limit_kb
     rule: Rule = {
         "name": "body-size",
         "priority": 0,
         "statement": {
             "size_constraint_statement": {
                 "comparison_operator": "GT",
-                "size": limit,
+                "size": (limit or settings.inspection_kb) * 1024,
                 # MATCH: a body beyond the inspection limit counts as too large
                 # (https://docs.aws.amazon.com/waf/latest/developerguide/waf-oversize-request-components.html).
                 "field_to_match": {"body": {"oversize_handling": "MATCH"}},
                 "text_transformations": [{"priority": 0, "type": "NONE"}],
             }
         },
-        "action": _refuse(413, TOO_LARGE, origin),
+        "action": {"count": {}} if limit is None else _refuse(413, TOO_LARGE, origin),
         "visibility_config": visibility("body-size"),
     }
     return Priced(rule, 1 + 10)

@@ -98,6 +98,21 @@ def _earlier_secret(graph: Graph) -> Graph:
     return graph
 
 
+def _session_from_caller(graph: Graph) -> Graph:
+    """As in most examples: whoever calls names the session."""
+    declared = "method.request.header.X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+    for one in graph.all("aws:apigateway/integration:Integration"):
+        parameters = one.inputs.get("requestParameters") or {}
+        target = declared.replace("method.request", "integration.request")
+        if target in parameters:
+            graph = graph.with_inputs(one.urn, requestParameters={**parameters, target: declared})
+    for one in graph.all("aws:apigateway/method:Method"):
+        asked = one.inputs.get("requestParameters")
+        if asked:
+            graph = graph.with_inputs(one.urn, requestParameters={**asked, declared: False})
+    return graph
+
+
 def _allowed_clients(graph: Graph) -> Graph:
     """``allowed_clients`` looks right and compares ``client_id``, which an ID token does not have."""
     runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
@@ -115,12 +130,6 @@ def _bodies_block(graph: Graph) -> Graph:
         if group:
             rule = {**rule, "statement": {"managedRuleGroupStatement": {**group, "ruleActionOverrides": []}}}  # noqa: PLW2901 - the same rule, changed
         rules.append(rule)
-    return graph.with_inputs(acl.urn, rules=rules)
-
-
-def _no_size_rule(graph: Graph) -> Graph:
-    acl = graph.one("aws:wafv2/webAcl:WebAcl")
-    rules = [rule for rule in acl.inputs["rules"] if "sizeConstraintStatement" not in rule["statement"]]
     return graph.with_inputs(acl.urn, rules=rules)
 
 
@@ -240,12 +249,6 @@ _ALL = (
         gateway=_bodies_block,
     ),
     Fault(
-        "oversize-passes",
-        "no rule bounds the body, and the web ACL inspects its first 64 KB only",
-        "firewall",
-        gateway=_no_size_rule,
-    ),
-    Fault(
         "no-firewall",
         "the web ACL is not associated with the stage",
         "firewall",
@@ -271,9 +274,10 @@ _ALL = (
     ),
     Fault(
         "sessions-shared",
-        "the agent does not bind a session to a user",
+        "callers name sessions, and the agent does not bind one to a user",
         "front-door",
-        agent_environment={"AGENT_FAULT": "sessions-shared"},
+        gateway=_session_from_caller,
+        agent_environment={"AGENT_FAULT": "sessions-shared", "AGENT_SESSION_FROM": "header"},
         agent_module=FAULTY_AGENT,
     ),
     Fault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import math
 import re
 from collections.abc import AsyncIterator, Coroutine
@@ -102,8 +103,10 @@ async def open_upstream(
         UpstreamError: when the next hop cannot be reached, breaks off before that, or answers what is not HTTP.
     """
     sent = [(name, _as_it_came(value)) for name, value in headers]
+    # In pieces: written at once, a body of megabytes would hold up every other stream.
+    data = io.BytesIO(body) if body else None
     try:
-        response = await session.request(method, url, headers=sent, data=body or None, allow_redirects=False)
+        response = await session.request(method, url, headers=sent, data=data, allow_redirects=False)
     except TimeoutError as error:
         raise UpstreamError("the next hop did not take the connection in time") from error
     except (aiohttp.ClientError, ConnectionError, ValueError) as error:  # ValueError: a line break in a header

@@ -89,15 +89,14 @@ def no_short_cut(acl: Declared, _stack: Stack) -> Iterator[str]:
             )
 
 
-def whole_bodies(acl: Declared, _stack: Stack) -> Iterator[str]:
-    """WAF passes on what it did not read."""
+def large_bodies(acl: Declared, _stack: Stack) -> Iterator[str]:
+    """WAF passes on what it did not read, and says so nowhere unless a rule counts it."""
     inspected = _inspected(acl)
-    limits = [_blocked_size(rule) for rule in acl.get("rules") or ()]
+    limits = [_seen_size(rule) for rule in acl.get("rules") or ()]
     if not any(limit is not None and limit <= inspected for limit in limits):
         yield (
-            f"WAF reads {inspected // KB} KB of a body and no rule blocks longer ones, so an attack behind "
-            f"{inspected // KB} KB of padding reaches the agent unseen. Declare a size rule that blocks above it, with "
-            "oversizeHandling MATCH."
+            f"WAF reads {inspected // KB} KB of a body, and no rule counts or blocks longer ones: nobody can tell how "
+            "much passes unread. Declare a size rule at or below it, with oversizeHandling MATCH."
         )
 
 
@@ -109,11 +108,11 @@ def _inspected(acl: Declared) -> int:
     return INSPECTED["KB_16"]
 
 
-def _blocked_size(rule: Mapping[str, Any]) -> float | None:
-    """Bytes above which the rule blocks a body, also one that WAF could not read whole."""
+def _seen_size(rule: Mapping[str, Any]) -> float | None:
+    """Bytes above which the rule counts or blocks a body, also one that WAF could not read whole."""
     constraint = nested(rule, "statement", "sizeConstraintStatement")
     handling = nested(constraint, "fieldToMatch", "body", "oversizeHandling")
-    if handling != "MATCH" or constraint.get("comparisonOperator") != "GT" or not _blocks(rule):
+    if handling != "MATCH" or constraint.get("comparisonOperator") != "GT":
         return None
     return float(constraint["size"])
 

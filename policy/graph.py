@@ -20,6 +20,7 @@ METHOD = "aws:apigateway/method:Method"
 AUTHORIZER = "aws:apigateway/authorizer:Authorizer"
 STAGE = "aws:apigateway/stage:Stage"
 METHOD_SETTINGS = "aws:apigateway/methodSettings:MethodSettings"
+MODEL = "aws:apigateway/model:Model"
 REST_API = "aws:apigateway/restApi:RestApi"
 INTEGRATION_RESPONSE = "aws:apigateway/integrationResponse:IntegrationResponse"
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
@@ -38,6 +39,8 @@ AGENTCORE = "bedrock-agentcore"
 """What every host name of AgentCore begins with."""
 
 ORIGIN_VARIABLE = "AGENT_ORIGIN_SECRET"
+SESSION_VARIABLE = "AGENT_SESSION_FROM"
+SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
-from policy.graph import AUTHORIZER, ORIGIN_HEADER, ORIGIN_VARIABLE, Declared, Stack, of_agentcore
+from policy.graph import (
+    AUTHORIZER,
+    ORIGIN_HEADER,
+    ORIGIN_VARIABLE,
+    RUNTIME,
+    SESSION_HEADER,
+    SESSION_VARIABLE,
+    Declared,
+    Stack,
+    of_agentcore,
+)
 
 PINNED = re.compile(r"\^([A-Za-z0-9]+)\$")
 TOKEN = "method.request.header.Authorization"  # noqa: S105 - where the token is, not one
@@ -125,6 +136,52 @@ def token_mapped(integration: Declared, _stack: Stack) -> Iterator[str]:
         yield (
             "The integration does not send the token that the gateway checked, so the runtime refuses every request "
             f"with 401 or sees another's. Map integration.request.header.Authorization to {TOKEN}."
+        )
+
+
+SESSION_SOURCES = {
+    "user": "context.authorizer.claims.sub",
+    "thread": "method.request.body.threadId",
+    "header": f"method.request.header.{SESSION_HEADER}",
+}
+"""Where the session's id comes from, by what the agent is told of it."""
+
+SESSION_LENGTH = 33
+"""Characters that AgentCore asks of a session's id at least
+(https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html)."""
+
+
+def _sessions_from(stack: Stack) -> set[str]:
+    """What the agents of the stack are told of where a session's id comes from."""
+    return {each.get("environmentVariables", SESSION_VARIABLE) or "user" for each in stack.all(RUNTIME)}
+
+
+@of_agentcore
+def session_mapped(integration: Declared, stack: Stack) -> Iterator[str]:
+    """Who may name a session may ask for another user's microVM; the agent refuses what it does not expect."""
+    key = f"integration.request.header.{SESSION_HEADER}"
+    mapped = integration.get("requestParameters", key)
+    for expected in _sessions_from(stack):
+        right = SESSION_SOURCES.get(expected)
+        if right is None or mapped != right:
+            yield (
+                f"The session's id comes from {mapped or 'nowhere'}, while the agent is told {expected}: it refuses "
+                "every question, or takes sessions that a caller has made up. Map "
+                f"{key} to {right or ' or '.join(SESSION_SOURCES.values())}, and tell the agent the same "
+                f"({SESSION_VARIABLE})."
+            )
+
+
+def thread_required(model: Declared, stack: Stack) -> Iterator[str]:
+    """Where the body names the session, one that AgentCore refuses must not come as far as that."""
+    if "thread" not in _sessions_from(stack):
+        return
+    schema = json.loads(model.get("schema"))
+    thread = schema.get("properties", {}).get("threadId", {})
+    if "threadId" not in schema.get("required", ()) or thread.get("minLength", 0) < SESSION_LENGTH:
+        yield (
+            "The session's id is the body's threadId, and the request model lets bodies without one, or with one that "
+            f"AgentCore refuses, wake a microVM. Declare threadId as required, of {SESSION_LENGTH} characters at least."
         )
 
 

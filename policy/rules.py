@@ -22,6 +22,7 @@ from policy.graph import (
     INTEGRATION_RESPONSE,
     METHOD,
     METHOD_SETTINGS,
+    MODEL,
     RESOURCE_POLICY,
     REST_API,
     ROLE,
@@ -124,6 +125,11 @@ RULES: Sequence[Rule] = (
         [(INTEGRATION, identity.token_mapped), (RUNTIME, identity.headers_forwarded)],
     ),
     Rule(
+        "session-is-named",
+        "The gateway names the session, in the way that the agent expects.",
+        [(INTEGRATION, identity.session_mapped), (MODEL, identity.thread_required)],
+    ),
+    Rule(
         "public-client",
         "The app client has no secret, and no flow that sends a password.",
         [(CLIENT, identity.public_client)],
@@ -134,7 +140,11 @@ RULES: Sequence[Rule] = (
         "Every web ACL blocks known attacks and floods, and lets nothing skip a rule.",
         [(WEB_ACL, firewall.known_attacks), (WEB_ACL, firewall.floods), (WEB_ACL, firewall.no_short_cut)],
     ),
-    Rule("bodies-are-inspected", "No body reaches the agent past WAF's sight.", [(WEB_ACL, firewall.whole_bodies)]),
+    Rule(
+        "large-bodies-are-seen",
+        "A body that WAF cannot read whole is counted or blocked.",
+        [(WEB_ACL, firewall.large_bodies)],
+    ),
     Rule(
         "logs-on",
         "Every stage and every web ACL writes a log.",

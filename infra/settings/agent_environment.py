@@ -52,8 +52,7 @@ def agent_environment(config: StackConfig) -> dict[str, str]:
         "AGENT_TOOL_ERRORS": runtime.tool_errors,
         "AGENT_CALLER_HISTORY": runtime.caller_history,
         "AGENT_LOG_PROMPTS": "true" if runtime.log_prompts else "",
-        # Until the gateway maps the session's id from the token.
-        "AGENT_SESSION_FROM": "header" if api.session_from == "user" else api.session_from,
+        "AGENT_SESSION_FROM": api.session_from,
         "AGENT_HEARTBEAT_SECONDS": f"{api.heartbeat_seconds:g}",
         "AGENT_CONNECTION_SECONDS": str(api.timeout_seconds),
         "AGENT_RUN_SECONDS": f"{config.run_seconds:g}",

@@ -30,11 +30,12 @@ Network = Annotated[str, NETWORK, AfterValidator(lambda text: str(ipaddress.ip_n
 class FirewallSettings(Settings):
     """What the web ACL refuses before anybody is asked who they are."""
 
-    body_limit_kb: int = Field(
-        64,
+    body_limit_kb: int | None = Field(
+        None,
         ge=1,
         le=64,
-        description="Larger request bodies are blocked. At most inspectionKb: WAF would let the rest pass unseen.",
+        description="Larger request bodies are blocked; at most inspectionKb. Left out: bodies of up to 10 MB pass, as "
+        "AG-UI clients send the whole conversation, and those that WAF cannot read whole are counted.",
     )
     inspection_kb: Literal[16, 32, 48, 64] = Field(
         64, description="How much of a body WAF reads. Above 16 it charges for the larger requests."
@@ -69,7 +70,7 @@ class FirewallSettings(Settings):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""
-        if self.body_limit_kb > self.inspection_kb:
+        if self.body_limit_kb is not None and self.body_limit_kb > self.inspection_kb:
             yield Contradiction(
                 ("bodyLimitKb", "inspectionKb"),
                 f"WAF reads {self.inspection_kb} KB of a body, so the rest would reach the agent uninspected",

@@ -26,13 +26,13 @@ def between_sections(config: StackConfig) -> Iterator[Contradiction]:
             "use for one",
             "write network with bypassProtection: private, and leave both out otherwise",
         )
-    # A character of a prompt is four bytes of UTF-8 at most, but prose is mostly one; twice the limit is a slip.
-    if runtime.max_prompt_chars > config.firewall.body_limit_kb * 1024:
+    body_limit = config.firewall.body_limit_kb
+    # A character of a prompt is one byte of UTF-8 at least.
+    if body_limit is not None and runtime.max_prompt_chars > body_limit * 1024:
         yield Contradiction(
             ("runtime.maxPromptChars", "firewall.bodyLimitKb"),
-            f"a prompt of {runtime.max_prompt_chars} characters does not fit into a body of "
-            f"{config.firewall.body_limit_kb} KB",
-            "lower maxPromptChars or raise bodyLimitKb",
+            f"a prompt of {runtime.max_prompt_chars} characters does not fit into a body of {body_limit} KB",
+            "lower maxPromptChars, or raise or remove bodyLimitKb",
         )
     if runtime.session_seconds < api.timeout_seconds:
         yield Contradiction(

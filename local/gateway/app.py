@@ -5,6 +5,7 @@ Web ACL, route, authorizer, API key, throttle, validator, header mapping, integr
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 import uuid
@@ -93,6 +94,8 @@ class Gateway:
 
     def _refuse(self, error: GatewayError, request: Request, context: dict[str, str]) -> Response:
         context |= {"error.message": error.message, "error.responseType": error.type, "error.reason": error.reason}
+        if error.type == "BAD_REQUEST_BODY":
+            context["error.validationErrorString"] = error.reason
         return render(error, self._api.responses, Caller(request.headers, request.query_params, context))
 
     async def _answer(self, request: Request, body: bytes, exchange: Exchange) -> Response:
@@ -107,8 +110,9 @@ class Gateway:
             context["identity.apiKeyId"] = plan.key_id
         self._api.throttle.admit(path, request.method, plan)
         if method.rules is not None:
-            method.rules.check(request.headers, request.query_params, body)
-        caller = Caller(request.headers, request.query_params, context)
+            # A large body takes seconds to check, in which every stream would stand still.
+            await asyncio.to_thread(method.rules.check, request.headers, request.query_params, body)
+        caller = Caller(request.headers, request.query_params, context, body)
         if method.integration.type == "MOCK":
             return _mock(method.integration, caller)
         headers, query = backend_request(caller, method.integration.parameters)

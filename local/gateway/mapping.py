@@ -5,6 +5,8 @@ Known behaviour of headers: https://docs.aws.amazon.com/apigateway/latest/develo
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
@@ -73,6 +75,9 @@ CONTEXT = frozenset(
         "apiId",
         "domainName",
         "domainPrefix",
+        "error.message",
+        "error.responseType",
+        "error.validationErrorString",
         "extendedRequestId",
         "httpMethod",
         "identity.apiKeyId",
@@ -92,12 +97,17 @@ CONTEXT = frozenset(
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-mapping-template-reference.html)."""
 
 
+BODY = "method.request.body"
+"""The source that is the whole body; with ``.name`` behind it, a member of its JSON."""
+
+
 class Caller(NamedTuple):
     """What mappings read: the caller's request, and the values of ``context`` variables."""
 
     headers: RequestHeaders
     query: QueryParams
     context: Mapping[str, str]
+    body: bytes = b""
 
 
 def check_source(source: str, owner: str, *, declared: Collection[str] | None = None) -> None:
@@ -121,11 +131,15 @@ def check_source(source: str, owner: str, *, declared: Collection[str] | None = 
                 "method's request parameters."
             )
         return
+    # Only an integration's request has a body to map from, and only that declares headers (``declared``).
+    if declared is not None and re.fullmatch(rf"{BODY}(\.\w+)*", source):
+        return
     variable = source.removeprefix("context.")
     if variable == source or not (variable in CONTEXT or variable.startswith("authorizer.claims.")):
         raise ProgramError(
             f"{owner} maps from {source}, which the local run cannot: use a quoted literal, a header, a query "
-            "parameter, or a context variable that docs/local-vs-aws.md names."
+            "parameter, a member of the body such as method.request.body.threadId, or a context variable that "
+            "docs/local-vs-aws.md names."
         )
 
 
@@ -141,7 +155,22 @@ def resolve(source: str, caller: Caller) -> str | None:
         return caller.headers.get(source.removeprefix("method.request.header."))
     if source.startswith("method.request.querystring."):
         return caller.query.get(source.removeprefix("method.request.querystring."))
+    if source.startswith(BODY):
+        return _from_body(caller.body, source.removeprefix(BODY).split(".")[1:])
     return caller.context.get(source.removeprefix("context."))
+
+
+def _from_body(body: bytes, path: list[str]) -> str | None:
+    """The body, or a member of it: a text as it is, another value as JSON; None where there is no such member."""
+    if not path:
+        return body.decode("utf-8", "replace")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, str | None) else json.dumps(value)
 
 
 def header_value(value: str) -> str:

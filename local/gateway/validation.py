@@ -9,9 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from jsonschema import Draft4Validator, SchemaError
+from jsonschema import Draft4Validator, SchemaError, ValidationError
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4
@@ -19,6 +20,21 @@ from starlette.datastructures import Headers
 
 from local.gateway.responses import GatewayError
 from local.graph import Graph, ProgramError, Resource
+
+REPORTED = 5
+"""How many problems of one body are told; a body may have thousands."""
+
+
+WORDS: Mapping[str, str] = {
+    "required": "object has missing required properties ({missing})",
+    "type": "instance type ({kind}) does not match any allowed primitive type (allowed: {kinds})",
+    "minLength": "string {found} is too short (length: {length}, required minimum: {asked})",
+    "maxLength": "string {found} is too long (length: {length}, maximum allowed: {asked})",
+    "pattern": "ECMA 262 regex {asked} does not match input string {found}",
+    "enum": "instance value ({found}) not found in enum (possible values: {asked})",
+    "anyOf": "instance failed to match at least one required schema among {choices}",
+    "not": "instance matched a schema which it should not have",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -51,11 +67,36 @@ class RequestRules:
             return
         try:
             value = json.loads(body)
-            problem = next(model.iter_errors(value), None)
+            problems = [_in_words(error) for error in islice(model.iter_errors(value), REPORTED)]
         except (ValueError, RecursionError):
-            raise GatewayError("BAD_REQUEST_BODY", reason="the body is not JSON") from None
-        if problem is not None:
-            raise GatewayError("BAD_REQUEST_BODY", reason=f"the body does not fit its model: {problem.validator}")
+            raise GatewayError("BAD_REQUEST_BODY", reason="Could not parse request body into json") from None
+        if problems:
+            raise GatewayError("BAD_REQUEST_BODY", reason=f"[{', '.join(problems)}]")
+
+
+def _in_words(error: ValidationError) -> str:
+    """A problem as the validator of API Gateway words it, as far as its messages are known from public reports.
+
+    It does repeat a text that has the wrong length or form, or is none of the choices: the model must not ask for that
+    where a user writes.
+    """
+    found: Any = error.instance
+    asked: Any = error.validator_value
+    told = {
+        "found": json.dumps(found, ensure_ascii=False),
+        "kind": _kind(found),
+        "length": len(found) if isinstance(found, str | list) else 0,
+        "asked": json.dumps(asked),
+        "kinds": json.dumps(asked if isinstance(asked, list) else [asked]),
+        "missing": json.dumps([name for name in asked if name not in found] if error.validator == "required" else []),
+        "choices": len(asked) if isinstance(asked, list) else 1,
+    }
+    return WORDS.get(str(error.validator), f"instance does not match {error.validator} {{asked}}").format(**told)
+
+
+def _kind(value: Any) -> str:
+    kinds = ("null", "boolean", "integer", "number", "string", "array", "object")
+    return next(kind for kind in kinds if Draft4Validator.TYPE_CHECKER.is_type(value, kind))
 
 
 def request_rules(method: Resource, graph: Graph) -> RequestRules | None:

@@ -44,6 +44,11 @@ from tests.client.doctor_world import (
 )
 from tests.client.scripted_server import STREAM, answering, word
 
+
+def large_body(answer: bytes) -> Callable[[World], None]:
+    return lambda world: post(world, answer, lambda request: len(request.body) > 65_536)
+
+
 NAMED = {check.name: check for check in CHECKS}
 # Two need an answer that takes its time, which the chain's own tests have.
 QUICK = [check for check in CHECKS if check.name not in ("streaming", "heartbeat", "hang-up")]
@@ -172,7 +177,8 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
         lambda world: post(world, by_web_acl(403, "no"), lambda one: b"DROP" in one.body),
         "A long prompt that quotes code",
     ),
-    ("firewall", lambda world: post(world, said(), lambda request: len(request.body) > 65_536), "1 MB is let through"),
+    ("firewall", large_body(refusal(400, "BAD_REQUEST_BODY", "BadRequestException")), "by the API and not by the web"),
+    ("firewall", large_body(by_web_acl(413, "No.")), "which does not say why"),
     ("throttle", changed(bucket=None), "none was refused"),
     ("throttle", changed(bucket=Bucket(0, 5)), "still refuses"),
     ("throttle", deployed(bucket=None), "declares no throttle"),

@@ -58,6 +58,7 @@ def _variation(stack: str, changes: str) -> Graph:
 EVERYTHING: dict[str, dict[str, Any]] = {
     "identity": {"groups": ["admins"], "threatProtection": "audit", "tier": "PLUS", "refreshTokenRotation": False},
     "firewall": {
+        "bodyLimitKb": 48,
         "anonymousAddresses": True,
         "botControl": True,
         "onlyAddresses": ["192.0.2.0/24", "2001:db8::/32"],

@@ -72,6 +72,7 @@ class TestShape:
                 "alarms",
                 "dashboardUrl",
                 "callbackUrls",
+                "deniedActions",
             ),
         }
         assert promised <= set(any_graph.outputs)

@@ -84,7 +84,7 @@ class TestEachProblemIsASentence:
         ("dev", {"identity": {"domainPrefix": "my-cognito"}}, "identity.domainPrefix", "reserves"),
         ("dev", {"identity": {"groups": ["a b"]}}, "identity.groups[0]", "claim"),
         ("dev", {"firewall": {"bodyLimitKb": 65}}, "firewall.bodyLimitKb", "from 1 to 64"),
-        ("dev", {"firewall": {"inspectionKb": 16}}, "firewall.bodyLimitKb", "16 or less"),
+        ("dev", {"firewall": {"inspectionKb": 16, "bodyLimitKb": 32}}, "firewall.bodyLimitKb", "16 or less"),
         ("dev", {"firewall": {"onlyAddresses": ["1.2.3.4/33"]}}, "firewall.onlyAddresses[0]", "192.0.2.0/24"),
         ("dev", {"firewall": {"blockedAddresses": ["0.0.0.0/0"]}}, "firewall.blockedAddresses[0]", "every address"),
         ("dev", {"runtime": {"idleSessionSeconds": 59}}, "runtime.idleSessionSeconds", "60"),

@@ -75,6 +75,14 @@ def mapped(graph: Graph, **parameters: str) -> Graph:
     return facing_agentcore(graph, requestParameters={**integration(graph).inputs["requestParameters"], **more})
 
 
+def session_from(graph: Graph, source: str) -> Graph:
+    """The graph with the session's id taken from another source."""
+    header = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+    declared = {**post_method(graph).inputs["requestParameters"], f"method.request.header.{header}": False}
+    changed = graph.with_inputs(post_method(graph).urn, requestParameters=declared)
+    return mapped(changed, **{header.replace("-", "_"): source})
+
+
 def team_plan(graph: Graph, *, key: dict[str, Any] | None = None, **plan: Any) -> Graph:
     """The graph with an API key asked for, and one team that has one."""
     template = graph.one(ACL)

@@ -35,15 +35,23 @@ def in_body(word: str, oversize: str = "CONTINUE") -> dict[str, Any]:
 
 
 def test_the_declared_size_rule_answers_as_declared(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
-    answer = post(serve_gateway(), pool.id_token(), body=prompt_of(65 * KILOBYTE))
+    limited = serve_gateway(variation("dev", firewall={"bodyLimitKb": 64}))
+    answer = post(limited, pool.id_token(), body=prompt_of(65 * KILOBYTE))
     assert answer.status_code == 413
     assert "KB" in answer.json()["message"]
     assert not backend.requests
 
 
+def test_without_a_limit_a_body_of_ten_megabytes_passes(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    body = prompt_of(10 * KILOBYTE * KILOBYTE)
+    assert post(serve_gateway(), pool.id_token(), body=body).status_code == 200
+    assert backend.bodies == [body]
+
+
 def test_the_firewall_comes_before_the_authorizer(serve_gateway: Serve) -> None:
-    assert post(serve_gateway(), None, body=prompt_of(65 * KILOBYTE)).status_code == 413
-    assert post(serve_gateway(), None).status_code == 401
+    limited = serve_gateway(variation("dev", firewall={"bodyLimitKb": 64}))
+    assert post(limited, None, body=prompt_of(65 * KILOBYTE)).status_code == 413
+    assert post(limited, None).status_code == 401
 
 
 def test_beyond_the_inspection_limit_a_body_passes_unseen(

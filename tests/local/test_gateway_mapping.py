@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -16,6 +17,7 @@ from tests.local.changes import (
     facing_agentcore,
     mapped,
     post_method,
+    session_from,
 )
 from tests.local.conftest import Backend, Handler, Serve, UserPool, post
 
@@ -33,14 +35,51 @@ def test_the_origin_secret_reaches_the_backend_in_place_of_what_the_caller_sent(
     ]
 
 
-def test_session_token_qualifier_and_account_are_mapped(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+def test_session_token_qualifier_and_account_are_mapped(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
     token, session = pool.id_token(), "s" * 36
-    post(serve_gateway(), token, **{SESSION: session})
+    url = serve_gateway(session_from(graph, f"method.request.header.{SESSION}"))
+    post(url, token, **{SESSION: session})
     (request,) = backend.requests
     assert request.headers["authorization"] == f"Bearer {token}"
     assert request.headers[SESSION] == session
     assert dict(request.query_params) == {"qualifier": "DEFAULT", "accountId": "000000000000"}
     assert request.url.path.endswith("/invocations")
+
+
+def test_the_session_is_the_user_whatever_the_caller_sends(
+    pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    user = str(uuid.uuid4())
+    post(serve_gateway(), pool.id_token(sub=user), **{SESSION: "of-another-user-0123456789-0123456789"})
+    assert backend.requests[0].headers.getlist(SESSION) == [user]
+
+
+def test_the_session_is_the_bodys_thread(graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    thread = "thread-0123456789-0123456789-0123456789"
+    url = serve_gateway(session_from(graph, "method.request.body.threadId"))
+    post(url, pool.id_token(), body={"prompt": "Hi", "threadId": thread}, **{SESSION: "x" * 36})
+    assert backend.requests[0].headers.getlist(SESSION) == [thread]
+
+
+@pytest.mark.parametrize(
+    ("source", "sent"),
+    [
+        ("method.request.body.state.team", "blue"),
+        ("method.request.body.state.size", "3"),
+        ("method.request.body.state", '{"team": "blue", "size": 3}'),
+        ("method.request.body.prompt", "Grüße"),
+        ("method.request.body.missing.team", None),
+    ],
+)
+def test_a_member_of_the_body_is_mapped_as_text(
+    source: str, sent: str | None, graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    body = {"prompt": "Grüße", "state": {"team": "blue", "size": 3}}
+    post(serve_gateway(mapped(graph, X_Mapped=source)), pool.id_token(), body=body)
+    received = backend.requests[0].headers.get("x-mapped")
+    assert (received.encode("latin-1").decode() if received is not None else None) == sent
 
 
 @pytest.mark.parametrize("name", ["Content-MD5", "Expect", "Max-Forwards", "TE", "Via", "Proxy-Authenticate"])
@@ -164,6 +203,15 @@ def test_a_claim_with_a_line_break_makes_no_header(
 ) -> None:
     url = serve_gateway(mapped(graph, X_Nick="context.authorizer.claims.nickname"))
     answer = post(url, pool.id_token(nickname="a\r\nX-Forged: b"))
+    assert (answer.status_code, answer.json()["type"]) == (504, "INTEGRATION_FAILURE")
+    assert not backend.requests
+
+
+def test_a_member_of_the_body_with_a_line_break_makes_no_header(
+    graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    url = serve_gateway(session_from(graph, "method.request.body.threadId"))
+    answer = post(url, pool.id_token(), body={"prompt": "Hi", "threadId": "t" * 40 + "\r\nX-Forged: b"})
     assert (answer.status_code, answer.json()["type"]) == (504, "INTEGRATION_FAILURE")
     assert not backend.requests
 

@@ -269,7 +269,8 @@ def test_a_hang_up_reaches_the_agent(pool: UserPool, backend: Backend, serve_run
 
 @contextmanager
 def isolated(graph: Graph, logs: Path, **options: float) -> Iterator[IsolatedAgents]:
-    environment = agent_environment(graph, model="scripted", time_scale=1, changes={})
+    changes = {"AGENT_SESSION_FROM": "header"}  # the tests name sessions themselves
+    environment = agent_environment(graph, model="scripted", time_scale=1, changes=changes)
     environment.pop("AGENT_ORIGIN_SECRET", None)
     lifecycle = Lifecycle(options.get("idle", 60), options.get("maximum", 60))
     yield IsolatedAgents(environment, logs, lifecycle, limit=int(options.get("limit", 2)))

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from policy import graph as kinds
-from policy.graph import ORIGIN_HEADER, Declared
+from policy.graph import ORIGIN_HEADER, SESSION_HEADER, SESSION_VARIABLE, Declared
 from tests.policy.edits import Edit, Outputs, added, changed, copied, drop, put, removed, statement, text, together
 from tests.policy.stacks import UNKNOWN
 
@@ -251,6 +251,19 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
             put("method.request.header.X-Other", PARAMETERS, f"{HEADER}.Authorization"),
         ),
     },
+    "session-is-named": {
+        "callers name sessions": stream(
+            put(f"method.request.header.{SESSION_HEADER}", PARAMETERS, f"{HEADER}.{SESSION_HEADER}")
+        ),
+        "nothing names the session": stream(drop(PARAMETERS, f"{HEADER}.{SESSION_HEADER}")),
+        "everybody shares one": stream(put("'one-for-all'", PARAMETERS, f"{HEADER}.{SESSION_HEADER}")),
+        "the agent expects another way": runtime(put("header", "environmentVariables", SESSION_VARIABLE)),
+        "the agent expects what nobody knows": runtime(put("cookie", "environmentVariables", SESSION_VARIABLE)),
+        "threads that need not be there": together(
+            stream(put("method.request.body.threadId", PARAMETERS, f"{HEADER}.{SESSION_HEADER}")),
+            runtime(put("thread", "environmentVariables", SESSION_VARIABLE)),
+        ),
+    },
     "public-client": {
         "client secret": changed(kinds.CLIENT, put(True, "generateSecret")),
         "password flow": changed(kinds.CLIENT, put(["ALLOW_USER_PASSWORD_AUTH"], "explicitAuthFlows")),
@@ -281,12 +294,11 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "what a group's rule finds is let in": web_acl_rules(one_more_allows),
         "everybody is let in": web_acl_rules(everybody_allowed),
     },
-    "bodies-are-inspected": {
+    "large-bodies-are-seen": {
         "no size rule": without_rules("body-size"),
         "what WAF could not read passes": size_rule(
             put("CONTINUE", "statement", "sizeConstraintStatement", "fieldToMatch", "body", "oversizeHandling")
         ),
-        "size rule only counts": size_rule(put({"count": {}}, "action")),
         "default inspection": changed(kinds.WEB_ACL, drop("associationConfig")),
     },
     "logs-on": {

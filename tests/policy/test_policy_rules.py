@@ -53,6 +53,13 @@ class TestSilence:
     def test_the_private_way_passes_every_rule(self) -> None:
         assert broken(declared(variation("prod", runtime={"bypassProtection": "private"}, network={}))) == {}
 
+    @pytest.mark.parametrize("mode", ["thread", "header"])
+    def test_sessions_that_another_source_names_pass_every_rule(self, mode: str) -> None:
+        assert broken(declared(variation("prod", api={"sessionFrom": mode}))) == {}
+
+    def test_a_body_limit_passes_every_rule(self) -> None:
+        assert broken(declared(variation("prod", firewall={"bodyLimitKb": 64}))) == {}
+
     def test_outside_production_the_bypass_is_the_stacks_own_choice(self) -> None:
         assert broken(declared(variation("dev", runtime={"bypassProtection": "none"}))) == {}
 

@@ -25,15 +25,15 @@ READS_PROSE = {
     "AWSManagedRulesSQLiRuleSet": {"SQLi_BODY", "SQLiExtendedPatterns_BODY"},
 }
 
-OVERSIZE = 1024 * 1024
-"""Larger than any body limit that a web ACL can inspect (64 KB), smaller than what the gateway takes (10 MB)."""
+LARGE = 1024 * 1024
+"""Larger than what a web ACL can inspect (64 KB), smaller than what the gateway takes (10 MB)."""
 
 
 class FirewallRules(Check):
-    """An attack is stopped, prose passes, an oversize body is refused with a reason."""
+    """An attack is stopped, prose passes, a large body passes, or is refused with a reason."""
 
     name = "firewall"
-    question = "the firewall stops an attack in the query, lets a long prompt about code pass, refuses a huge body"
+    question = "the firewall stops an attack in the query, lets a long prompt about code and a large body pass"
     page = "https://docs.aws.amazon.com/waf/latest/developerguide/aws-managed-rule-groups-baseline.html"
 
     async def run(self, context: CheckContext) -> Pass:
@@ -58,7 +58,7 @@ class FirewallRules(Check):
         if understood(prose, "With a long prompt that quotes code", "agent", "firewall") == "firewall":
             raise self._prose_refused(f"A long prompt that quotes code, SQL and HTML gets {prose.told()}.")
         seen.append("12 KB of prose with code, SQL and HTML: passes")
-        seen.append(self._judge_oversize(await context.ask("x" * OVERSIZE, token=token, leave_after_deltas=1)))
+        seen.append(self._judge_large(await context.ask("x" * LARGE, token=token, leave_after_deltas=1)))
         return Pass("; ".join(seen), missing)
 
     async def _declared(self, context: CheckContext) -> tuple[Firewall | None, list[str]]:
@@ -100,18 +100,18 @@ class FirewallRules(Check):
             "is empty.",
         )
 
-    def _judge_oversize(self, answer: Recording) -> str:
+    def _judge_large(self, answer: Recording) -> str:
         responder = understood(answer, "With a body of 1 MB", "firewall", "agent", "runtime", "API")
-        if responder in ("agent", "runtime"):
+        if responder == "firewall" and not any(words in answer.body.lower() for words in (b"large", b"too long")):
             raise Fail(
-                f"A body of 1 MB is let through ({answer.told()}).",
-                "infra/waf_rules.py: a size constraint with oversize handling MATCH, before all other rules.",
-                why="The web ACL inspects at most 64 KB and lets the rest pass unseen.",
-            )
-        if responder == "API" or not any(words in answer.body.lower() for words in (b"large", b"too long")):
-            raise Fail(
-                f"A body of 1 MB is refused with {answer.told()}, and not by the web ACL with a reason.",
+                f"A body of 1 MB is refused with {answer.told()}, which does not say why.",
                 "infra/waf_rules.py: a custom response with 413 on the size rule.",
                 why="Whoever asks cannot tell that the question was too long, and tries again.",
             )
-        return f"1 MB: {answer.status}, with a reason"
+        if responder == "API":
+            raise Fail(
+                f"A body of 1 MB is refused with {answer.told()}, by the API and not by the web ACL.",
+                "infra/request_model.py: the model leaves lengths to the agent, which refuses them with a reason.",
+                why="An AG-UI client sends the whole conversation each time, so that one which lasts is refused.",
+            )
+        return f"1 MB: {answer.told()}"

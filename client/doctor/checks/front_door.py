@@ -11,6 +11,7 @@ from client.doctor.disposable_users import DisposableUsers
 from client.doctor.probe import SHORT
 from client.doctor.responder import understood
 from client.recording import Recording
+from client.request import SESSION_HEADER
 from client.signin import Tokens
 
 
@@ -94,6 +95,9 @@ class FrontDoor(Check):
         stranger = (await asyncio.to_thread(users.another_user)).id
         answer = await context.ask(SHORT, token=stranger, session_id=mine.session_id)
         understood(answer, "Another user in that session", "agent")
+        answered_in = answer.headers.get(SESSION_HEADER)
+        if answered_in and answered_in != mine.session_id:
+            return "another user's session: the gateway names sessions, and a caller's own name counts for nothing"
         if answer.code != "SESSION_FORBIDDEN":
             raise Fail(
                 f"Another user is let into a session ({answer.told()}).",

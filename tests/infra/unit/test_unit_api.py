@@ -11,7 +11,7 @@ from infra.api import StreamingApi
 from infra.settings.api import ApiSettings
 from infra.settings.observability import ObservabilitySettings
 from tests.infra.unit.mocks import TAGS, AwsMocks
-from tests.infra.unit.parts import a_runtime, an_identity, runtime_settings
+from tests.infra.unit.parts import a_runtime, an_identity
 
 
 def streaming_api(package: Path, **settings: Any) -> StreamingApi:
@@ -21,7 +21,6 @@ def streaming_api(package: Path, **settings: Any) -> StreamingApi:
         ApiSettings.model_validate(settings),
         identity=identity,
         runtime=a_runtime(package, identity=identity),
-        requests=runtime_settings(),
         observability=ObservabilitySettings(),
         private_edge=None,
         stage_name="dev",
