@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,9 @@ from local.supervisor import together
 class Chain:
     """A running chain. Made by `running`, which also takes it down."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, tell: Callable[[str], None] = lambda _: None) -> None:
         self._options = options
+        self._tell = tell
         self.parts = Parts(options)
         self._standby: Provisioner | None = None
         self._served: Provisioned
@@ -45,6 +46,7 @@ class Chain:
         read_settings(stack)
         if importlib.util.find_spec("ministack") is None:
             raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
+        self._tell(f"Evaluating the {stack} stack and making its user pool ...")
         async with together() as group:
             group.create_task(self.parts.start_emulator())
             provisioner = await Provisioner.start()
@@ -59,6 +61,7 @@ class Chain:
         graph, fault, parts = self.graph, self._options.fault, self.parts
         write_private(self.folder / "graph.json", fault.resources(graph).to_json())
         self.outputs = self._outputs()
+        self._tell("Starting the agent, AgentCore and API Gateway ...")
         async with together() as group:
             if "agent" in self.missing:
                 group.create_task(parts.start_agent(graph))
@@ -167,19 +170,20 @@ class Chain:
             "demoUsername": self._served.username,
             "demoPassword": self._served.password,
             "timeScale": self._options.time_scale,
+            "hangUp": self._options.hang_up,
         }
         return dict(self._options.fault.outputs(outputs))
 
 
 @asynccontextmanager
-async def running(options: Options) -> AsyncIterator[Chain]:
-    """A chain that is up inside the block and gone after it, however the block ends.
+async def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Chain]:
+    """A chain that is up inside the block and gone after it, however the block ends; ``tell`` hears what is done.
 
     Raises:
         ProgramError: with a sentence about why it did not come up.
         ChildEndedError: with a sentence about the part that died meanwhile.
     """
-    chain = Chain(options)
+    chain = Chain(options, tell)
     try:
         await chain.parts.while_up(chain.start())
         yield chain

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shlex
+import re
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,26 +15,42 @@ from typing import Annotated, Any
 import typer
 
 from local import ROOT
-from local.chain import Chain, running
+from local.banner import FOLDER, print_ready, print_state
+from local.chain import running
 from local.faults import FAULTS, SOUND, Fault
 from local.files import forget
 from local.graph import ProgramError
 from local.limits import not_emulated
-from local.network import USUAL_PORTS
-from local.page import NOT_BUILT
+from local.logs import FILES, POLL_SECONDS, Logs, news
 from local.parts import Options
 from local.processes import ChildEndedError
+from local.runtime.hang_up import HangUp
 from local.state import Claim, read_state
 from tools.imports import missing_imports, refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-FOLDER = ROOT / ".local"
-
 Stack = Annotated[str, typer.Option(help="Whose graph to serve, as in Pulumi.<stack>.yaml.")]
 Folder = Annotated[Path, typer.Option(help="Where outputs, graphs and logs go.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port or fail; chosen when left out.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def _version(wanted: bool) -> None:
+    """Print the version, which is the newest heading of the changelog."""
+    if wanted:
+        headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+        print(f"agent-stream {headings[0].lower()}, Python {sys.version.split()[0]}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="And nothing else.")
+    ] = False,
+) -> None:
+    """The chain on loopback: up, down and shown."""
 
 
 @app.command()
@@ -49,6 +65,9 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
     sessions: Annotated[
         int, typer.Option(min=0, help="Up to so many sessions, each in an agent process of its own; 0: one for all.")
     ] = 0,
+    hang_up: Annotated[
+        HangUp, typer.Option(help="Whether the agent learns of a caller who has hung up: lost, as reported of AWS.")
+    ] = "lost",
     break_: Annotated[
         str | None, typer.Option("--break", help="Break the chain on purpose; `faults` lists how.")
     ] = None,
@@ -64,6 +83,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         model=model,
         time_scale=time_scale,
         sessions=sessions,
+        hang_up=hang_up,
         fault=_fault(break_) if break_ else SOUND,
     )
     _run(_up(options, watching=watch))
@@ -76,8 +96,12 @@ def _fault(name: str) -> Fault:
 
 
 @app.command()
-def faults() -> None:
+def faults(as_json: Json = False) -> None:
     """List the ways to break the chain on purpose."""
+    if as_json:
+        told = ({"name": one.name, "description": one.description, "check": one.check} for one in FAULTS.values())
+        print(json.dumps([*told], indent=2))
+        return
     for fault in FAULTS.values():
         print(f"{fault.name:<24} {fault.description}")
 
@@ -87,7 +111,7 @@ async def _up(options: Options, *, watching: bool) -> None:
         raise ProgramError(refusal(missing))
     with Claim.take(options.folder) as claim:
         forget(options.folder)  # what a killed chain left behind
-        async with running(options) as chain:
+        async with running(options, _progress) as chain:
 
             def describe() -> None:
                 claim.describe(
@@ -96,34 +120,66 @@ async def _up(options: Options, *, watching: bool) -> None:
                         "stack": options.stack,
                         "ports": chain.parts.ports,
                         "processes": chain.parts.processes,
+                        "options": options.in_force,
                         "notEmulated": not_emulated(chain.graph),
                     }
                 )
 
             describe()
-            _print_ready(chain, options.folder)
+            print_ready(chain, options)
             if watching:
                 from local.watch import watch  # noqa: PLC0415 - needed by nothing else
 
                 work: Coroutine[Any, Any, object] = watch(chain, describe)
             else:
                 work = asyncio.Event().wait()
+            telling = asyncio.create_task(_tell(options.folder))
             with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
                 await chain.parts.while_up(work)
+            telling.cancel()
     print("Stopped.", file=sys.stderr)
 
 
-def _print_ready(chain: Chain, folder: Path) -> None:
-    outputs = chain.outputs
-    elsewhere = folder != FOLDER
-    client = f" --outputs {shlex.quote(str(folder / 'outputs.json'))}" if elsewhere else ""
-    local = f" --folder {shlex.quote(str(folder))}" if elsewhere else ""
-    print(f"The {chain.graph.stack} stack is up on loopback.", flush=True)
-    print(f"  page        {outputs.get('websiteUrl', NOT_BUILT)}")
-    print(f"  POST        {outputs['invokeUrl']}")
-    print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
-    print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')
-    print(f"  stop        Ctrl-C, or .venv/bin/python -m local down{local}", flush=True)
+def _progress(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+async def _tell(folder: Path) -> None:
+    """Print what is news in the agent's log, for as long as the chain is up."""
+    logs = Logs(folder, ["agent"])
+    while True:
+        for line in logs.new():
+            if told := news(line):
+                print(told, file=sys.stderr, flush=True)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+@app.command()
+def logs(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(FILES)}; all when left out.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    folder: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """Print the logs of the chain that is up, or was last."""
+    unknown = [name for name in names or () if name not in FILES]
+    if unknown:
+        raise ProgramError(f"There is no log {unknown[0]!r}: known are {', '.join(FILES)}.")
+    reading = Logs(folder, names or [name for name in FILES if name != "emulator"])
+    several = names is None or len(names) > 1
+    for line in reading.follow() if follow else reading.new():
+        if as_json:
+            print(json.dumps({"log": line.log, "line": _parsed(line.text)}), flush=True)
+        else:
+            print(f"{line.log}: {line.text}" if several else line.text, flush=True)
+
+
+def _parsed(text: str) -> object:
+    """A line that is JSON as what it says."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 @app.command()
@@ -135,11 +191,17 @@ def demo(stack: Stack = "dev") -> None:
 
 
 @app.command()
-def graph(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Show what a stack declares; secrets are blotted out."""
+def graph(
+    stack: Stack = "dev",
+    only: Annotated[
+        list[str] | None, typer.Option("--type", help="Types with this word in them; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a stack declares, in the order of a request's way; secrets are blotted out."""
     from local.graph_table import print_graph  # noqa: PLC0415 - needed by nothing else here
 
-    print_graph(stack, as_json)
+    print_graph(stack, as_json, only or ())
 
 
 @app.command()
@@ -149,29 +211,18 @@ def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(state, indent=2))
     else:
-        _print_state(state)
+        print_state(state)
     if state["state"] != "up":
         raise typer.Exit(1)
 
 
-def _print_state(state: Mapping[str, Any]) -> None:
-    if state["state"] == "down":
-        print("The local chain is down: `python -m local up` brings it up.")
-    elif state["state"] == "starting":
-        print(f"The local chain is starting (process {state['pid']}).")
-    else:
-        print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
-        for name in USUAL_PORTS:
-            print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
-        print("Not emulated here, though declared:")
-        for line in state["notEmulated"]:
-            print(f"  {line}")
-
-
 @app.command()
-def down(folder: Folder = FOLDER) -> None:
+def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
     """Stop a chain that is up or starting, and wait until it is gone."""
     stopped = Claim.stop_holder(folder)
+    if as_json:
+        print(json.dumps({"stopped": stopped}))
+        return
     print("The local chain is down." if stopped else "The local chain is down already.")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,42 @@ from local.parts import Options
 from local.processes import ChildEndedError
 
 PROMPT = "Why do words that stream feel faster?"
+
+
+class Lines:
+    """Text that arrives in pieces, in lines of whole words.
+
+    Args:
+        width: of a line, in characters.
+        write: takes what can be shown.
+    """
+
+    def __init__(self, width: int, write: Callable[[str], None]) -> None:
+        self._width = width
+        self._write = write
+        self._column = 0
+        self._word = ""
+
+    def add(self, text: str) -> None:
+        """Show what is whole; the last word waits for what follows it."""
+        *whole, self._word = re.split(r"(\s)", self._word + text)
+        for word, space in zip(whole[::2], whole[1::2], strict=True):
+            self._show(word)
+            self._write(space)
+            self._column = 0 if space == "\n" else self._column + 1
+
+    def end(self) -> None:
+        """Show the last word and end the line."""
+        self._show(self._word)
+        self._write("\n")
+        self._column, self._word = 0, ""
+
+    def _show(self, word: str) -> None:
+        if self._column and self._column + len(word) >= self._width:
+            self._write("\n")
+            self._column = 0
+        self._write(word)
+        self._column += len(word)
 
 
 class Measured(NamedTuple):
@@ -85,13 +123,14 @@ def buffered(graph: Graph) -> Graph:
 
 async def _listen(console: Console, url: str, id_token: str) -> Measured:
     words: list[Mark] = []
+    lines = Lines(console.width, lambda text: console.print(text, end="", markup=False, soft_wrap=True))
     try:
         async for arrival in ask(url, id_token, PROMPT):
             if arrival.text:
-                console.print(arrival.text, end="", markup=False, soft_wrap=True)
+                lines.add(arrival.text)
                 words.append(Mark(arrival.seconds, "delta", arrival.text))
     finally:
-        console.print()
+        lines.end()
     if not words:
         raise ProgramError("The agent ended without a word, and the demonstration is about words: see agent/agent.py.")
     return Measured(words[0].seconds, words[-1].seconds, pieces(words))

@@ -16,6 +16,7 @@ from local.graph import Graph
 from local.network import LOOPBACK, Ports, choose_ports
 from local.outputs import addresses_of
 from local.processes import Child, bare_environment
+from local.runtime.hang_up import HangUp
 from local.supervisor import Supervisor
 
 
@@ -29,6 +30,7 @@ class Options:
         ports: ports asked for, by name as in `local.network.USUAL_PORTS`; the others are chosen.
         model: what the agent answers with, in place of the stack's model.
         time_scale: AWS's time limits are divided by this.
+        hang_up: whether the agent learns of a caller who has hung up: ``lost`` or ``passed``.
         sessions: how many sessions may each have an agent process of their own; 0 for one process for all.
         fault: what is broken on purpose, for the doctor to find.
     """
@@ -39,7 +41,19 @@ class Options:
     model: str = "scripted"
     time_scale: float = 1.0
     sessions: int = 0
+    hang_up: HangUp = "lost"
     fault: Fault = SOUND
+
+    @property
+    def in_force(self) -> dict[str, str]:
+        """What makes this chain another than the one that comes up without options, by the option's name."""
+        said = {
+            "--break": self.fault.name,
+            "--time-scale": f"{self.time_scale:g}" if self.time_scale != 1 else "",
+            "--sessions": str(self.sessions or ""),
+            "--hang-up": self.hang_up,
+        }
+        return {option: value for option, value in said.items() if value}
 
 
 class Parts(Supervisor):
@@ -49,6 +63,7 @@ class Parts(Supervisor):
         super().__init__()
         self._options = options
         self._reserved = Ports()
+        self._begun: set[str] = set()
         self.ports = choose_ports(options.ports, self._reserved)
 
     async def start_emulator(self) -> None:
@@ -61,11 +76,11 @@ class Parts(Supervisor):
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        await self._start("emulator", [sys.executable, "-m", "ministack"], environment)
+        await self._start("emulator", [sys.executable, "-m", "local.user_pool"], environment)
 
     async def start_agent(self, graph: Graph) -> None:
         """Start the one agent that serves all sessions."""
-        port, log = self.ports["agent"], self._fresh_log("agent")
+        port, log = self.ports["agent"], self._log("agent")
         child = await start_agent(port, self.agent_environment(graph), log=log, module=self._options.fault.agent_module)
         await child.healthy(port, "/ping")
         self.adopt(child)
@@ -80,11 +95,10 @@ class Parts(Supervisor):
             ProgramError: when the sources cannot be loaded, and the agent that is up stays; or when what was loaded
                 does not start, and then there is none.
         """
-        port, log = self.ports["agent"], self._fresh_log("agent-restarted")
+        port, log = self.ports["agent"], self._log("agent")
         environment, module = self.agent_environment(graph), self._options.fault.agent_module
         async with prepared_agent(port, environment, log=log, module=module) as (child, run):
             await self.end("agent")
-            child.log = log.replace(log.with_name("agent.log"))
             run()
             await child.healthy(port, "/ping")
             self.adopt(child)
@@ -103,7 +117,7 @@ class Parts(Supervisor):
             }
             write_private(path, json.dumps(how))
             agents = ["--agents", str(path)]
-        await self._start_server("runtime", graph, *agents)
+        await self._start_server("runtime", graph, *agents, "--hang-up", options.hang_up)
 
     async def start_gateway(
         self,
@@ -156,12 +170,15 @@ class Parts(Supervisor):
 
     async def _start(self, name: str, argv: list[str], environment: Mapping[str, str]) -> None:
         """Start a part and look after it once it listens on its port; one that never does is stopped again."""
-        log = self._fresh_log(name)
+        log = self._log(name)
         child = await Child.start(name, argv, log=log, cwd=ROOT, environment={**bare_environment(), **environment})
         await child.listening(self.ports[name])
         self.adopt(child)
 
-    def _fresh_log(self, name: str) -> Path:
+    def _log(self, name: str) -> Path:
+        """A part's log: empty when the part is first started, and gone on with after that."""
         log = self._options.folder / "logs" / f"{name}.log"
-        log.unlink(missing_ok=True)
+        if name not in self._begun:
+            self._begun.add(name)
+            log.unlink(missing_ok=True)
         return log

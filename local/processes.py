@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from local.graph import ProgramError
+from local.logs import failure
 from local.network import LOOPBACK
 
 START_SECONDS = 60.0
@@ -116,7 +117,7 @@ class Child:
         lines: list[str] = []
         with contextlib.suppress(OSError):  # somebody may have cleared the folder
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        words = f" Its last words: {lines[-1][:300]}" if lines else ""
+        words = f" Its last words: {failure(lines)[:300]}" if lines else ""
         return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{words}"
 
     async def stop(self, patience: float = STOP_SECONDS) -> None:

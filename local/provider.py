@@ -153,6 +153,7 @@ def _client_settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "CallbackURLs": inputs.get("callbackUrls", []),
         "LogoutURLs": inputs.get("logoutUrls", []),
         "SupportedIdentityProviders": inputs.get("supportedIdentityProviders", []),
+        "PreventUserExistenceErrors": inputs.get("preventUserExistenceErrors", "LEGACY"),
         "EnableTokenRevocation": inputs.get("enableTokenRevocation", True),
         "RefreshTokenRotation": {
             "Feature": rotation.get("feature", "DISABLED"),

@@ -9,11 +9,13 @@ import asyncio
 import contextlib
 import logging
 import math
+import sys
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from local.network import LOOPBACK
 
@@ -28,8 +30,8 @@ KEEP_ALIVE_SECONDS = 65
 fails the next one."""
 
 HEAD_LIMIT_BYTES = 64 * 1024
-"""Of a request's line, headers and trailers. httptools has no limit, and reads a long one in quadratic time. Above any
-limit that an application checks itself, so that it can answer in its own words."""
+"""Of a request's line and headers, and of its trailers. Above any limit that an application checks itself, so that it
+can answer in its own words."""
 
 CUT = "ASGI callable returned without completing response."
 """uvicorn's report of a cut answer, which is a normal event here and not worth a line."""
@@ -51,6 +53,7 @@ class ServerConfig(uvicorn.Config):
             "host": LOOPBACK,
             "port": port,
             "http": BoundedProtocol,
+            "h11_max_incomplete_event_size": HEAD_LIMIT_BYTES,
             "ws": "none",  # API Gateway's REST APIs and InvokeAgentRuntime know no WebSocket: it is a GET like another
             "proxy_headers": False,  # X-Forwarded-For is the caller's word
             "log_level": "warning",
@@ -63,8 +66,12 @@ class ServerConfig(uvicorn.Config):
         super().__init__(app, **{**own, **options})
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with what it lacks: an end to a head that never ends, and to a caller who falls silent.
+class BoundedProtocol(H11Protocol):
+    """uvicorn's HTTP protocol with an end to a caller who falls silent, and the right status for a head without end.
+
+    The parser is h11, which reads every byte of a request as RFC 9112 has it: an upgrade that is not granted keeps its
+    body, trailers are no headers, and a request has one ``Host``. It is slower than uvicorn's other parser, and fast
+    enough: a stream is written in pieces of many events.
 
     An answer that nobody reads ends with its connection too, as long after it was closed.
     """
@@ -74,8 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self._head_bytes = 0
-        self._reading = True
+        self._asked = False
         self._closing = False
         self._heard = self.loop.time()
         self._watch = self.loop.call_later(self.config.idle_seconds, self._look)
@@ -88,37 +94,32 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         self._heard = self.loop.time()
-        self._head_bytes += len(data)  # until a callback of the parser says that something else has begun
         super().data_received(data)
-        if self._head_bytes > HEAD_LIMIT_BYTES and not self.transport.is_closing():
-            self.transport.write(
-                b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            )
+
+    def on_response_complete(self) -> None:
+        """A request has been answered."""
+        self._asked = True
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, with the parser's own status; called where its error is being handled."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # too late for another answer
             self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """A request's first byte came."""
-        self._reading = True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """The head is over."""
-        self._head_bytes = 0
-        super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Part of the body came."""
-        self._head_bytes = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """The request's last byte came."""
-        self._head_bytes = 0
-        self._reading = False
-        super().on_message_complete()
+            return
+        status = getattr(sys.exc_info()[1], "error_status_hint", 400)
+        headers = [("content-type", "text/plain; charset=utf-8"), ("connection", "close")]
+        answer = [h11.Response(status_code=status, headers=headers), h11.Data(data=msg.encode()), h11.EndOfMessage()]
+        self.transport.write(b"".join(self.conn.send(event) or b"" for event in answer))
+        self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
         """An upgrade that is asked for and not granted is worth no line in the log (RFC 9110, section 7.8)."""
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether the caller owes the rest of a request, or the first one."""
+        begun = bool(self.conn.trailing_data[0]) or not self._asked
+        return self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and begun)
 
     def _look(self) -> None:
         """Close the connection when it has kept a request waiting; drop it when it does not take its last bytes."""
@@ -127,7 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         idle = self.config.idle_seconds
         self._closing = self.transport.is_closing()
-        left = self._heard + idle - self.loop.time() if self._reading and not self._closing else idle
+        left = self._heard + idle - self.loop.time() if self._waiting and not self._closing else idle
         if left <= 0:
             self.transport.close()
             left = idle

@@ -7,8 +7,8 @@ import contextlib
 import io
 import math
 import re
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 import aiohttp
 from starlette.requests import ClientDisconnect, Request
@@ -84,6 +84,11 @@ class Upstream:
         except (aiohttp.ClientError, ConnectionError) as error:
             raise StreamCutError(f"the backend broke off: {type(error).__name__}") from error
 
+    @property
+    def over(self) -> bool:
+        """Whether the whole body has come."""
+        return self._response.content.at_eof()
+
     def close(self) -> None:
         """Close the connection: an unfinished answer is abandoned, and the next hop sees its caller go."""
         self._response.close()
@@ -96,8 +101,9 @@ async def open_upstream(
     method: str = "POST",
     headers: Headers,
     body: bytes,
+    make: Callable[[aiohttp.ClientResponse], Upstream] = Upstream,
 ) -> Upstream:
-    """Send a request and wait until all headers of its answer have come.
+    """Send a request and wait until all headers of its answer have come; ``make`` makes the answer.
 
     Raises:
         UpstreamError: when the next hop cannot be reached, breaks off before that, or answers what is not HTTP.
@@ -111,7 +117,7 @@ async def open_upstream(
         raise UpstreamError("the next hop did not take the connection in time") from error
     except (aiohttp.ClientError, ConnectionError, ValueError) as error:  # ValueError: a line break in a header
         raise UpstreamError(f"the next hop cannot be reached: {type(error).__name__}") from error
-    upstream = Upstream(response)
+    upstream = make(response)
     if not 200 <= upstream.status < 600 or any(_NOT_A_VALUE.search(value) for _, value in upstream.received):
         upstream.close()
         raise UpstreamError(f"the next hop's answer cannot be passed on: status {upstream.status}, or a header's bytes")
@@ -180,13 +186,17 @@ class PassingResponse(StreamingResponse):
             which = "integration" if limit.when() == self._deadline else "idle"
             self.cut = StreamCutError(f"the {which} timeout was reached")
 
+    def let_go(self) -> None:
+        """Close an answer that is never sent."""
+        self._upstream.close()
+
     def _until(self, now: float) -> float | None:
         """When the next chunk must have gone out; None for whenever."""
         until = min(self._deadline, now + self._idle_limit)
         return until if until < math.inf else None
 
 
-async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
     """The result of the work, which is cancelled when the caller hangs up first.
 
     Raises:

@@ -14,7 +14,7 @@ from local.graph import Graph
 from local.network import AddressBook
 from local.runtime.app import create_app
 from local.runtime.config import RuntimeConfig, runtime_from_graph
-from local.runtime.sessions import Agents, IsolatedAgents, Lifecycle, SharedAgent
+from local.runtime.sessions import POLL_SECONDS, Agents, IsolatedAgents, Lifecycle, SharedAgent
 from local.serving import serve
 
 
@@ -28,11 +28,13 @@ def main() -> None:
     how.add_argument("--agents", type=Path)
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--time-scale", type=float, default=1.0)
+    parser.add_argument("--hang-up", choices=("lost", "passed"), default="lost")
     arguments = parser.parse_args()
     config = runtime_from_graph(Graph.from_json(arguments.graph.read_text(encoding="utf-8")))
     agents = SharedAgent(arguments.agent) if arguments.agent else _isolated(config, arguments)
-    app = create_app(config, AddressBook.parse(arguments.address), agents, time_scale=arguments.time_scale)
-    serve(app, arguments.port, time_scale=arguments.time_scale)
+    scale, addresses = arguments.time_scale, AddressBook.parse(arguments.address)
+    app = create_app(config, addresses, agents, time_scale=scale, hang_up=arguments.hang_up)
+    serve(app, arguments.port, time_scale=scale)
 
 
 def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
@@ -42,7 +44,7 @@ def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
     return IsolatedAgents(
         how["environment"],
         Path(how["logs"]),
-        Lifecycle(config.idle_seconds / scale, config.lifetime_seconds / scale),
+        Lifecycle(config.idle_seconds / scale, config.lifetime_seconds / scale, POLL_SECONDS / scale),
         limit=how["limit"],
         module=how["module"],
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 from urllib.parse import unquote
 
 import aiohttp
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
@@ -19,12 +22,14 @@ from local.network import AddressBook
 from local.runtime.authorizer import Issuer, check_token
 from local.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.runtime.errors import RuntimeRefusedError
+from local.runtime.hang_up import HangUp, LingeringUpstream, Unheard
 from local.runtime.headers import ALWAYS_FORWARDED, SESSION_HEADER, may_be_forwarded
 from local.runtime.policy import FOR_USER, OPERATIONS, QUESTION, USER_HEADER, denies
 from local.runtime.sessions import Agents
 from local.upstream import (
     Headers,
     PassingResponse,
+    Upstream,
     UpstreamError,
     client_session,
     open_upstream,
@@ -59,16 +64,25 @@ class RuntimePlane:
         addresses: where AWS's hosts are on loopback.
         agents: where sessions are served.
         time_scale: AWS's time limits are divided by this.
+        hang_up: what the agent learns of a caller who has hung up; see `local.runtime.hang_up`.
     """
 
     def __init__(
-        self, config: RuntimeConfig, addresses: AddressBook, agents: Agents, *, time_scale: float = 1.0
+        self,
+        config: RuntimeConfig,
+        addresses: AddressBook,
+        agents: Agents,
+        *,
+        time_scale: float = 1.0,
+        hang_up: HangUp = "lost",
     ) -> None:
         self._config = config
         self._addresses = addresses
         self._agents = agents
         self._answer_seconds = ANSWER_SECONDS / time_scale
         self._stream_seconds = STREAM_SECONDS / time_scale
+        self._lost = hang_up == "lost"
+        self._unheard = Unheard()
         self._session: aiohttp.ClientSession
         self._issuer: Issuer | None = None
 
@@ -81,6 +95,7 @@ class RuntimePlane:
             try:
                 yield
             finally:
+                await self._unheard.close()
                 await self._agents.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +111,7 @@ class RuntimePlane:
             too_large = RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
             body = await read_body(request, PAYLOAD_LIMIT_BYTES, too_large)
             async with self._agents.serving(session_id) as agent_url:
-                response = await unless_gone(request.receive, self._call(agent_url, request, session_id, body))
+                response = await self._answer(request, self._call(agent_url, request, session_id, body))
                 await response(scope, receive, send)
         except RuntimeRefusedError as error:
             await error.response()(scope, receive, send)
@@ -120,12 +135,24 @@ class RuntimePlane:
             )
         return session_id
 
-    async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> Response:
+    async def _answer(self, request: Request, calling: Coroutine[Any, Any, PassingResponse]) -> PassingResponse:
+        """The agent's answer, unless the caller hangs up before it begins."""
+        call = asyncio.ensure_future(calling)
+        try:
+            return await unless_gone(request.receive, asyncio.shield(call) if self._lost else call)
+        except ClientDisconnect:
+            if self._lost:
+                self._unheard.read_on(_let_go(call))
+            raise
+
+    async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> PassingResponse:
         headers = [*self._forwarded(request), (SESSION_HEADER, session_id)]
         deadline = asyncio.get_running_loop().time() + self._stream_seconds
+        url = f"{agent_url}/invocations"
+        make = partial(LingeringUpstream, unheard=self._unheard, deadline=deadline) if self._lost else Upstream
         try:
             async with asyncio.timeout(self._answer_seconds):
-                upstream = await open_upstream(self._session, f"{agent_url}/invocations", headers=headers, body=body)
+                upstream = await open_upstream(self._session, url, headers=headers, body=body, make=make)
         except TimeoutError as error:
             raise RuntimeRefusedError("GatewayTimeoutException", "The agent did not answer in time") from error
         except UpstreamError as error:
@@ -180,7 +207,20 @@ class RuntimePlane:
         return headers
 
 
-def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents, *, time_scale: float = 1.0) -> Router:
+async def _let_go(call: asyncio.Future[PassingResponse]) -> None:
+    """Wait for an answer that nobody waits for any more, and let go of it."""
+    with contextlib.suppress(RuntimeRefusedError):
+        (await call).let_go()
+
+
+def create_app(
+    config: RuntimeConfig,
+    addresses: AddressBook,
+    agents: Agents,
+    *,
+    time_scale: float = 1.0,
+    hang_up: HangUp = "lost",
+) -> Router:
     """The runtime's data plane as an application that a server can run."""
-    plane = RuntimePlane(config, addresses, agents, time_scale=time_scale)
+    plane = RuntimePlane(config, addresses, agents, time_scale=time_scale, hang_up=hang_up)
     return Router(default=plane, lifespan=plane.running, redirect_slashes=False)

@@ -14,18 +14,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+import aiohttp
+
 from local.agent_process import start_agent
 from local.graph import ProgramError
 from local.network import LOOPBACK, Ports
 from local.processes import STOP_SECONDS, Child
 from local.runtime.errors import RuntimeRefusedError
+from local.upstream import client_session
 
 
 class Agents(Protocol):
     """Where sessions are served."""
 
     def serving(self, session_id: str) -> contextlib.AbstractAsyncContextManager[str]:
-        """The base URL of the session's agent, which is busy inside the block."""
+        """The base URL of the session's agent, for one request."""
         ...
 
     async def close(self) -> None:
@@ -49,25 +52,38 @@ class SharedAgent:
         """See `Agents`."""
 
 
+POLL_SECONDS = 2.0
+"""How often AgentCore asks for /ping, as one team measured (https://github.com/fastagent-sh/fastagent/pull/314)."""
+
+PING_TIMEOUT_SECONDS = 5.0
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """How long a session's process lives: seconds without a request, and seconds in all."""
+    """How long a session's process lives, in seconds: without a sign of life, and in all; and how often it is asked.
+
+    A sign of life is a request, a ping that says ``HealthyBusy``, and one whose ``time_of_last_update`` has moved
+    (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html). That a request
+    is still being answered is none: agents that said ``Healthy`` meanwhile were ended in mid-answer
+    (https://github.com/aws-samples/sample-multi-agent-orchestration-chat-on-agentcore/pull/42).
+    """
 
     idle: float
     maximum: float
+    poll: float = POLL_SECONDS
 
 
 @dataclasses.dataclass(slots=True)
 class _Session:
-    """A session's process. ``busy`` counts its requests; ``quiet_since`` is when it last had none.
+    """A session's process. ``alive_at`` is when it last gave a sign of life, and ``updated`` what its ping said then.
 
     ``child`` is None while the process is being started, and again while it is being ended.
     """
 
     port: int
     started: float
-    quiet_since: float
-    busy: int = 0
+    alive_at: float
+    updated: object = None
     child: Child | None = None
 
 
@@ -117,12 +133,11 @@ class IsolatedAgents:
             # The AWS SDKs try again by themselves:
             # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-troubleshooting.html
             raise RuntimeRefusedError("RetryableConflictException", "The session is being started or ended. Try again.")
-        session.busy += 1
+        session.alive_at = time.monotonic()
         try:
             yield f"http://{LOOPBACK}:{session.port}"
         finally:
-            session.busy -= 1
-            session.quiet_since = time.monotonic()
+            session.alive_at = time.monotonic()
 
     def _admit(self, session_id: str) -> _Session:
         if session_id not in self._sessions and len(self._sessions) >= self._limit:
@@ -156,18 +171,35 @@ class IsolatedAgents:
             self._free_ports.append(session.port)
 
     async def _reap(self) -> None:
-        """End sessions whose time is over or whose process is; one that takes its time to end holds up no other."""
-        while True:
-            await asyncio.sleep(min(self._lifecycle.idle, self._lifecycle.maximum, 1.0) / 10)
-            now = time.monotonic()
-            for session_id, session in self._sessions.items():
-                idle = not session.busy and now - session.quiet_since > self._lifecycle.idle
-                old = now - session.started > self._lifecycle.maximum
-                if session.child is not None and (idle or old or session.child.process.returncode is not None):
-                    ending = asyncio.create_task(self._end(session_id, session.child))
-                    session.child = None
-                    self._ending.add(ending)
-                    ending.add_done_callback(self._ending.discard)
+        """End sessions whose time is over or whose process is; one that takes its time holds up no other."""
+        async with client_session() as client:
+            while True:
+                await asyncio.sleep(min(self._lifecycle.poll, self._lifecycle.idle / 4, self._lifecycle.maximum / 4))
+                await asyncio.gather(*(self._ask(client, one) for one in self._sessions.values() if one.child))
+                now = time.monotonic()
+                for session_id, session in self._sessions.items():
+                    idle = now - session.alive_at > self._lifecycle.idle
+                    old = now - session.started > self._lifecycle.maximum
+                    if session.child is not None and (idle or old or session.child.process.returncode is not None):
+                        ending = asyncio.create_task(self._end(session_id, session.child))
+                        session.child = None
+                        self._ending.add(ending)
+                        ending.add_done_callback(self._ending.discard)
+
+    async def _ask(self, client: aiohttp.ClientSession, session: _Session) -> None:
+        """Ask a session's agent whether it is busy; no answer says nothing."""
+        try:
+            async with asyncio.timeout(PING_TIMEOUT_SECONDS):
+                async with client.get(f"http://{LOOPBACK}:{session.port}/ping") as answer:
+                    said = await answer.json(content_type=None)
+        except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError):
+            return
+        if not isinstance(said, dict):
+            return
+        updated, before = said.get("time_of_last_update"), session.updated
+        session.updated = updated
+        if said.get("status") == "HealthyBusy" or (before is not None and updated != before):
+            session.alive_at = time.monotonic()
 
     async def _end(self, session_id: str, child: Child) -> None:
         await child.stop()

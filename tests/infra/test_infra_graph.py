@@ -7,11 +7,9 @@ import inspect
 import json
 import subprocess
 import sys
-from io import StringIO
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from infra.access_log import FIELDS, FORMAT_LIMIT, log_format
 from infra.settings.firewall import FirewallSettings
@@ -19,7 +17,7 @@ from infra.waf_rules import CAPACITY_LIMIT, capacity
 from local import ROOT
 from local.evaluate import evaluate
 from local.graph import Graph
-from local.graph_table import table
+from local.graph_table import listing
 from local.provider import ImaginedProvider, UnknownProvider
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph, stack_settings, variation
 
@@ -91,17 +89,36 @@ class TestShape:
             assert alarm.inputs["alarmActions"] == [topic.outputs["arn"] for topic in topics]
 
 
-class TestTable:
-    def test_every_resource_has_its_row(self, any_graph: Graph) -> None:
-        console = Console(width=300, file=StringIO())
-        console.print(table(any_graph))
-        assert isinstance(console.file, StringIO)
-        printed = console.file.getvalue()
+class TestListing:
+    @pytest.mark.parametrize("width", [60, 80, 120])
+    def test_every_resource_has_its_line_and_words_are_whole(self, width: int, any_graph: Graph) -> None:
+        lines = [*listing(any_graph, any_graph.resources, width)]
         prefix = f"{any_graph.project}-{any_graph.stack}-"
         for each in any_graph.resources:
             if each.custom:
-                assert f" {each.name.removeprefix(prefix)} " in printed
-                assert f" {each.type.rpartition(':')[2]} " in printed
+                assert f"  {each.type.rpartition(':')[2]}  {each.name.removeprefix(prefix)}" in lines
+        facts = [line for line in lines if line.startswith(" " * 6)]
+        assert facts
+        for line in facts:
+            assert len(line) <= width or len(line.split()) == 1, "only a single word may be longer"
+
+    def test_components_come_in_the_order_in_which_a_request_meets_them(self, dev: Graph) -> None:
+        way = [line for line in listing(dev, dev.resources, 80) if line and not line.startswith(" ")]
+        known = ("Identity", "Firewall", "StreamingApi", "Runtime")
+        assert [name for name in way if name in known] == [*known]
+
+    def test_it_shows_what_decides_for_roles_authorizers_and_allow_lists(self, dev: Graph) -> None:
+        shown = " ".join(" ".join(listing(dev, dev.resources, 120)).split())
+        client = dev.outputs["userPoolClientId"]
+        for fact in (
+            f"identityValidationExpression=^{client}$",
+            f"allowedAudiences={client}",
+            "requestHeaderAllowlists=Authorization",
+            "bedrock-agentcore.amazonaws.com allow sts:AssumeRole if StringEquals,ArnLike",
+            "allow bedrock:InvokeModel,bedrock:InvokeModelWithResponseStream",
+            "Session-Id=context.authorizer.claims.sub",
+        ):
+            assert fact in shown
 
 
 class TestTags:

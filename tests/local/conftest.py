@@ -271,7 +271,8 @@ def runtimes(graph: Graph, pool: UserPool, running_backend: Backend) -> Iterator
     def make(served: Graph, **options: Any) -> ASGIApp:
         agents = options.get("agents") or SharedAgent(running_backend.url)
         time_scale = options.get("time_scale", 1.0)
-        return runtime_app(runtime_from_graph(served), addresses, agents, time_scale=time_scale)
+        hang_up = options.get("hang_up", "lost")
+        return runtime_app(runtime_from_graph(served), addresses, agents, time_scale=time_scale, hang_up=hang_up)
 
     servers = Servers(make, graph, str(graph.outputs["runtimeUrl"]).partition(".amazonaws.com")[2])
     yield servers

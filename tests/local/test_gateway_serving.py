@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -119,6 +123,68 @@ def test_a_websocket_handshake_is_a_request_like_another(serve_gateway: Serve, s
         with connect(url) as connection:
             connection.sendall(HANDSHAKE)
             assert connection.makefile("rb").readline().startswith(b"HTTP/1.1 " + status)
+
+
+BODY = b'{"prompt": "Hello"}'
+ASK = b"Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
+
+
+def test_an_upgrade_that_is_not_granted_keeps_its_body(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    """As Java's client and ``curl --http2`` ask over plain HTTP; what follows is the next request, not the body."""
+    head = POST + ASK % pool.id_token().encode() + b"Content-Length: %d\r\n" % len(BODY)
+    upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n\r\n"
+    with connect(serve_gateway()) as connection:
+        connection.sendall(head + upgrade + BODY + head + b"Connection: close\r\n\r\n" + BODY)
+        answer = said(connection)
+    assert answer.count(b"HTTP/1.1 200 ") == 2
+    assert backend.bodies == [BODY, BODY]
+    assert "upgrade" not in backend.requests[0].headers
+
+
+def test_trailers_are_no_headers(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    head = POST + ASK % pool.id_token().encode() + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    chunks = b"%x\r\n%s\r\n0\r\nX-Team: forged\r\nAuthorization: Bearer x\r\n\r\n" % (len(BODY), BODY)
+    with connect(serve_gateway()) as connection:
+        connection.sendall(head + chunks)
+        assert said(connection).startswith(b"HTTP/1.1 200 ")
+    assert backend.bodies == [BODY]
+    assert "x-team" not in backend.requests[0].headers
+    assert backend.requests[0].headers["authorization"] != "Bearer x"
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+def test_a_request_has_one_host(hosts: bytes, backend: Backend, serve_gateway: Serve, serve_runtime: Serve) -> None:
+    for url in (serve_gateway(), serve_runtime()):
+        with connect(url) as connection:
+            connection.sendall(b"POST /dev/invocations HTTP/1.1\r\n" + hosts + b"Content-Length: 0\r\n\r\n")
+            assert said(connection).startswith(b"HTTP/1.1 400 ")
+    assert not backend.requests
+
+
+@pytest.mark.skipif(shutil.which("javac") is None, reason="no Java compiler on the PATH: install a JDK to run it")
+def test_javas_own_client_is_answered(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    program = Path(__file__).with_name("Http2Upgrade.java")
+    done = subprocess.run(
+        ["java", str(program), serve_gateway(), pool.id_token()], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["200 {}", "200 {}"], done.stderr
+    assert [json.loads(body) for body in backend.bodies] == [{"prompt": "Hello"}] * 2
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on the PATH: install it to run this")
+def test_curl_that_asks_for_http2_is_answered(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
+    asking = [
+        "-H",
+        f"Authorization: Bearer {pool.id_token()}",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        BODY.decode(),
+    ]
+    once = ["--http2", "-sS", "-w", " %{http_code} %{http_version}\n", *asking, serve_gateway()]
+    done = subprocess.run(["curl", *once, "--next", *once], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["{} 200 1.1", "{} 200 1.1"], done.stderr
+    assert backend.bodies == [BODY, BODY]
 
 
 def test_an_unused_connection_stays_for_the_next_request(quick: Server) -> None:

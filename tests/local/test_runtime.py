@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -245,26 +244,6 @@ def test_a_pool_that_nothing_answers_for_is_an_internal_error(
     answer = post(url, pool.id_token())
     assert answer.status_code == 500
     assert answer.headers["x-amzn-errortype"] == "InternalServerException"
-
-
-def test_a_hang_up_reaches_the_agent(pool: UserPool, backend: Backend, serve_runtime: Serve) -> None:
-    gone = threading.Event()
-
-    async def chunks() -> AsyncIterator[bytes]:
-        try:
-            yield b"data: one\n\n"
-            await asyncio.sleep(PATIENCE)
-        finally:
-            gone.set()
-
-    async def handler(_: Request) -> Response:
-        return StreamingResponse(chunks(), media_type="text/event-stream")
-
-    backend.handler = handler
-    headers = {"Authorization": f"Bearer {pool.id_token()}"}
-    with httpx.Client(trust_env=False) as client, client.stream("POST", serve_runtime(), headers=headers) as response:
-        next(response.iter_raw())
-    assert gone.wait(PATIENCE)
 
 
 @contextmanager
