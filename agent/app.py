@@ -67,7 +67,7 @@ class Service:
         self._frameworks = Frameworks(build_agent, settings)
         self.runs: Runs
         self._ping = ("Healthy", int(time.time()))
-        self.app = BedrockAgentCoreApp(lifespan=self._lifespan)
+        self.app = BedrockAgentCoreApp(lifespan=self.lifespan)
         # Routes are tried in order, so ours come before the SDK's.
         self.app.router.routes[:0] = [
             Route("/invocations", self._invoke, methods=["POST"]),
@@ -75,7 +75,7 @@ class Service:
         ]
 
     @asynccontextmanager
-    async def _lifespan(self, app: ASGIApp) -> AsyncIterator[None]:
+    async def lifespan(self, app: ASGIApp) -> AsyncIterator[None]:
         """Load the frameworks and the memory in a thread, while /ping is answered already."""
         loop = asyncio.get_running_loop()
         loop.set_default_executor(Threads(_THREADS))

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from agent.errors import Code, RefusalError
 from agent.settings import Settings
 
-__all__ = ["input_of", "text_of"]
+__all__ = ["check_medium", "input_of", "text_of"]
 
 # Content blocks that a model provider would take for a tool call it made itself:
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-security-best-practices.html
@@ -41,6 +41,7 @@ _TYPES = {
 }
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html: bytes of one, and how many of them.
 _MAX_BYTES = {"image": 3_932_160, "document": 4_718_592}
+_MOST_BYTES = 10_485_760
 _MAX_MEDIA = 20
 
 
@@ -125,14 +126,21 @@ def _check_medium(kind: str, source: Any, where: str, settings: Settings) -> Non
         _check_address(value, settings)
         return
     mime = str(source.get("mimeType") or "").partition(";")[0].strip().lower()
-    if mime not in _TYPES[kind]:
-        raise _invalid(f"{where}: the type of {kind} parts must be one of {', '.join(sorted(_TYPES[kind]))}")
     try:
-        data = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
+        check_medium(kind, mime, base64.b64decode(value, validate=True))
+    except binascii.Error:
         raise _invalid(f"{where}.source.value is not base64") from None
-    if not 0 < len(data) <= _MAX_BYTES.get(kind, settings.max_body_bytes):
-        raise _invalid(f"{where}.source.value must have 1 to {_MAX_BYTES.get(kind, settings.max_body_bytes)} bytes")
+    except ValueError as error:
+        raise _invalid(f"{where}: {error}") from None
+
+
+def check_medium(kind: str, mime: str, data: bytes) -> None:
+    """Raise ValueError, with a text that a caller may read, for what is no `kind` that a model could take."""
+    if mime not in _TYPES[kind]:
+        raise ValueError(f"the type of {kind} parts must be one of {', '.join(sorted(_TYPES[kind]))}")
+    most = _MAX_BYTES.get(kind, _MOST_BYTES)
+    if not 0 < len(data) <= most:
+        raise ValueError(f"{kind} parts must have 1 to {most} bytes")
 
 
 def _check_address(address: str, settings: Settings) -> None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from agent.app import Service
+from agent.front import Front
 from agent.settings import Settings, SettingsError
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from agent.app import Service
+
+__all__ = ["configuration", "main", "serve"]
 
 
 def main() -> None:
@@ -28,28 +32,43 @@ def main() -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve `agent.agent.build_agent` until stopped. Raises SettingsError when something it needs cannot be made."""
-    from agent.agent import build_agent  # noqa: PLC0415 - the author's own, which may be slow to load
-    from agent.strands.models import check_model  # noqa: PLC0415
+    """Serve `agent.agent.build_agent` until stopped.
+
+    Raises SettingsError when something it needs cannot be made, and what importing `agent.agent` raises.
+    """
+    from agent.strands.models import check_model  # noqa: PLC0415 - costs no import of Strands
 
     check_model(settings)
-    service = Service(settings, build_agent)
-    server = Server(configuration(service, settings), service)
-    service.on_unusable = server.leave
+    services: list[Service] = []
+
+    def load() -> Service:
+        # Most of a cold start: the agent, its framework, boto3.
+        from agent.agent import build_agent  # noqa: PLC0415
+        from agent.app import Service  # noqa: PLC0415
+
+        services.append(Service(settings, build_agent))
+        return services[0]
+
+    front = Front(load)
+    server = Server(configuration(front, settings), front)
+    front.leave = server.leave
     server.run(sockets=[_bound(settings)])
-    if service.unusable:
-        raise SettingsError(service.unusable)
+    if front.failure is not None:
+        raise front.failure
+    if services and services[0].unusable:
+        raise SettingsError(services[0].unusable)
 
 
-def configuration(service: Service, settings: Settings) -> uvicorn.Config:
+def configuration(app: Any, settings: Settings) -> uvicorn.Config:
     """Return how the agent is served, wherever it is."""
     return uvicorn.Config(
-        service.app,
+        app,
         host=settings.host,
         port=settings.port,
         # Named, so that what is tested is what ships: uvicorn would take whatever is installed.
         loop="uvloop",
         http="httptools",
+        lifespan="on",
         ws="none",  # nothing here speaks WebSocket
         log_level="warning",
         access_log=False,
@@ -77,9 +96,9 @@ def _bound(settings: Settings) -> socket.socket:
 class Server(uvicorn.Server):
     """uvicorn, which ends the runs while their connections are still there to tell the callers."""
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, app: Service | Front) -> None:
         super().__init__(config)
-        self._service = service
+        self._app = app
 
     def leave(self) -> None:
         """Stop serving."""
@@ -87,5 +106,5 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the runs, then the connections."""
-        await self._service.stop()
+        await self._app.stop()
         await super().shutdown(sockets)

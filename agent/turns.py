@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from agent.caller import Caller
 from agent.errors import Code, RefusalError
+from agent.media import with_media
 from agent.memory import Memory, cut
 from agent.request import Run
 from agent.settings import Settings
@@ -75,6 +76,8 @@ class Turns:
             raise RefusalError(
                 Code.INVALID_INPUT, "The request cannot be used: its tool results belong to no pending call."
             )
+        if any(isinstance(getattr(one, "content", None), list) for one in asked):
+            asked = list((await with_media(replace(run, input=tuple(asked)), self._settings)).input)
         state = run.state or (turns[-1].state if turns else None) or run.state
         run = replace(run, input=tuple(asked), history=tuple(messages_of(turns)), state=state)
         return Prepared(

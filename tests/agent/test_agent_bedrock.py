@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from agent.settings import Settings
 from agent.strands import bedrock
 from tests.agent.fake_bedrock import Answer, Connection, FakeBedrock, fake_bedrock
-from tests.agent.support import DEADLINE, Serve, Server, new_session, until
+from tests.agent.support import DEADLINE, Serve, Server, new_session, question, until
 
 pytestmark = pytest.mark.anyio
 
@@ -163,6 +163,19 @@ async def test_a_hang_up_closes_the_connection_of_a_talking_model(start: Start) 
 
     server, fake = start(talk)
     assert await hang_up(server, fake, "CONTENT") < PROMPT + 0.02
+
+
+@pytest.mark.parametrize("answer", [silent_before_headers, silent_in_mid_answer], ids=lambda answer: answer.__name__)
+async def test_stop_closes_the_connection_of_a_silent_model_that_nobody_reads(start: Start, answer: Answer) -> None:
+    server, fake = start(answer, detached_seconds=300)
+    session, body = new_session(), question()
+    async with server.open(body, session=session) as response:
+        await until(response.aiter_lines(), "RUN_STARTED")
+        assert fake.connection().spoke.wait(DEADLINE)
+    assert not fake.connection().closed.is_set()
+    await server.ask({"threadId": "t", "stop": {}}, session=session)
+    assert fake.connection().closed.wait(DEADLINE)
+    assert server.log()["outcome"] == "stopped"
 
 
 async def test_the_limit_of_a_run_closes_the_connection_too(start: Start) -> None:

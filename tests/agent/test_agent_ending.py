@@ -280,7 +280,7 @@ async def test_stopping_tells_every_reader_and_waits_for_no_deaf_agent(
     service = Service(Settings(model="scripted", require_user=False), build)
     lines: list[dict[str, Any]] = []
     monkeypatch.setattr(run_module, "log_line", lines.append)
-    async with service._lifespan(service.app):
+    async with service.lifespan(service.app):
         readers = []
         for prompt in ("listens", "deaf"):
             caller = caller_of(Headers(), service._settings)
@@ -319,7 +319,7 @@ async def test_a_request_that_comes_while_the_server_stops_is_told_so() -> None:
     service = Service(settings, build)
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
-        server = AgentServer(configuration(service, settings), service)
+        server = AgentServer(configuration(service.app, settings), service)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         agent = Server(f"http://127.0.0.1:{port}")

@@ -67,7 +67,9 @@ def test_the_process_answers_logs_one_line_a_run_and_leaves_on_sigterm() -> None
             "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify": secret,
         }
         for prompt in ("private words [words=2 pause=0]", "[fail=secret]"):
-            answer = httpx.post(f"{url}/invocations", json={"prompt": prompt}, headers=headers, trust_env=False)
+            answer = httpx.post(
+                f"{url}/invocations", json={"prompt": prompt}, headers=headers, trust_env=False, timeout=DEADLINE
+            )
             assert answer.status_code == 200
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=DEADLINE)
@@ -117,7 +119,9 @@ def test_the_prompt_is_logged_when_asked_for() -> None:
 def test_sigterm_ends_a_run_with_an_event_and_a_log_line() -> None:
     with (
         agent(AGENT_REQUIRE_USER="false") as (process, url),
-        httpx.stream("POST", f"{url}/invocations", json={"prompt": "[silence=3600]"}, trust_env=False) as response,
+        httpx.stream(
+            "POST", f"{url}/invocations", json={"prompt": "[silence=3600]"}, trust_env=False, timeout=DEADLINE
+        ) as response,
     ):
         lines = response.iter_lines()
         next(lines)

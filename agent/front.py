@@ -1,0 +1,110 @@
+"""Answers `/ping` from the first moment, while the agent and its libraries are loaded behind it.
+
+AgentCore waits for `/ping` before it sends a question, and most of a cold start is imports: Strands and boto3. A
+question that comes meanwhile waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.app import Service
+
+__all__ = ["Front"]
+
+
+class Front:
+    """An ASGI application that stands before the one that `load` makes.
+
+    `load` is called in a thread. What it raises is kept in `failure`, and `leave`, to be set, is called: a process that
+    cannot load its agent ends.
+    """
+
+    def __init__(self, load: Callable[[], Service]) -> None:
+        self.failure: BaseException | None = None
+        self.leave: Callable[[], None] = lambda: None
+        self._load = load
+        self._started = int(time.time())
+        self._service: Service | None = None
+        self._loaded = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection's request, or the process's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._service is None and scope["type"] == "http" and scope["path"] == "/ping":
+            await _answer(send, {"status": "Healthy", "time_of_last_update": self._started})
+        else:
+            await self._loaded.wait()
+            if self._service is not None:
+                await self._service.app(scope, receive, send)
+
+    async def stop(self) -> None:
+        """End the runs, while their connections are still there to tell the callers."""
+        if self._service is not None:
+            await self._service.stop()
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        async with AsyncExitStack() as stack:
+            loading = asyncio.ensure_future(self._make(stack))
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            loading.cancel()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _make(self, stack: AsyncExitStack) -> None:
+        """Load the agent and begin its life. Whatever goes wrong ends the process."""
+        try:
+            service = await _in_daemon_thread(self._load)
+            service.on_unusable = self.leave
+            await stack.enter_async_context(service.lifespan(service.app))
+            self._service = service
+        except Exception as error:  # noqa: BLE001 - told by whoever started the server
+            self.failure = error
+            self.leave()
+        finally:
+            self._loaded.set()
+
+
+async def _in_daemon_thread(function: Callable[[], Service]) -> Service:
+    """Return what `function` returns. Its thread keeps no process from leaving, as an executor's would."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Service] = loop.create_future()
+
+    def settle(result: Service | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if result is None:
+            future.set_exception(error or RuntimeError("nothing was loaded"))
+        else:
+            future.set_result(result)
+
+    def work() -> None:
+        result: Service | None = None
+        failure: BaseException | None = None
+        try:
+            result = function()
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            failure = error
+        except SystemExit as error:  # an agent.py that leaves is one that cannot be loaded
+            failure = RuntimeError(f"it called exit({error.code})")
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(settle, result, failure)
+
+    threading.Thread(target=work, name="load", daemon=True).start()
+    return await future
+
+
+async def _answer(send: Any, body: dict[str, Any]) -> None:
+    content = json.dumps(body).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})

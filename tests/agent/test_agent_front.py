@@ -1,0 +1,105 @@
+"""`/ping` is answered while the agent is being loaded, and an agent that cannot be loaded ends the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.agent.support import DEADLINE
+from tests.agent.test_agent_startup import CLEAN, ROOT, free_port
+
+# Stands in for `agent.agent`, as an author's own would: put there before the server imports it.
+STARTER = """
+import importlib.abc, importlib.util, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "agent.agent":
+            return importlib.util.spec_from_file_location(name, sys.argv[1])
+sys.meta_path.insert(0, Finder())
+from agent.server import main
+main()
+"""
+
+
+def start(tmp_path: Path, source: str) -> tuple[subprocess.Popen[str], str]:
+    """Start the server with `source` as its agent; return the process and its URL."""
+    author = tmp_path / "author.py"
+    author.write_text(source)
+    port = free_port()
+    settings = {"AGENT_MODEL": "scripted", "AGENT_PORT": str(port), "AGENT_REQUIRE_USER": "false"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(author)],
+        cwd=ROOT,
+        env=CLEAN | settings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return process, f"http://127.0.0.1:{port}"
+
+
+def ping(url: str, process: subprocess.Popen[str]) -> Any:
+    """Return what /ping says, as soon as it says anything."""
+    while process.poll() is None:
+        try:
+            return httpx.get(f"{url}/ping", trust_env=False, timeout=DEADLINE).json()
+        except httpx.ConnectError:
+            continue
+    return None
+
+
+def test_ping_is_answered_and_a_question_waits_while_the_agent_is_loaded(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    source = f"open({str(gate)!r}).read()\nasync def build_agent(run):\n    yield 'loaded'\n"
+    process, url = start(tmp_path, source)
+    try:
+        assert ping(url, process)["status"] == "Healthy"
+        with httpx.Client(trust_env=False, timeout=DEADLINE) as client:
+            request = client.build_request("POST", f"{url}/invocations", json={"prompt": "Hi"})
+            with gate.open("w"):  # the agent's import goes on from here
+                assert ping(url, process)["status"] == "Healthy"
+            assert "loaded" in client.send(request).text
+    finally:
+        process.kill()
+        process.communicate(timeout=DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_library\n", "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("def build_agent(:\n", "SyntaxError"),
+        ("raise SystemExit(7)\n", "exit(7)"),
+        ("x = 1\n", "cannot import name 'build_agent'"),
+    ],
+    ids=["an import", "a syntax error", "exit()", "no build_agent"],
+)
+def test_an_agent_that_cannot_be_loaded_ends_the_process_and_says_why(tmp_path: Path, source: str, said: str) -> None:
+    process, _ = start(tmp_path, source)
+    _, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert said in err
+
+
+def test_a_parameter_that_nobody_gives_is_one_sentence(tmp_path: Path) -> None:
+    process, _ = start(tmp_path, "async def build_agent(run, database):\n    yield ''\n")
+    _, err = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2
+    (sentence,) = err.splitlines()
+    assert sentence.startswith("build_agent asks for database, which nobody gives it: its parameters are the run")
+
+
+def test_sigterm_ends_a_process_that_is_still_loading(tmp_path: Path) -> None:
+    process, url = start(tmp_path, "import time\ntime.sleep(3600)\n")
+    ping(url, process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=DEADLINE)
+    assert process.returncode in {0, -signal.SIGTERM}
