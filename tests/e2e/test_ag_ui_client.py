@@ -4,48 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import uuid
-from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from client.signin import Tokens
-from local import ROOT
 from tests.e2e.conftest import RunningChain
+from tests.node_programs import installed, needs_node
 
 HERE = Path(__file__).parent / "ag_ui"
 
-pytestmark = pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="needs node and npm")
+pytestmark = needs_node
 
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    """The program beside its installed dependencies, kept between runs in the build folder.
-
-    Without the network there is nothing to test with, and the tests are skipped.
-
-    It is installed in a folder of its own and then renamed: an interrupted install, or one that another test process
-    does at the same time, is never taken for a whole one.
-    """
-    contents = sha256(b"".join(path.read_bytes() for path in sorted(HERE.iterdir()))).hexdigest()
-    folder = ROOT / ".build" / f"ag_ui-{contents[:12]}"
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
-            beside = Path(shutil.copytree(HERE, Path(parent) / "ag_ui"))
-            install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0"]
-            done = subprocess.run(install, cwd=beside, capture_output=True, text=True, check=False)
-            if done.returncode:
-                pytest.skip(f"npm cannot install AG-UI's client: {done.stderr.strip()[:300]}")
-            with suppress(OSError):  # it is there by now: somebody else's install is as good
-                beside.rename(folder)
-    return folder / "run.mjs"
+    """The program beside its installed dependencies."""
+    return installed(HERE) / "run.mjs"
 
 
 def ask(program: Path, chain: RunningChain, token: str, prompt: str) -> dict[str, Any]:
