@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Coroutine
@@ -202,6 +204,24 @@ def graph(
     from local.graph_table import print_graph  # noqa: PLC0415 - needed by nothing else here
 
     print_graph(stack, as_json, only or ())
+
+
+@app.command()
+def check(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Check a stack's settings, the guard rails and the agent's package, without Pulumi or AWS; 1 when one fails."""
+    from local.check import check as look  # noqa: PLC0415 - needed by nothing else
+
+    results = list(look(stack))
+    if as_json:
+        print(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
+    else:
+        for result in results:
+            print(f"{'fails' if result.problems else 'ok':<6} {result.name:<12} {result.seen}".rstrip())
+            for problem in result.problems:
+                print(f"       {problem}")
+        print(f"What it would cost: python -m local cost --stack {shlex.quote(stack)}")
+    if any(result.problems for result in results):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,8 +1,13 @@
-"""The rules as a Pulumi policy pack: ``pulumi preview --policy-pack policy``."""
+"""The rules as a Pulumi policy pack: ``pulumi preview --policy-pack policy``.
+
+What one resource's inputs decide is asked of each resource before it is made; what needs several resources is asked of
+the whole stack at its end. No check is asked twice, so that a mistake is told once.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Pulumi runs this file from its own folder; the rules are found from the project's.
@@ -10,8 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pulumi_policy import (
     EnforcementLevel,
+    Policy,
     PolicyPack,
     ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
     StackValidationArgs,
     StackValidationPolicy,
 )
@@ -19,19 +27,46 @@ from pulumi_policy import (
 from policy.graph import Declared, Stack
 from policy.rules import RULES, Rule
 
+ACROSS = "-across-resources"
+"""What the name of a rule's second policy ends in, where it has two: Pulumi wants each to have its own."""
 
-def _policy(rule: Rule) -> StackValidationPolicy:
+
+def _of_one_resource(rule: Rule) -> ResourceValidationPolicy:
+    def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        resource = Declared(args.resource_type, args.name, args.urn, args.props)
+        for _, message in rule.findings(Stack([resource])):
+            report_violation(f"{args.name}: {message}", args.urn)
+
+    return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=validate)
+
+
+def _of_the_stack(rule: Rule, name: str) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report_violation: ReportViolation) -> None:
         stack = Stack(Declared(each.resource_type, each.name, each.urn, each.props) for each in args.resources)
         for resource, message in rule.findings(stack):
             report_violation(f"{resource.name}: {message}", resource.urn)
 
-    return StackValidationPolicy(name=rule.name, description=rule.description, validate=validate)
+    return StackValidationPolicy(name=name, description=rule.description, validate=validate)
+
+
+def _policies() -> Iterator[Policy]:
+    for rule in RULES:
+        if rule.by_itself.checks:
+            yield _of_one_resource(rule.by_itself)
+        if rule.across.checks:
+            yield _of_the_stack(rule.across, rule.name + ACROSS if rule.by_itself.checks else rule.name)
+
+
+def _explain() -> None:
+    print("The guard rails, a policy pack that Pulumi starts: pulumi preview --stack dev --policy-pack policy")
+    print("Without the Pulumi CLI: python -m local check --stack dev")
+    print()
+    for rule in RULES:
+        print(f"  {rule.name:<30} {rule.description}")
 
 
 if __name__ == "__main__":
-    PolicyPack(
-        name="agent-stream",
-        enforcement_level=EnforcementLevel.MANDATORY,
-        policies=[_policy(rule) for rule in RULES],
-    )
+    if __package__:  # `python -m policy`: Pulumi starts this file by its path, and then waits for its port
+        _explain()
+    else:
+        PolicyPack(name="agent-stream", enforcement_level=EnforcementLevel.MANDATORY, policies=list(_policies()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policy.graph import ASSOCIATION, WEB_ACL, WEB_ACL_LOGGING, Declared, Stack, nested
+from policy.graph import ASSOCIATION, WEB_ACL, WEB_ACL_LOGGING, Declared, Stack, by_itself, nested
 
 KB = 1024
 INSPECTED = {"KB_16": 16 * KB, "KB_32": 32 * KB, "KB_48": 48 * KB, "KB_64": 64 * KB}
@@ -35,6 +35,7 @@ def stands_in_front(stage: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def known_attacks(acl: Declared, _stack: Stack) -> Iterator[str]:
     """What a group only counts it lets through; a prompt may look like an attack, a header may not."""
     rules = acl.get("rules") or ()
@@ -64,6 +65,7 @@ def _overridden(rule: Mapping[str, Any], action: str) -> list[str]:
     return [each.get("name") for each in overrides if nested(each, "actionToUse", action) is not None]
 
 
+@by_itself
 def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The throttle is everybody's: without a limit for each address one caller takes it all."""
     if not any(
@@ -78,6 +80,7 @@ def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def no_short_cut(acl: Declared, _stack: Stack) -> Iterator[str]:
     """Allow ends the evaluation (…/waf/latest/developerguide/web-acl-rule-actions.html)."""
     for rule in acl.get("rules") or ():
@@ -89,6 +92,7 @@ def no_short_cut(acl: Declared, _stack: Stack) -> Iterator[str]:
             )
 
 
+@by_itself
 def large_bodies(acl: Declared, _stack: Stack) -> Iterator[str]:
     """WAF passes on what it did not read, and says so nowhere unless a rule counts it."""
     inspected = _inspected(acl)
@@ -130,6 +134,7 @@ def logged(acl: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
     """Whoever reads a log must not be able to use what is in it."""
     redacted = {nested(field, "singleHeader", "name") for field in logging.get("redactedFields") or ()}
@@ -141,6 +146,7 @@ def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def samples_hide_secrets(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The console shows sampled requests, whatever the log leaves out."""
     shown = SECRET_HEADERS

@@ -101,6 +101,24 @@ Check = Callable[[Declared, Stack], Iterator[str]]
 """Yields a sentence for each thing that is wrong with a resource."""
 
 
+_BY_ITSELF: set[Check] = set()
+
+
+def by_itself(check: Check) -> Check:
+    """Mark a check that needs one resource's inputs and no other resource.
+
+    Pulumi can then ask it of the inputs, before the resource is made: what the program left out is absent there, while
+    among a preview's outputs it is unknown, as whatever the provider may still fill in.
+    """
+    _BY_ITSELF.add(check)
+    return check
+
+
+def is_by_itself(check: Check) -> bool:
+    """Whether a check is marked so."""
+    return check in _BY_ITSELF
+
+
 def of_agentcore(check: Check) -> Check:
     """Leave out of a check on integrations those that do not face AgentCore."""
 

@@ -15,6 +15,7 @@ from policy.graph import (
     SESSION_VARIABLE,
     Declared,
     Stack,
+    by_itself,
     of_agentcore,
 )
 
@@ -29,6 +30,7 @@ SENDS_PASSWORD = {
 JWT = ("authorizerConfiguration", "customJwtAuthorizer")
 
 
+@by_itself
 def methods(method: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1, first check."""
     verb = method.get("httpMethod")
@@ -46,6 +48,7 @@ def methods(method: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def methods_declared(api: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1: a method that stands in an OpenAPI document is no resource, so nobody here asks what it takes."""
     if api.get("body"):
@@ -55,6 +58,7 @@ def methods_declared(api: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def preflight(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1: what asks for no token answers by itself."""
     if integration.get("httpMethod") == "OPTIONS" and integration.get("type") != "MOCK":
@@ -64,6 +68,7 @@ def preflight(integration: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def authorizer_kind(authorizer: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1: Cognito's own check, of the header that is passed on."""
     kind, source = authorizer.get("type"), authorizer.get("identitySource")
@@ -79,6 +84,7 @@ def authorizer_kind(authorizer: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def client_pinned(authorizer: Declared, _stack: Stack) -> Iterator[str]:
     """The gateway's authorizer takes every client's tokens unless it is told which."""
     if not PINNED.fullmatch(authorizer.get("identityValidationExpression") or ""):
@@ -88,6 +94,7 @@ def client_pinned(authorizer: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def runtime_checks(runtime: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 1, second check: a token, by the audience that an ID token has."""
     if not runtime.get(*JWT):
@@ -128,6 +135,7 @@ def runtime_agrees(runtime: Declared, stack: Stack) -> Iterator[str]:
             )
 
 
+@by_itself
 @of_agentcore
 def token_mapped(integration: Declared, _stack: Stack) -> Iterator[str]:
     """The gateway sends the token that it checked."""
@@ -185,6 +193,7 @@ def thread_required(model: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def headers_forwarded(runtime: Declared, _stack: Stack) -> Iterator[str]:
     """AgentCore strips the token after checking it, and every header of one's own, unless it is listed."""
     listed = {header.lower() for header in runtime.get("requestHeaderConfiguration", "requestHeaderAllowlists") or ()}
@@ -200,6 +209,7 @@ def headers_forwarded(runtime: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def public_client(client: Declared, _stack: Stack) -> Iterator[str]:
     """A secret in a browser is none, and a password belongs in no request."""
     if client.get("generateSecret"):

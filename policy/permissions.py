@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policy.graph import AGENTCORE, BUCKET, POLICY, Declared, Stack
+from policy.graph import AGENTCORE, BUCKET, POLICY, Declared, Stack, by_itself
 
 _GROUP = r"arn:[a-z-]+:logs:[a-z0-9-]+:\d+:log-group:"
 # AgentCore names a runtime's log group after its id, which the role has to do without: it is there first.
@@ -43,15 +43,28 @@ def statements(document: str | None) -> list[dict[str, Any]]:
     return as_list(json.loads(document).get("Statement", [])) if document else []
 
 
-def document(resource: Declared, stack: Stack) -> Iterator[str]:
+@by_itself
+def document(resource: Declared, _stack: Stack) -> Iterator[str]:
     """A policy that is declared by itself or with a role."""
-    yield from _excess(resource.get("policy"), stack)
+    yield from _excess(resource.get("policy"))
 
 
-def inline_documents(role: Declared, stack: Stack) -> Iterator[str]:
+@by_itself
+def inline_documents(role: Declared, _stack: Stack) -> Iterator[str]:
     """Policies that are declared within a role."""
     for inline in role.get("inlinePolicies") or ():
-        yield from _excess(inline.get("policy"), stack)
+        yield from _excess(inline.get("policy"))
+
+
+def others_objects(resource: Declared, stack: Stack) -> Iterator[str]:
+    """Objects by the beginning of their keys may be allowed in the stack's own buckets only."""
+    texts = [resource.get("policy"), *(each.get("policy") for each in resource.get("inlinePolicies") or ())]
+    for statement in (each for text in texts for each in statements(text) if each.get("Effect") == "Allow"):
+        for arn in as_list(statement.get("Resource", "*")):
+            # Looked up only where needed: a bucket's ARN is unknown in a first preview.
+            if _by_prefix(arn) and arn.partition("/")[0] not in [each.get("arn") for each in stack.all(BUCKET)]:
+                actions = ", ".join(as_list(statement.get("Action", "*")))
+                yield f"The role may use {actions} on {arn}, in a bucket of another stack. Name the resources."
 
 
 def attachments(resource: Declared, stack: Stack) -> Iterator[str]:
@@ -73,6 +86,7 @@ def _may_attach(arn: str, stack: Stack) -> bool:
     return arn in [each.get("arn") for each in stack.all(POLICY)]
 
 
+@by_itself
 def trust(role: Declared, _stack: Stack) -> Iterator[str]:
     """Who may become the role."""
     for statement in statements(role.get("assumeRolePolicy")):
@@ -88,7 +102,7 @@ def trust(role: Declared, _stack: Stack) -> Iterator[str]:
             )
 
 
-def _excess(text: str | None, stack: Stack) -> Iterator[str]:
+def _excess(text: str | None) -> Iterator[str]:
     """What a policy document allows beyond named actions on named resources."""
     for statement in statements(text):
         if statement.get("Effect") != "Allow":
@@ -103,24 +117,25 @@ def _excess(text: str | None, stack: Stack) -> Iterator[str]:
             )
             continue
         for resource in as_list(statement.get("Resource", "*")):
-            boundless = [action for action in actions if _is_boundless(action, resource, stack)]
+            boundless = [action for action in actions if _is_boundless(action, resource)]
             if boundless:
                 yield f"The role may use {', '.join(boundless)} on {resource}. Name the resources."
 
 
-def _is_boundless(action: str, resource: str, stack: Stack) -> bool:
-    """Whether a resource holds a wildcard that is neither listed nor within a bucket of the stack's own."""
+def _is_boundless(action: str, resource: str) -> bool:
+    """Whether a resource holds a wildcard that is neither listed nor behind the first letters of an object's key."""
     if "*" not in resource and "?" not in resource:
         return False
     if action in WIDE and WIDE[action].fullmatch(resource):
         return False
-    return not (":s3:::" in resource and any(_is_within(bucket, resource) for bucket in stack.all(BUCKET)))
+    return not _by_prefix(resource)
 
 
-def _is_within(bucket: Declared, resource: str) -> bool:
-    """Whether a resource is the objects of a bucket whose keys begin in a certain way."""
+def _by_prefix(resource: str) -> bool:
+    """Whether a resource is the objects of one bucket whose keys begin in a certain way."""
     before, _, key = resource.partition("/")
-    return before == bucket.get("arn") and key[:1] not in ("*", "?", "")
+    wild = "*" in key or "?" in key
+    return ":s3:::" in before and not {"*", "?"} & set(before) and wild and key[:1] not in ("*", "?", "")
 
 
 def as_list(value: Any) -> list[Any]:

@@ -13,6 +13,7 @@ from policy.graph import (
     RESOURCE_POLICY,
     Declared,
     Stack,
+    by_itself,
     nested,
 )
 from policy.permissions import statements
@@ -24,12 +25,14 @@ FASTEST = 1_000
 """Requests per second above which a throttle protects nobody: AgentCore takes 200 for a whole account."""
 
 
+@by_itself
 def stage_logged(stage: Declared, _stack: Stack) -> Iterator[str]:
     """Without a log nobody can say who was refused by what, or who came in."""
     if not stage.get("accessLogSettings", "destinationArn"):
         yield "The stage writes no access log, so a refused answer leaves no trace. Declare accessLogSettings."
 
 
+@by_itself
 def access_log_hides_secrets(stage: Declared, _stack: Stack) -> Iterator[str]:
     """Whoever reads a log must not be able to use what is in it."""
     template = (stage.get("accessLogSettings", "format") or "").lower()
@@ -37,6 +40,7 @@ def access_log_hides_secrets(stage: Declared, _stack: Stack) -> Iterator[str]:
         yield "The access log shows the caller's token or API key. Remove it from the format."
 
 
+@by_itself
 def execution_log_hides_secrets(settings: Declared, _stack: Stack) -> Iterator[str]:
     """Execution logs of level INFO and data traces hold whole requests."""
     if settings.get("settings", "dataTraceEnabled") or settings.get("settings", "loggingLevel") == "INFO":
@@ -60,6 +64,7 @@ def every_method_throttled(stage: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def throttle_bounds(settings: Declared, _stack: Stack) -> Iterator[str]:
     """The settings of one method replace those of ``*/*`` as a whole, so each must bound by itself."""
     limits = [settings.get("settings", f"throttling{kind}Limit") for kind in ("Rate", "Burst")]

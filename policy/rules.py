@@ -9,7 +9,7 @@ they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.pr
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pulumi_policy.proxy import UnknownValueError
 
@@ -34,6 +34,7 @@ from policy.graph import (
     Check,
     Declared,
     Stack,
+    is_by_itself,
 )
 
 Finding = tuple[Declared, str]
@@ -46,6 +47,16 @@ class Rule:
     name: str
     description: str
     checks: Sequence[tuple[str, Check]]
+
+    @property
+    def by_itself(self) -> Rule:
+        """The part of the rule that one resource's inputs decide."""
+        return replace(self, checks=[each for each in self.checks if is_by_itself(each[1])])
+
+    @property
+    def across(self) -> Rule:
+        """The part that needs other resources too."""
+        return replace(self, checks=[each for each in self.checks if not is_by_itself(each[1])])
 
     def findings(self, stack: Stack) -> Iterator[Finding]:
         """What breaks the rule, and where.
@@ -83,7 +94,12 @@ RULES: Sequence[Rule] = (
     Rule(
         "invocations-address",
         "Requests go to /invocations of the runtime's endpoint.",
-        [(RUNTIME, streaming.reached), (INTEGRATION, streaming.address), (INTEGRATION, streaming.query)],
+        [
+            (RUNTIME, streaming.reached),
+            (INTEGRATION, streaming.address),
+            (INTEGRATION, streaming.of_own_runtime),
+            (INTEGRATION, streaming.query),
+        ],
     ),
     Rule(
         "nothing-holds-the-stream",
@@ -99,7 +115,7 @@ RULES: Sequence[Rule] = (
     Rule(
         "endpoint-follows-the-runtime",
         "A named endpoint is given the runtime's version.",
-        [(RUNTIME_ENDPOINT, streaming.endpoint_version)],
+        [(RUNTIME_ENDPOINT, streaming.endpoint_given_a_version), (RUNTIME_ENDPOINT, streaming.endpoint_version)],
     ),
     Rule(
         "id-token-required",
@@ -170,6 +186,7 @@ RULES: Sequence[Rule] = (
         "No role may do or touch everything, but for a listed few, or be assumed by anybody but an AWS service.",
         [
             (EVERYTHING_OF_IAM, permissions.document),
+            (EVERYTHING_OF_IAM, permissions.others_objects),
             (EVERYTHING_OF_IAM, permissions.attachments),
             (ROLE, permissions.inline_documents),
             (ROLE, permissions.trust),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from policy.graph import RESOURCE_POLICY, Declared, Stack
+from policy.graph import RESOURCE_POLICY, Declared, Stack, by_itself
 from policy.permissions import as_list, statements
 
 SERVICE = "bedrock-agentcore:"
@@ -45,6 +45,7 @@ def questions_only(policy: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 def none_on_endpoints(policy: Declared, _stack: Stack) -> Iterator[str]:
     """An endpoint's policy is evaluated beside the runtime's, and must allow by itself."""
     if ENDPOINT.search(policy.get("resourceArn") or ""):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack, of_agentcore
+from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack, by_itself, of_agentcore
 
 DEFAULT_TIMEOUT = 29_000
 """Milliseconds; what an integration has when none is given, STREAM or not."""
@@ -17,6 +17,7 @@ ADDRESS = re.compile(
 )
 
 
+@by_itself
 @of_agentcore
 def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: STREAM, on a raw proxy."""
@@ -32,6 +33,7 @@ def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 @of_agentcore
 def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: the timeout bounds the whole stream."""
@@ -52,17 +54,23 @@ def reached(_runtime: Declared, stack: Stack) -> Iterator[str]:
         )
 
 
+@by_itself
 @of_agentcore
-def address(integration: Declared, stack: Stack) -> Iterator[str]:
-    """Mechanism 2: the path, and whose it is."""
+def address(integration: Declared, _stack: Stack) -> Iterator[str]:
+    """Mechanism 2: the path."""
     uri = integration.get("uri")
-    found = ADDRESS.fullmatch(uri)
-    if found is None:
+    if ADDRESS.fullmatch(uri) is None:
         yield (
             f"The address {uri} does not end in /runtimes/<id>/invocations; AgentCore answers other paths with 401 "
             "Missing Authentication Token, and an escaped ARN is escaped again on the way. Use the runtime's id."
         )
-    elif found["id"] not in [runtime.get("agentRuntimeId") for runtime in stack.all(RUNTIME)]:
+
+
+@of_agentcore
+def of_own_runtime(integration: Declared, stack: Stack) -> Iterator[str]:
+    """Mechanism 2: whose address it is."""
+    found = ADDRESS.fullmatch(integration.get("uri"))
+    if found and found["id"] not in [runtime.get("agentRuntimeId") for runtime in stack.all(RUNTIME)]:
         yield (
             f"The address names the runtime {found['id']}, which this stack does not declare, so nothing here guards "
             "what answers. Use the id of the stack's own runtime."
@@ -88,6 +96,7 @@ def _literal(integration: Declared, name: str, right: Iterable[str], what: str) 
         )
 
 
+@by_itself
 @of_agentcore
 def converts(integration: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids content handling.
@@ -108,18 +117,21 @@ def rewrites(response: Declared, stack: Stack) -> Iterator[str]:
         yield _held("The response template needs the whole answer.")
 
 
+@by_itself
 def compresses(api: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids compression by the gateway."""
     if api.get("minimumCompressionSize") not in (None, "", "-1"):
         yield _held("minimumCompressionSize has the gateway compress answers as a whole.")
 
 
+@by_itself
 def stage_caches(stage: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids a cache."""
     if stage.get("cacheClusterEnabled"):
         yield _held("cacheClusterEnabled stores whole answers.")
 
 
+@by_itself
 def method_caches(settings: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids a cache."""
     if settings.get("settings", "cachingEnabled"):
@@ -130,13 +142,24 @@ def _held(what: str) -> str:
     return f"{what} Streaming ends, or the deployment is refused. Remove it."
 
 
+@by_itself
+def endpoint_given_a_version(endpoint: Declared, _stack: Stack) -> Iterator[str]:
+    """A named endpoint without a version stays at the one that it was made with."""
+    if endpoint.get("agentRuntimeVersion") is None:
+        yield _stays("of its creation")
+
+
 def endpoint_version(endpoint: Declared, stack: Stack) -> Iterator[str]:
     """A named endpoint serves the version that it is given, and goes on doing so."""
     version = endpoint.get("agentRuntimeVersion")
     # A version that is known although the runtime's is not was written down, or left over from the last deployment.
     current = [runtime.peek("agentRuntimeVersion", unknown=None) for runtime in stack.all(RUNTIME)]
-    if version is None or version not in current:
-        yield (
-            f"The endpoint stays at version {version or 'of its creation'} whatever is deployed, so users go on "
-            "talking to old code. Pass the runtime's agent_runtime_version."
-        )
+    if version is not None and version not in current:
+        yield _stays(version)
+
+
+def _stays(version: str) -> str:
+    return (
+        f"The endpoint stays at version {version} whatever is deployed, so users go on talking to old code. Pass the "
+        "runtime's agent_runtime_version."
+    )

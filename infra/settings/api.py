@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from infra.settings.base import Contradiction, Settings, impossible
 from infra.settings.forms import Form, origin_of, web_address
 
 EndpointType = Literal["REGIONAL", "EDGE", "PRIVATE"]
-TransferMode = Literal["STREAM", "BUFFERED"]
+TransferMode = Literal["STREAM"]
 SessionFrom = Literal["user", "thread", "header"]
 SecurityPolicy = Literal[
     "SecurityPolicy_TLS13_1_3_2025_09",
@@ -36,8 +36,8 @@ HEARTBEAT_MARGIN = 2
 """The idle limit must be at least this many heartbeats long, so that one late heartbeat does not cost the stream."""
 
 STREAM_LIMIT_SECONDS = 900
-BUFFERED_LIMIT_SECONDS = 29
-"""A buffered integration may not exceed 29 s without a quota increase for the account and Region."""
+DEFAULT_SECONDS = 29
+"""What an integration has when nothing is given; a guard rail refuses it, for users would be cut off in mid-word."""
 
 
 def _is_an_origin(text: str) -> None:
@@ -137,8 +137,12 @@ class ApiSettings(Settings):
         description="What names the microVM that answers. user: the user's own id, from the token. thread: the body's "
         "threadId, a microVM for each conversation. header: what the client sends. docs/security.md compares them.",
     )
-    response_transfer_mode: TransferMode = Field("STREAM", description="BUFFERED holds every word until the last.")
-    timeout_seconds: int = Field(900, ge=1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte.")
+    response_transfer_mode: TransferMode = Field(
+        "STREAM", description="BUFFERED, which holds every word until the last, is refused: the guard rails would."
+    )
+    timeout_seconds: int = Field(
+        900, ge=DEFAULT_SECONDS + 1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte."
+    )
     heartbeat_seconds: float = Field(
         10,
         gt=0,
@@ -191,6 +195,13 @@ class ApiSettings(Settings):
         "stage cannot be created. Switch it on in one stack only; it is kept when that stack is destroyed.",
     )
 
+    @field_validator("response_transfer_mode", mode="before")
+    @classmethod
+    def _streams(cls, mode: object) -> object:
+        if mode == "BUFFERED":
+            raise impossible("users would see nothing until the last word is there", "write STREAM, or leave it out")
+        return mode
+
     @property
     def idle_limit_seconds(self) -> int:
         """Seconds of silence after which API Gateway cuts the stream."""
@@ -240,12 +251,6 @@ class ApiSettings(Settings):
                 ("heartbeatSeconds", "endpointType"),
                 f"a {self.endpoint_type} endpoint cuts a stream after {self.idle_limit_seconds} s of silence",
                 f"write {longest:g} or less",
-            )
-        if self.response_transfer_mode == "BUFFERED" and self.timeout_seconds > BUFFERED_LIMIT_SECONDS:
-            yield Contradiction(
-                ("timeoutSeconds", "responseTransferMode"),
-                f"a BUFFERED integration ends at {BUFFERED_LIMIT_SECONDS} s",
-                f"write STREAM, or timeoutSeconds: {BUFFERED_LIMIT_SECONDS}",
             )
 
     def _endpoint_contradictions(self) -> Iterator[Contradiction]:

@@ -83,7 +83,7 @@ def test_a_change_elsewhere_leaves_the_snapshot_alone(changes: dict[str, dict[st
     [
         {"api": {"timeoutSeconds": 60}},
         {"api": {"allowedOrigin": "https://other.example"}},
-        {"api": {"responseTransferMode": "BUFFERED", "timeoutSeconds": 29}},
+        {"api": {"timeoutSeconds": 30}},
         {"api": {"teams": {"sales": {}}}},
         {"runtime": {"maxPromptChars": 100}},
         {"runtime": {"endpointName": "live"}},

@@ -94,7 +94,7 @@ def test_a_wrong_value_is_answered_with_key_value_reason_and_what_to_write(
 
 def test_what_to_write_names_the_bounds_the_choices_and_the_form() -> None:
     by_path = {".".join(path): allowed(field) for path, field in fields()}
-    assert by_path["api.timeoutSeconds"] == "a whole number from 1 to 900"
+    assert by_path["api.timeoutSeconds"] == "a whole number from 30 to 900"
     assert by_path["api.throttleRate"] == "a number above 0 and at most 1000"
     assert by_path["observability.blockedRequests"] == "a whole number of at least 1"
     assert by_path["identity.mfa"] == "none, optional or required"
@@ -108,7 +108,7 @@ def test_what_to_write_names_the_bounds_the_choices_and_the_form() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        (("api", "timeoutSeconds"), 901, "is 901, but 900 is the most; write a whole number from 1 to 900."),
+        (("api", "timeoutSeconds"), 901, "is 901, but 900 is the most; write a whole number from 30 to 900."),
         (("api", "timeoutSeconds"), "long", 'is "long", but that is no whole number; write a whole number'),
         (("api", "timeoutSeconds"), True, "is true, but that is no whole number; write a whole number"),
         (("api", "heartbeatSeconds"), 0, "is 0, but it must be above 0; write a number above 0."),

@@ -27,6 +27,11 @@ def declared(graph: Graph) -> list[Declared]:
     return [Declared(each.type, each.name, each.urn, dict(each.outputs)) for each in graph.resources]
 
 
+def as_inputs(graph: Graph) -> list[Declared]:
+    """Every resource with what the program declared: what a policy on one resource is shown before it is made."""
+    return [Declared(each.type, each.name, each.urn, dict(each.inputs)) for each in graph.resources]
+
+
 @cache
 def first_preview(stack: str) -> Graph:
     """An environment before it is deployed: what the provider may decide is unknown, whether anybody asks or not."""
@@ -65,6 +70,13 @@ def guarded(resource: Declared) -> Declared:
 def broken(resources: Iterable[Declared]) -> dict[str, list[str]]:
     """The rules that find something, each with its messages."""
     return judged(map(guarded, resources))
+
+
+def broken_by_itself(resources: Iterable[Declared]) -> dict[str, list[str]]:
+    """The rules that find something in the inputs of one resource, whatever the others are."""
+    alone = [Stack([guarded(each)]) for each in resources]
+    found = {rule.name: [message for one in alone for _, message in rule.by_itself.findings(one)] for rule in RULES}
+    return {name: messages for name, messages in found.items() if messages}
 
 
 def judged(resources: Iterable[Declared]) -> dict[str, list[str]]:

@@ -17,10 +17,11 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
 from local import ROOT
 from policy.graph import INTEGRATION, Declared
+from policy.rules import RULES
 from tests.infra.graphs import environment_graph
-from tests.policy.edits import changed, put
+from tests.policy.edits import changed, drop, put, statement
 from tests.policy.mutations import ROLE_POLICY, facing_agentcore
-from tests.policy.stacks import declared, first_preview
+from tests.policy.stacks import as_inputs, declared, first_preview
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +39,38 @@ def pack() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
 def findings(
     pack: analyzer_pb2_grpc.AnalyzerStub, resources: Iterable[Declared]
 ) -> list[analyzer_pb2.AnalyzeDiagnostic]:
+    """What the pack says of a whole stack, at its end."""
     request = analyzer_pb2.AnalyzeStackRequest()
     for each in resources:
         resource = request.resources.add(type=each.type, urn=each.urn, name=each.name)
         json_format.ParseDict(dict(each.outputs), resource.properties)
     return list(pack.AnalyzeStack(request).diagnostics)
+
+
+def findings_before(
+    pack: analyzer_pb2_grpc.AnalyzerStub, resources: Iterable[Declared]
+) -> list[analyzer_pb2.AnalyzeDiagnostic]:
+    """What it says of each resource's inputs, before the resource is made."""
+    found: list[analyzer_pb2.AnalyzeDiagnostic] = []
+    for each in resources:
+        request = analyzer_pb2.AnalyzeRequest(type=each.type, urn=each.urn, name=each.name)
+        json_format.ParseDict(dict(each.outputs), request.properties)
+        found += pack.Analyze(request).diagnostics
+    return found
+
+
+@pytest.mark.parametrize("stack", ["dev", "prod"])
+def test_nothing_is_found_in_the_inputs_of_a_first_preview(pack: analyzer_pb2_grpc.AnalyzerStub, stack: str) -> None:
+    assert findings_before(pack, as_inputs(first_preview(stack))) == []
+
+
+def test_a_line_that_is_missing_is_reported_before_the_resource_is_made_and_once(
+    pack: analyzer_pb2_grpc.AnalyzerStub,
+) -> None:
+    edited = changed(INTEGRATION, drop("responseTransferMode"), where=facing_agentcore)
+    (found,) = findings_before(pack, edited(as_inputs(first_preview("prod"))))
+    assert (found.policyName, found.enforcementLevel) == ("stream-to-agentcore", analyzer_pb2.MANDATORY)
+    assert findings(pack, edited(declared(environment_graph("prod")))) == []
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
@@ -62,12 +90,31 @@ def test_a_violation_is_reported_at_its_resource_and_stops_the_deployment(
     resources = declared(environment_graph("prod"))
     stream = next(each for each in resources if each.type == INTEGRATION and facing_agentcore(dict(each.outputs)))
     buffered = changed(INTEGRATION, put("BUFFERED", "responseTransferMode"), where=facing_agentcore)
-    (found,) = findings(pack, buffered(resources))
+    (found,) = findings_before(pack, buffered(resources))
     assert (found.policyName, found.urn) == ("stream-to-agentcore", stream.urn)
     assert found.enforcementLevel == analyzer_pb2.MANDATORY
 
 
 def test_a_rule_that_fails_is_a_violation_too(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
-    (found,) = findings(pack, changed(ROLE_POLICY, put("{", "policy"))(declared(environment_graph("prod"))))
+    broken = changed(ROLE_POLICY, put("{", "policy"))(declared(environment_graph("prod")))
+    (found,) = findings_before(pack, broken)
     assert (found.policyName, found.enforcementLevel) == ("least-privilege", analyzer_pb2.MANDATORY)
     assert "JSONDecodeError" in found.message
+    (found,) = findings(pack, broken)
+    assert (found.policyName, "JSONDecodeError" in found.message) == ("least-privilege-across-resources", True)
+
+
+def test_a_mistake_between_resources_is_reported_at_the_end(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
+    other = changed(ROLE_POLICY, statement("policy", Action="s3:GetObject", Resource="arn:aws:s3:::another/agent-*"))
+    resources = other(declared(environment_graph("prod")))
+    assert findings_before(pack, resources) == []
+    (found,) = findings(pack, resources)
+    assert (found.policyName, "another stack" in found.message) == ("least-privilege-across-resources", True)
+
+
+def test_started_by_a_person_it_says_what_it_is_and_ends() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "policy"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, "--policy-pack policy" in done.stdout) == (0, True)
+    assert [rule.name for rule in RULES if f"  {rule.name} " not in done.stdout] == []
