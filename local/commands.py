@@ -225,6 +225,23 @@ def check(stack: Stack = "dev", as_json: Json = False) -> None:
 
 
 @app.command()
+def cost(
+    stack: Stack = "dev",
+    turns: Annotated[int, typer.Option(min=1, help="Questions in a conversation.")] = 6,
+    answer_seconds: Annotated[float, typer.Option(min=0, help="How long an answer streams.")] = 8,
+    output_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 350,
+    memory_gb: Annotated[float, typer.Option(min=0.1, help="Of a microVM.")] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Estimate what a stack costs, from what it declares and what a conversation takes."""
+    from local.cost import Usage  # noqa: PLC0415 - needed by nothing else
+    from local.cost_table import print_cost  # noqa: PLC0415 - as above
+
+    usage = Usage(turns=turns, answer_seconds=answer_seconds, output_tokens=output_tokens, memory_gb=memory_gb)
+    print_cost(stack, usage, as_json=as_json)
+
+
+@app.command()
 def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
     """Say whether the chain is up, and where; exit code 1 when it is not."""
     state = read_state(folder) or {"state": "down"}
