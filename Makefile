@@ -58,6 +58,9 @@ format: setup ## rewrite the sources in the house format
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
+docs: setup ## the documentation as a site in .build/site, strictly: no link leads nowhere
+	@$(BIN)/python -m tools.site
+
 bench: setup ## the benchmarks: a table, and a picture in .build/bench.svg
 	@$(BIN)/python -m bench
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -24,8 +25,8 @@ def print_cost(stack: str, usage: Usage, *, as_json: bool) -> None:
     if as_json:
         lines = bill(graph, usage)
         months = {str(size): round(total(lines, size, usage), 2) for size in SIZES}
-        parts = [line._asdict() for line in lines]
-        told = {"stack": stack, "pricesReadOn": read_on(), "usage": dataclasses.asdict(usage), "parts": parts}
+        told: dict[str, Any] = {"stack": stack, "pricesReadOn": read_on(), "usage": dataclasses.asdict(usage)}
+        told["parts"] = [line._asdict() for line in lines]
         told |= {"users": {str(size): users(size, usage) for size in SIZES}, "months": months, "prices": dict(prices())}
         print(json.dumps(told, indent=2))
         return
@@ -45,6 +46,6 @@ def print_cost(stack: str, usage: Usage, *, as_json: bool) -> None:
     )
     losses = Table("what goes wrong", "microVMs alone")
     losses.columns[1].justify = "right"
-    for row in mishaps(graph, usage):
-        losses.add_row(*row)
+    for mishap in mishaps(graph, usage):
+        losses.add_row(*mishap)
     console.print(losses)

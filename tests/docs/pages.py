@@ -12,11 +12,11 @@ from local import ROOT
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-NEEDS_AWS = "<!-- needs AWS -->"
+NEEDS = re.compile(r"<!-- needs (AWS|the Pulumi CLI) -->")
 
 
 class Block(NamedTuple):
-    """A fenced block: its language, its text, and whether the line before it says that it needs AWS."""
+    """A fenced block: its language, its text, and whether the line before says that it needs AWS or the CLI."""
 
     language: str
     text: str
@@ -68,4 +68,4 @@ def links(text: str) -> list[str]:
 def blocks(text: str) -> Iterator[Block]:
     for found in FENCE.finditer(text):
         before = text[: found.start()].rstrip().rpartition("\n")[2]
-        yield Block(found["language"], found["text"], NEEDS_AWS in before)
+        yield Block(found["language"], found["text"], NEEDS.fullmatch(before) is not None)
