@@ -73,7 +73,7 @@ def named(page: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("path", PITFALLS, ids=lambda path: path.parent.name)
 def test_what_the_pitfalls_name_exists(path: Path) -> None:
-    page = text(path)
+    page = re.sub(r"\s+", " ", text(path))
     sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
     tests = set(re.findall(r"`(test_\w+)`", page))
     assert len(tests) >= 20
