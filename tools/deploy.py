@@ -18,11 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.artifact import ROOT
-from local.evaluate import evaluate, read_settings
+from local.check import check
 from local.graph import ProgramError
-from local.provider import ImaginedProvider
-from policy.graph import Declared, Stack
-from policy.rules import RULES
 from tools import package, sign_in
 
 FAULT_FOUND = 1
@@ -56,18 +53,6 @@ class Step(NamedTuple):
     run: Callable[[], None]
 
 
-def check(stack: str) -> list[str]:
-    """What the guard rails find in what a stack declares, one sentence each; nothing is asked of AWS or Pulumi.
-
-    Raises:
-        ProgramError: when the settings or the program are at fault.
-    """
-    settings = read_settings(stack)
-    graph = evaluate(stack, ImaginedProvider(settings.get("aws:region", "us-east-1")), settings=settings)
-    declared = Stack(Declared(each.type, each.name, each.urn, dict(each.outputs)) for each in graph.resources)
-    return [f"{resource.name}: {said}" for rule in RULES for resource, said in rule.findings(declared)]
-
-
 def deploy(stack: str, *, yes: bool) -> None:
     """All steps but the doctor.
 
@@ -99,10 +84,10 @@ def _package() -> None:
 
 
 def _check(stack: str) -> None:
-    found = check(stack)
+    found = [problem for result in check(stack) for problem in result.problems]
     if found:
         listed = "\n  ".join(found)
-        raise DeployError(f"The guard rails refuse what {stack} declares, and nothing was deployed:\n  {listed}")
+        raise DeployError(f"{stack} cannot be deployed as it is, and nothing was:\n  {listed}")
 
 
 def _update(stack: str, *, yes: bool) -> None:

@@ -82,7 +82,7 @@ def test_what_the_pitfalls_name_exists(path: Path) -> None:
     faults = {each for run in re.findall(words, page) for each in re.findall(r"`([a-z-]+)`", run)}
     assert len(faults) > 12
     assert faults <= {*FAULTS}
-    asked = r"(?:checks?|检查) ((?:`[a-z-]+`(?:, | and |、| 和 )?)+)"
+    asked = r"(?:the checks?|检查) ((?:`[a-z-]+`(?:, | and |、| 和 )?)+)"
     checks = {each for run in re.findall(asked, page) for each in re.findall(r"`([a-z-]+)`", run)}
     assert len(checks) > 5
     assert checks <= {check.name for check in CHECKS}

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import local.check
 from local.graph import Graph
-from tests.infra.graphs import ENVIRONMENTS, environment_graph
+from tests.infra.graphs import environment_graph
 from tests.tools.fake_pulumi import FakePulumi
 from tools import deploy, package
-from tools.deploy import check, main, previous_of
+from tools.deploy import main, previous_of
 
 UP = ["up", "--stack", "dev", "--policy-pack", "policy"]
 UNASKED = ["--yes", "--non-interactive"]
@@ -37,11 +38,6 @@ def buffered(graph: Graph) -> Graph:
     return dataclasses.replace(graph, resources=resources)
 
 
-@pytest.mark.parametrize("stack", ENVIRONMENTS)
-def test_the_guard_rails_find_nothing_in_an_environment(stack: str) -> None:
-    assert check(stack) == []
-
-
 def test_pulumi_previews_asks_and_deploys_and_then_the_doctor_looks(
     pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +58,7 @@ def test_what_the_guard_rails_refuse_never_reaches_pulumi(
     pulumi: FakePulumi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = buffered(environment_graph("dev"))
-    monkeypatch.setattr(deploy, "evaluate", lambda *_arguments, **_options: broken)
+    monkeypatch.setattr(local.check, "evaluate", lambda *_arguments, **_options: broken)
     assert main(["--stack", "dev"]) == 1
     assert pulumi.commands == []
     assert "Declare responseTransferMode STREAM" in capsys.readouterr().err
