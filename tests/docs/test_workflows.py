@@ -78,6 +78,29 @@ def test_ci_runs_targets_that_exist() -> None:
     assert {"demo", "test", "lint"} <= set(job["strategy"]["matrix"]["target"])
 
 
+def test_ci_runs_all_that_the_one_script_runs() -> None:
+    (script,) = re.findall(r"^exec make (.+)$", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    ((_, job),) = jobs(FOLDER / "workflows" / "ci.yml")
+    assert set(script.split()) <= set(job["strategy"]["matrix"]["target"])
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert f"make {script}" in guide
+
+
+def test_updates_are_asked_for_wherever_there_is_a_lock_of_npm() -> None:
+    asked = {each["directory"] for each in content(FOLDER / "dependabot.yml")["updates"]}
+    locks = {
+        f"/{path.parent.relative_to(ROOT).as_posix()}"
+        for path in ROOT.rglob("package-lock.json")
+        if not {"node_modules", ".build", ".venv"} & set(path.parts)
+    }
+    assert locks <= asked
+
+
+def test_nothing_is_taken_before_it_is_a_week_old() -> None:
+    updates = content(FOLDER / "dependabot.yml")["updates"]
+    assert {each["cooldown"]["default-days"] for each in updates} == {7}
+
+
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name)
 def test_no_pull_request_runs_with_our_secrets(path: Path) -> None:
     triggers = content(path)[True]  # YAML 1.1 takes `on` for true
