@@ -279,6 +279,7 @@ _ALL = (
         gateway=_session_from_caller,
         agent_environment={"AGENT_FAULT": "sessions-shared", "AGENT_SESSION_FROM": "header"},
         agent_module=FAULTY_AGENT,
+        outputs=lambda given: {**given, "sessionFrom": "header"},
     ),
     Fault(
         "shell-open",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from local.env_file import read_env_file
 from local.gateway.firewall import web_acl_from_graph
 from local.graph import Graph
 
@@ -25,5 +28,9 @@ def not_emulated(graph: Graph) -> list[str]:
     lines = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
     if any(api.inputs.get("policy") for api in graph.all("aws:apigateway/restApi:RestApi")):
         lines.append("the API's resource policy: every caller on loopback may call")
+    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    secrets = json.loads((runtime.inputs.get("environmentVariables") or {}).get("AGENT_SECRETS") or "{}")
+    missing = sorted(set(secrets) - set(read_env_file()))
+    lines += [f"the secret {name}: it has no value here; write {name}=... into .env.local" for name in missing]
     declared = {resource.type for resource in graph.resources}
     return lines + [line for type_, line in UNSERVED.items() if type_ in declared]

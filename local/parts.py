@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local import ROOT
 from local.agent_process import agent_environment, prepared_agent, start_agent
+from local.env_file import read_env_file
 from local.faults import SOUND, Fault
 from local.files import write_private
 from local.graph import Graph
@@ -148,9 +149,8 @@ class Parts(Supervisor):
     def agent_environment(self, graph: Graph) -> dict[str, str]:
         """What every agent of the graph is started with."""
         options = self._options
-        return agent_environment(
-            graph, model=options.model, time_scale=options.time_scale, changes=options.fault.agent_environment
-        )
+        changes = {**read_env_file(), **options.fault.agent_environment}
+        return agent_environment(graph, model=options.model, time_scale=options.time_scale, changes=changes)
 
     def url(self, name: str) -> str:
         """The address of a part on loopback, without a trailing slash."""
