@@ -5,6 +5,7 @@ import pulumi
 from infra.api import StreamingApi
 from infra.artifact import Artifact, CodePackage, package_path
 from infra.config import StackConfig
+from infra.encryption import EncryptionKey
 from infra.firewall import Firewall
 from infra.identity import Identity
 from infra.observability import Observability, Watched
@@ -14,13 +15,27 @@ from infra.runtime import Runtime
 config = StackConfig.load()
 
 identity = Identity(config.name, config.identity, region=config.region, tags=config.tags)
+key = None
+if config.runtime.customer_key:
+    key = EncryptionKey(
+        config.name, of_account=identity.user_pool_arn, protect=config.identity.protect, tags=config.tags
+    )
 artifact: Artifact
 if config.runtime.artifact == "container":
     from infra.image import ContainerImage  # loads awsx, as PrivateEdge does; a stack with neither is spared it
 
-    artifact = ContainerImage(config.name, telemetry=config.runtime.telemetry, tags=config.tags)
+    artifact = ContainerImage(
+        config.name, telemetry=config.runtime.telemetry, keep=config.identity.protect, tags=config.tags
+    )
 else:
-    artifact = CodePackage(config.name, package=package_path(), telemetry=config.runtime.telemetry, tags=config.tags)
+    artifact = CodePackage(
+        config.name,
+        package=package_path(),
+        telemetry=config.runtime.telemetry,
+        keep=config.identity.protect,
+        key=key,
+        tags=config.tags,
+    )
 runtime = Runtime(
     config.name,
     config.runtime,
@@ -36,7 +51,14 @@ private_edge = None
 if config.network is not None:
     from infra.private_edge import PrivateEdge
 
-    private_edge = PrivateEdge(config.name, config.network, runtime=runtime, region=config.region, tags=config.tags)
+    private_edge = PrivateEdge(
+        config.name,
+        config.network,
+        runtime=runtime,
+        region=config.region,
+        protect=config.identity.protect,
+        tags=config.tags,
+    )
 api = StreamingApi(
     config.name,
     config.api,
@@ -60,6 +82,7 @@ firewall = Firewall(
     config.name,
     config.firewall,
     stage_arn=api.stage_arn,
+    user_pool_arn=identity.user_pool_arn if config.identity.firewall else None,
     allowed_origin=config.api.allowed_origin,
     log_retention_days=config.observability.log_retention_days,
     protect=config.identity.protect,
@@ -76,6 +99,7 @@ observability = Observability(
         runtime_id=runtime.id,
         access_log=api.log_group,
     ),
+    key=key,
     tags=config.tags,
 )
 

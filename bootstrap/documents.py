@@ -24,6 +24,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "aws:route53/record:Record",
         }
     ),
+    "key": frozenset({"aws:kms/alias:Alias", "aws:kms/key:Key"}),
     "private": frozenset(
         {
             "aws:apigatewayv2/vpcLink:VpcLink",

@@ -261,6 +261,24 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
         on("iam", "ListAttachedRolePolicies", ROLES),
     ),
+    "aws:kms/alias:Alias": (
+        on(
+            "kms",
+            "CreateAlias UpdateAlias DeleteAlias",
+            "arn:aws:kms:REGION:ACCOUNT:alias/STACK",
+            "arn:aws:kms:REGION:ACCOUNT:key/*",  # an alias is allowed on its key too, whose id is random
+        ),
+        on("kms", "ListAliases", "*"),
+    ),
+    "aws:kms/key:Key": (
+        on("kms", "CreateKey", "*"),
+        on(
+            "kms",
+            "DescribeKey GetKeyPolicy PutKeyPolicy EnableKeyRotation GetKeyRotationStatus ScheduleKeyDeletion "
+            "TagResource UntagResource ListResourceTags UpdateKeyDescription GenerateDataKey Decrypt",
+            "arn:aws:kms:REGION:ACCOUNT:key/*",
+        ),
+    ),
     "aws:lb/listener:Listener": (
         on(
             "elasticloadbalancing",

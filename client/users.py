@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from client.cognito import emulated_administrator
@@ -53,7 +53,7 @@ class Users:
                     )
 
     def add(self, email: str, *, invite: bool) -> str | None:
-        """Create a user, who must choose a password at the first sign-in.
+        """Create a user, who must choose a password at the first sign-in; one who has not done so is invited again.
 
         Args:
             email: also the user's name.
@@ -67,14 +67,80 @@ class Users:
         """
         password = None if invite else temporary_password()
         with _explained():
-            self._cognito.admin_create_user(
-                UserPoolId=self._outputs.user_pool_id,
-                Username=email,
-                UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
-                **({"DesiredDeliveryMediums": ["EMAIL"]} if password is None else {}),  # type: ignore[arg-type] # mypy joins the two shapes
-                **({} if password is None else {"TemporaryPassword": password, "MessageAction": "SUPPRESS"}),  # type: ignore[arg-type]
-            )
+            try:
+                self._create(email, password)
+            except self._cognito.exceptions.UsernameExistsException:
+                self._invite_again(email, password)
         return password
+
+    def _create(self, email: str, password: str | None) -> None:
+        self._cognito.admin_create_user(
+            UserPoolId=self._outputs.user_pool_id,
+            Username=email,
+            UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
+            **({"DesiredDeliveryMediums": ["EMAIL"]} if password is None else {}),  # type: ignore[arg-type] # mypy joins the two shapes
+            **({} if password is None else {"TemporaryPassword": password, "MessageAction": "SUPPRESS"}),  # type: ignore[arg-type]
+        )
+
+    def _invite_again(self, email: str, password: str | None) -> None:
+        """A new temporary password for somebody who has not chosen one; Cognito would refuse to invite anybody else."""
+        pool = self._outputs.user_pool_id
+        status = self._cognito.admin_get_user(UserPoolId=pool, Username=email).get("UserStatus", "")
+        if status != "FORCE_CHANGE_PASSWORD":
+            raise AdministrationError(
+                f"{email} is a user already ({status}): `users reset` has them choose a new password."
+            )
+        if password is None:
+            self._cognito.admin_create_user(
+                UserPoolId=pool, Username=email, MessageAction="RESEND", DesiredDeliveryMediums=["EMAIL"]
+            )
+        else:
+            self._cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=password, Permanent=False)
+
+    def enable(self, username: str) -> None:
+        """Let a user in again.
+
+        Raises:
+            AdministrationError: when AWS refuses.
+        """
+        with _explained():
+            self._cognito.admin_enable_user(UserPoolId=self._outputs.user_pool_id, Username=username)
+
+    def reset(self, username: str) -> None:
+        """Have a user choose a new password, with a code that Cognito sends by e-mail.
+
+        Raises:
+            AdministrationError: when AWS refuses.
+        """
+        with _explained():
+            self._cognito.admin_reset_user_password(UserPoolId=self._outputs.user_pool_id, Username=username)
+
+    def delete(self, username: str) -> None:
+        """Remove an account. What the user asked stays where it is: docs/security.md says where.
+
+        Raises:
+            AdministrationError: when AWS refuses.
+        """
+        pool = self._outputs.user_pool_id
+        with _explained():
+            self._cognito.admin_user_global_sign_out(UserPoolId=pool, Username=username)
+            self._cognito.admin_delete_user(UserPoolId=pool, Username=username)
+
+    def change_groups(self, username: str, add: Sequence[str], remove: Sequence[str]) -> Sequence[str]:
+        """Put a user into groups and take him out of others; returns the groups that he is in then.
+
+        Raises:
+            AdministrationError: when AWS refuses, as for a group that the stack does not declare.
+        """
+        pool = self._outputs.user_pool_id
+        with _explained():
+            for group in add:
+                self._cognito.admin_add_user_to_group(UserPoolId=pool, Username=username, GroupName=group)
+            for group in remove:
+                self._cognito.admin_remove_user_from_group(UserPoolId=pool, Username=username, GroupName=group)
+            pages = self._cognito.get_paginator("admin_list_groups_for_user")
+            found = pages.paginate(UserPoolId=pool, Username=username)
+            return sorted(group["GroupName"] for page in found for group in page["Groups"])
 
     def disable(self, username: str) -> None:
         """Let a user in no more, and end the sign-ins there are. An ID token lives on until it expires.

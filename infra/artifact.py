@@ -17,6 +17,7 @@ from typing import Protocol
 import pulumi
 import pulumi_aws as aws
 
+from infra.encryption import EncryptionKey
 from infra.permissions import Statement, allow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,12 +90,17 @@ class CodePackage(pulumi.ComponentResource):
         package: Path,
         telemetry: bool,
         tags: dict[str, str],
+        keep: bool = False,
+        key: EncryptionKey | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare the bucket and the package at a path; with ``telemetry`` the agent is started under OpenTelemetry."""
+        """Declare the bucket and the package at a path; with ``telemetry`` the agent is started under OpenTelemetry.
+
+        With ``keep`` a bucket that holds packages is not deleted; ``key`` encrypts it in place of S3's own.
+        """
         super().__init__("agentstream:infra:CodePackage", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        bucket = self._bucket(name, tags)
+        bucket = self._bucket(name, tags, keep=keep, key=key)
         uploaded = aws.s3.BucketObjectv2(
             f"{name}-code-package",
             bucket=bucket.id,
@@ -108,6 +114,7 @@ class CodePackage(pulumi.ComponentResource):
         # Any of the bucket's packages: a grant that followed the key would have to reach all of IAM before AgentCore
         # first uses it, at each deployment, and would take the package of the running agent away.
         self.grants = [allow("Package", ["s3:GetObject"], [pulumi.Output.concat(bucket.arn, "/agent-*.zip")])]
+        self.grants += [] if key is None else [key.grant]
         self.runtime_artifact = {
             "code_configuration": {
                 "code": {"s3": {"bucket": bucket.bucket, "prefix": uploaded.key}},
@@ -117,10 +124,10 @@ class CodePackage(pulumi.ComponentResource):
         }
         self.register_outputs({"bucket": bucket.bucket, "key": uploaded.key})
 
-    def _bucket(self, name: str, tags: dict[str, str]) -> aws.s3.Bucket:
-        # Emptied when the stack is destroyed, for the packages that stayed would otherwise keep it. All that it holds
-        # can be built again.
-        bucket = aws.s3.Bucket(f"{name}-code", force_destroy=True, tags=tags, opts=self._child)
+    def _bucket(self, name: str, tags: dict[str, str], *, keep: bool, key: EncryptionKey | None) -> aws.s3.Bucket:
+        # Emptied when the stack is destroyed, for the packages that stayed would otherwise keep it: all that it holds
+        # can be built again. Production's is emptied by hand, so that no slip takes the running agent's package away.
+        bucket = aws.s3.Bucket(f"{name}-code", force_destroy=not keep, tags=tags, opts=self._child)
         aws.s3.BucketVersioning(
             f"{name}-code-versions",
             bucket=bucket.id,
@@ -130,7 +137,14 @@ class CodePackage(pulumi.ComponentResource):
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-code-encryption",
             bucket=bucket.id,
-            rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+            rules=[
+                {
+                    "apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}
+                    if key is None
+                    else {"sse_algorithm": "aws:kms", "kms_master_key_id": key.arn},
+                    "bucket_key_enabled": key is not None,
+                }
+            ],
             opts=self._child,
         )
         private = aws.s3.BucketPublicAccessBlock(

@@ -33,6 +33,7 @@ class Firewall(pulumi.ComponentResource):
         settings: FirewallSettings,
         *,
         stage_arn: pulumi.Output[str],
+        user_pool_arn: pulumi.Output[str] | None = None,
         allowed_origin: str,
         log_retention_days: int,
         protect: bool,
@@ -103,6 +104,13 @@ class Firewall(pulumi.ComponentResource):
             web_acl_arn=web_acl.arn,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+        if user_pool_arn is not None:
+            aws.wafv2.WebAclAssociation(
+                f"{name}-firewall-users",
+                resource_arn=user_pool_arn,
+                web_acl_arn=web_acl.arn,
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            )
         self._log(web_acl, settings, log_retention_days, protect)
 
         self.web_acl_arn = web_acl.arn

@@ -64,6 +64,7 @@ class Identity(pulumi.ComponentResource):
                 "require_symbols": True,
                 "require_uppercase": True,
                 "temporary_password_validity_days": settings.temporary_password_days,
+                "password_history_size": settings.password_history,
             },
             account_recovery_setting={"recovery_mechanisms": [{"name": "verified_email", "priority": 1}]},
             deletion_protection="ACTIVE" if settings.deletion_protection else "INACTIVE",

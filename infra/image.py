@@ -42,9 +42,18 @@ class ContainerImage(pulumi.ComponentResource):
     runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
 
     def __init__(
-        self, name: str, *, telemetry: bool, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        telemetry: bool,
+        tags: dict[str, str],
+        keep: bool = False,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare repository and image; with ``telemetry`` the agent is started under OpenTelemetry."""
+        """Declare repository and image; with ``telemetry`` the agent is started under OpenTelemetry.
+
+        With ``keep`` a repository that holds images is not deleted.
+        """
         super().__init__("agentstream:infra:ContainerImage", name, None, opts)
         if not DOCKERFILE.exists():
             pulumi.log.warn(f"{DOCKERFILE.relative_to(ROOT)} is missing: write it before a deployment.", self)
@@ -52,8 +61,9 @@ class ContainerImage(pulumi.ComponentResource):
         repository = awsx.ecr.Repository(
             f"{name}-agent",
             image_tag_mutability="IMMUTABLE",
-            # ECR deletes no repository with images in it, and all of them can be built again.
-            force_delete=True,
+            # ECR deletes no repository with images in it, and all of them can be built again; production's are
+            # deleted by hand.
+            force_delete=not keep,
             image_scanning_configuration={"scan_on_push": True},
             lifecycle_policy={
                 "rules": [

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import dashboard, metrics
+from infra.encryption import EncryptionKey
 from infra.metrics import Metric
 from infra.settings.observability import ObservabilitySettings
 from infra.settings.regions import is_government
@@ -49,11 +50,13 @@ class Observability(pulumi.ComponentResource):
         *,
         watched: Watched,
         tags: dict[str, str],
+        key: EncryptionKey | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("agentstream:infra:Observability", name, None, opts)
         self._name = name
         self._tags = tags
+        self._key = key
         self._child = pulumi.ResourceOptions(parent=self)
         metrics.log_metrics(name, watched.access_log, self._child)
         self.topic_arn = None
@@ -66,7 +69,13 @@ class Observability(pulumi.ComponentResource):
         self.register_outputs({"dashboardUrl": self.dashboard_url})
 
     def _declare_topic(self, subscribers: list[str]) -> aws.sns.Topic:
-        topic = aws.sns.Topic(f"{self._name}-alarms", tags=self._tags, opts=self._child)
+        topic = aws.sns.Topic(
+            f"{self._name}-alarms",
+            # Never the key that AWS manages for SNS: CloudWatch may not use it, and its alarms would be lost silently.
+            kms_master_key_id=None if self._key is None else self._key.arn,
+            tags=self._tags,
+            opts=self._child,
+        )
         for subscriber in subscribers:
             # Named by the address and not by its place in the list: SNS answers a second subscription of an address
             # with the first one's ARN, so deleting what stood in another place would end a subscription that is wanted

@@ -50,9 +50,12 @@ class PrivateEdge(pulumi.ComponentResource):
         runtime: Runtime,
         region: str,
         tags: dict[str, str],
+        protect: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Declare it; with ``protect`` AWS refuses to delete the load balancer, and with it the only way."""
         super().__init__("agentstream:infra:PrivateEdge", name, None, opts)
+        self._protect = protect
         self._name = name
         self._tags = tags
         self._child = pulumi.ResourceOptions(parent=self)
@@ -153,6 +156,7 @@ class PrivateEdge(pulumi.ComponentResource):
             subnets=vpc.isolated_subnet_ids,
             security_groups=[group.id],
             enable_cross_zone_load_balancing=True,
+            enable_deletion_protection=self._protect,
             tags=self._tags,
             opts=self._child,
         )

@@ -178,6 +178,80 @@ def users_disable(
         say(f"Disabled {username}.")
 
 
+@users.command("enable")
+@command
+def users_enable(
+    username: Annotated[str, typer.Argument(help="The user's name or e-mail address.")],
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a disabled user in again."""
+    Users(find_outputs(stack=stack, local=local, file=file), profile).enable(username)
+    _done({"username": username, "enabled": True}, f"Enabled {username}.", as_json=as_json)
+
+
+@users.command("reset")
+@command
+def users_reset(
+    username: Annotated[str, typer.Argument(help="The user's name or e-mail address.")],
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a user choose a new password, with a code that Cognito sends by e-mail."""
+    Users(find_outputs(stack=stack, local=local, file=file), profile).reset(username)
+    _done({"username": username, "reset": True}, f"Cognito sends {username} a code.", as_json=as_json)
+
+
+@users.command("delete")
+@command
+def users_delete(
+    username: Annotated[str, typer.Argument(help="The user's name or e-mail address.")],
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    profile: Profile = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove an account for good; docs/security.md says what else is kept of a user."""
+    if not yes:
+        typer.confirm(f"Delete {username} for good?", abort=True, err=True)
+    Users(find_outputs(stack=stack, local=local, file=file), profile).delete(username)
+    _done({"username": username, "deleted": True}, f"Deleted {username}.", as_json=as_json)
+
+
+@users.command("groups")
+@command
+def users_groups(
+    username: Annotated[str, typer.Argument(help="The user's name or e-mail address.")],
+    add: Annotated[list[str] | None, typer.Option("--add", help="A group to put the user into.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="A group to take the user out of.")] = None,
+    stack: Stack = None,
+    local: Local = False,
+    file: File = None,
+    profile: Profile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a user's groups, or change them; the next token has them."""
+    found = Users(find_outputs(stack=stack, local=local, file=file), profile).change_groups(
+        username, add or [], remove or []
+    )
+    _done({"username": username, "groups": found}, f"{username}: {', '.join(found) or 'no groups'}", as_json=as_json)
+
+
+def _done(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(facts))
+    else:
+        say(sentence)
+
+
 def _credentials(outputs: Outputs, username: str | None, *, from_pipe: bool) -> tuple[str, str]:
     """The given user with a password from a prompt or a pipe, or the local run's demo user."""
     if username is None and outputs.demo_username and outputs.demo_password:

@@ -63,6 +63,14 @@ class IdentitySettings(Settings):
         "none", description="Cognito's risk scoring of sign-ins: reported (audit) or acted on (enforced)."
     )
     password_length: int = Field(12, ge=8, le=99, description="Shortest password; all four kinds of character needed.")
+    password_history: int = Field(
+        5, ge=0, le=24, description="So many earlier passwords are refused as a new one. 0: none is remembered."
+    )
+    firewall: bool = Field(
+        False,
+        description="Put the web ACL before the user pool's own addresses too: sign-in pages and calls without AWS "
+        "credentials. Its rates then count a user's sign-ins with his questions.",
+    )
     temporary_password_days: int = Field(7, ge=1, le=365, description="How long an invitation stays good.")
     id_token_minutes: int = Field(
         60,

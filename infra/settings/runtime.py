@@ -85,6 +85,11 @@ class RuntimeSettings(ExtraSettings, RunSettings):
         "origin-secret",
         description="What stops a caller with a token from going round the API to the runtime: docs/security.md.",
     )
+    customer_key: bool = Field(
+        False,
+        description="A KMS key of the stack's own for the package's bucket and the alarms' topic. Else S3 encrypts "
+        "with a key of its own, and the topic is not encrypted.",
+    )
     check_token_use: bool = Field(
         True,
         description="The runtime asks the token for the claim token_use id besides the audience, so that only an ID "

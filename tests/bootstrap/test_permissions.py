@@ -148,6 +148,7 @@ def test_no_action_is_a_wildcard_and_everything_creatable_names_the_stack() -> N
                 # What makes the ARN that others name, or knows no resources: reviewed one by one.
                 reviewed = {
                     "Request",
+                    "CreateKey",
                     "CreateAgentRuntime",
                     "CreateMemory",
                     "CreateUserPool",

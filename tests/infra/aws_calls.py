@@ -205,7 +205,7 @@ CALLS: dict[str, tuple[Call, ...]] = {
             "CreateLoadBalancer",
             rename={"loadBalancerType": "Type", "internal": "Scheme", "namePrefix": "Name"},
             convert={"internal": lambda internal: "internal" if internal else "internet-facing"},
-            leave=frozenset({"enableCrossZoneLoadBalancing"}),  # an attribute of its own call
+            leave=frozenset({"enableCrossZoneLoadBalancing", "enableDeletionProtection"}),  # attributes: another call
         ),
     ),
     "aws:lb/targetGroup:TargetGroup": (
@@ -282,7 +282,12 @@ CALLS: dict[str, tuple[Call, ...]] = {
         ),
     ),
     "aws:s3/bucketVersioning:BucketVersioning": (Call("s3", "PutBucketVersioning"),),
-    "aws:sns/topic:Topic": (Call("sns", "CreateTopic", supplied=named("Name")),),
+    "aws:kms/alias:Alias": (Call("kms", "CreateAlias", rename={"name": "AliasName"}),),
+    "aws:kms/key:Key": (
+        Call("kms", "CreateKey", leave=frozenset({"enableKeyRotation", "deletionWindowInDays", "tags"})),
+    ),
+    # The key is one of the topic's attributes, a map of texts.
+    "aws:sns/topic:Topic": (Call("sns", "CreateTopic", leave=frozenset({"kmsMasterKeyId"}), supplied=named("Name")),),
     "aws:sns/topicSubscription:TopicSubscription": (Call("sns", "Subscribe", rename={"topic": "TopicArn"}),),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
         Call(

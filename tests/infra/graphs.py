@@ -56,7 +56,13 @@ def _variation(stack: str, changes: str) -> Graph:
 
 
 EVERYTHING: dict[str, dict[str, Any]] = {
-    "identity": {"groups": ["admins"], "threatProtection": "audit", "tier": "PLUS", "refreshTokenRotation": False},
+    "identity": {
+        "firewall": True,
+        "groups": ["admins"],
+        "threatProtection": "audit",
+        "tier": "PLUS",
+        "refreshTokenRotation": False,
+    },
     "firewall": {
         "bodyLimitKb": 48,
         "anonymousAddresses": True,
@@ -70,6 +76,7 @@ EVERYTHING: dict[str, dict[str, Any]] = {
         "accountLogRole": True,
     },
     "runtime": {
+        "customerKey": True,
         "artifact": "container",
         "bypassProtection": "private",
         "memoryDays": 7,

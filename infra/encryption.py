@@ -1,0 +1,75 @@
+"""A KMS key of the stack's own, for a team whose rules ask for one."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import arn
+from infra.permissions import Statement, allow, document
+
+DELETION_DAYS = 30
+"""Days in which a deleted key can be had back: without it what it encrypts is lost."""
+
+
+class EncryptionKey(pulumi.ComponentResource):
+    """A key for the package's bucket and the alarms' topic, replaced by AWS every year.
+
+    Pulumi type: ``agentstream:infra:EncryptionKey``. Produces ``kms.Key`` and ``kms.Alias``. Leaves who may read the
+    package to the agent's role (`grant`).
+
+    CloudWatch must be let use the key by name: an alarm cannot be told to a topic under a key that does not allow it,
+    nor under the one that AWS manages, and nothing says so
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html).
+    """
+
+    arn: pulumi.Output[str]
+    grant: Statement
+    """What a role needs that reads what is encrypted."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        of_account: pulumi.Output[str],
+        protect: bool,
+        tags: dict[str, str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it in the account that the ARN ``of_account`` names; with ``protect`` Pulumi refuses to delete it."""
+        super().__init__("agentstream:infra:EncryptionKey", name, None, opts)
+        key = aws.kms.Key(
+            f"{name}-key",
+            description=f"Package and alarms of {name}.",
+            enable_key_rotation=True,
+            deletion_window_in_days=DELETION_DAYS,
+            policy=pulumi.Output.json_dumps(
+                document(_statements(arn.partition(of_account), arn.account_id(of_account)))
+            ),
+            tags=tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+        )
+        aws.kms.Alias(
+            f"{name}-key-name",
+            name=f"alias/{name}",
+            target_key_id=key.id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.arn = key.arn
+        self.grant = allow("PackageKey", ["kms:Decrypt"], [key.arn])
+        self.register_outputs({"arn": key.arn})
+
+
+def _statements(partition: pulumi.Output[str], account_id: pulumi.Output[str]) -> list[Statement]:
+    # A key's policy names the key itself by *. The account's own policies decide who uses it, as for any other key
+    # (https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html).
+    of_account = {
+        **allow("TheAccount", ["kms:*"], ["*"]),
+        "Principal": {"AWS": pulumi.Output.concat("arn:", partition, ":iam::", account_id, ":root")},
+    }
+    of_alarms = {
+        **allow("Alarms", ["kms:Decrypt", "kms:GenerateDataKey*"], ["*"]),
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
+    }
+    return [of_account, of_alarms]
