@@ -152,7 +152,8 @@ class RunRecord:
         }
         return known | {
             "Agent": settings.name,
-            "Outcome": self.outcome,
+            # One that ran out of time has failed: the alarm on failed runs counts it.
+            "Outcome": "error" if self.outcome in _FAILURES else self.outcome,
             "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
         }
 
