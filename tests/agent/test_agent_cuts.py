@@ -27,7 +27,7 @@ from ag_ui.core import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.eventlog import EventLog
+from agent.eventlog import EventLog, encode
 from agent.reader import Reader
 from agent.settings import Settings
 from tests.agent.support import Serve, attach, client_of, events_in, new_session, question, stock, until
@@ -69,6 +69,18 @@ def blocks(raw: bytes) -> tuple[list[tuple[int, dict[str, Any]]], bytes]:
         if lines[0].startswith("id: "):
             events.append((int(lines[0].rpartition(":")[2]), json.loads(lines[1].removeprefix("data: "))))
     return events, half
+
+
+@given(st.sampled_from([TextMessageContentEvent, ReasoningMessageContentEvent, ToolCallArgsEvent]), st.data())
+def test_a_delta_is_encoded_as_ag_ui_itself_would(kind: type[Any], data: st.DataObject) -> None:
+    text = st.text(min_size=1)
+    id_name = "tool_call_id" if kind is ToolCallArgsEvent else "message_id"
+    more = data.draw(st.sampled_from([{}, {"metadata": {"a": 1}}, {"raw_event": [1]}, {"extra": "x"}]))
+    event = kind(**{id_name: data.draw(text), "delta": data.draw(text), **more})
+    frame = encode(event, "r:1").decode()
+    head, line, *rest = frame.split("\n")
+    assert (head, rest) == ("id: r:1", ["", ""])
+    assert json.loads(line.removeprefix("data: ")) == json.loads(event.model_dump_json(by_alias=True))
 
 
 async def record(build: Any) -> EventLog:
