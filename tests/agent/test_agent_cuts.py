@@ -75,7 +75,7 @@ def blocks(raw: bytes) -> tuple[list[tuple[int, dict[str, Any]]], bytes]:
 def test_a_delta_is_encoded_as_ag_ui_itself_would(kind: type[Any], data: st.DataObject) -> None:
     text = st.text(min_size=1)
     id_name = "tool_call_id" if kind is ToolCallArgsEvent else "message_id"
-    more = data.draw(st.sampled_from([{}, {"metadata": {"a": 1}}, {"raw_event": [1]}, {"extra": "x"}]))
+    more: dict[str, Any] = data.draw(st.sampled_from([{}, {"metadata": {"a": 1}}, {"raw_event": [1]}, {"extra": "x"}]))
     event = kind(**{id_name: data.draw(text), "delta": data.draw(text), **more})
     frame = encode(event, "r:1").decode()
     head, line, *rest = frame.split("\n")
