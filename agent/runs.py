@@ -176,7 +176,9 @@ class Runs:
 def _snapshot(live: LiveRun, before: Sequence[StoredTurn]) -> tuple[bytes, ...]:
     """Return what a stock AG-UI client needs to go on live: it would append a replay to what it has."""
     finished, openers = live.transcript.so_far()
-    messages = [*messages_of(before), *live.asked(), *finished]
+    # A run that has ended may be among the stored turns already.
+    others = [turn for turn in before if turn.run_id != live.run.run_id]
+    messages = [*messages_of(others), *live.asked(), *finished]
     ids = {"thread_id": live.run.thread_id, "run_id": live.run.run_id}
     events: list[BaseEvent] = [RunStartedEvent(**ids)]
     if live.transcript.state is not None:

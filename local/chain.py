@@ -7,6 +7,7 @@ graph is known.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import importlib.util
 import json
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ from typing import Any
 
 from infra.page import page_config
 from local.evaluate import read_settings
+from local.faults import Fault
 from local.files import forget, write_private
 from local.graph import Graph, ProgramError
 from local.outputs import addresses_of, located
@@ -33,6 +35,7 @@ class Chain:
         self._tell = tell
         self.parts = Parts(options)
         self._standby: Provisioner | None = None
+        self._changing = asyncio.Lock()  # one restart at a time: files are saved while a switch is thrown
         self._served: Provisioned
         self.outputs: dict[str, Any] = {}
 
@@ -58,7 +61,7 @@ class Chain:
     async def _serve(self, provisioned: Provisioned) -> None:
         """Start what stands on the graph."""
         self._served = provisioned
-        graph, fault, parts = self.graph, self._options.fault, self.parts
+        graph, fault, parts = self.graph, self.fault, self.parts
         write_private(self.folder / "graph.json", fault.resources(graph).to_json())
         self.outputs = self._outputs()
         self._tell("Starting the agent, AgentCore and API Gateway ...")
@@ -79,7 +82,8 @@ class Chain:
         """
         if self._options.sessions:
             return []
-        await self.parts.replace_agent(self.graph)
+        async with self._changing:
+            await self.parts.replace_agent(self.graph)
         return ["agent"]
 
     async def restart_graph(self) -> list[str]:
@@ -91,6 +95,10 @@ class Chain:
             ProgramError: when the program cannot be evaluated, or what it declares cannot be served; the graph that
                 was served is served again. What even so is not up is in `missing`.
         """
+        async with self._changing:
+            return await self._restart_graph()
+
+    async def _restart_graph(self) -> list[str]:
         before = self._served
         provisioner, self._standby = self._standby or await Provisioner.start(), None
         try:
@@ -111,10 +119,26 @@ class Chain:
         finally:
             await self.stand_by()
 
-    async def _exchange(self, provisioned: Provisioned) -> list[str]:
-        """Serve another graph; the agent, and what it remembers, stays where its environment does."""
-        environment = self.parts.agent_environment
-        same = self._options.sessions or environment(self.graph) == environment(provisioned.graph)
+    async def break_with(self, fault: Fault) -> None:
+        """Serve what is served with another fault, or none; the agent stays where the fault is not the agent's.
+
+        Raises:
+            ProgramError: when it cannot be served so; what was served is served again.
+        """
+        async with self._changing:
+            before = self.fault
+            try:
+                await self._exchange(self._served, fault)
+            except ProgramError:
+                await self._exchange(self._served, before)
+                raise
+
+    async def _exchange(self, provisioned: Provisioned, fault: Fault | None = None) -> list[str]:
+        """Serve another graph, or with another fault; the agent, and what it remembers, stays where its start does."""
+        before = self._agent_start(self.graph)
+        self._options = dataclasses.replace(self._options, fault=fault or self.fault)
+        self.parts.use(self.fault)
+        same = self._options.sessions or before == self._agent_start(provisioned.graph)
         names = [*([] if same else ["agent"]), "runtime", "gateway"]
         await self.parts.end(*names)
         await self._serve(provisioned)
@@ -125,6 +149,15 @@ class Chain:
         types = [resource.type.split(":") for resource in self.graph.resources]
         modules = {parts[1].partition("/")[0] for parts in types if parts[0] == "aws"}
         self._standby = await Provisioner.start(sorted(modules))
+
+    def _agent_start(self, graph: Graph) -> tuple[str, dict[str, str]]:
+        """What the agent's process is started from."""
+        return self.fault.agent_module, self.parts.agent_environment(graph)
+
+    @property
+    def fault(self) -> Fault:
+        """What is broken on purpose."""
+        return self._options.fault
 
     @property
     def graph(self) -> Graph:
@@ -159,7 +192,9 @@ class Chain:
         folder, config = built_page(), self.folder / "page-config.json"
         if folder is None:
             return ()
-        write_private(config, json.dumps(page_config(self.outputs, self.page_address, inspector=True), indent=2))
+        control = {"controlUrl": self.parts.url("control")} if self._options.control else {}
+        settings = page_config(self.outputs, self.page_address, inspector=True, **control)
+        write_private(config, json.dumps(settings, indent=2))
         return folder, config
 
     def _outputs(self) -> dict[str, Any]:
@@ -172,7 +207,7 @@ class Chain:
             "timeScale": self._options.time_scale,
             "hangUp": self._options.hang_up,
         }
-        return dict(self._options.fault.outputs(outputs))
+        return dict(self.fault.outputs(outputs))
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +18,13 @@ import typer
 
 from local import ROOT
 from local.banner import FOLDER, print_ready, print_state
-from local.chain import running
+from local.chain import Chain, running
 from local.faults import FAULTS, SOUND, Fault
 from local.files import forget
 from local.graph import ProgramError
 from local.limits import not_emulated
 from local.logs import FILES, POLL_SECONDS, Logs, news
+from local.page import built_page
 from local.parts import Options
 from local.processes import ChildEndedError
 from local.runtime.hang_up import HangUp
@@ -87,6 +88,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         sessions=sessions,
         hang_up=hang_up,
         fault=_fault(break_) if break_ else SOUND,
+        control=built_page() is not None,
     )
     _run(_up(options, watching=watch))
 
@@ -136,10 +138,19 @@ async def _up(options: Options, *, watching: bool) -> None:
             else:
                 work = asyncio.Event().wait()
             telling = asyncio.create_task(_tell(options.folder))
-            with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
-                await chain.parts.while_up(work)
+            async with _switches(chain, options, describe):
+                with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
+                    await chain.parts.while_up(work)
             telling.cancel()
     print("Stopped.", file=sys.stderr)
+
+
+def _switches(chain: Chain, options: Options, restarted: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+    if not options.control:
+        return nullcontext()
+    from local.control import Control  # noqa: PLC0415 - needed by nothing else
+
+    return Control(chain, restarted).serving()
 
 
 def _progress(what: str) -> None:

@@ -34,6 +34,7 @@ class Options:
         hang_up: whether the agent learns of a caller who has hung up: ``lost`` or ``passed``.
         sessions: how many sessions may each have an agent process of their own; 0 for one process for all.
         fault: what is broken on purpose, for the doctor to find.
+        control: serve the switches of the page's inspector, see `local.control`.
     """
 
     stack: str = "dev"
@@ -44,6 +45,7 @@ class Options:
     sessions: int = 0
     hang_up: HangUp = "lost"
     fault: Fault = SOUND
+    control: bool = False
 
     @property
     def in_force(self) -> dict[str, str]:
@@ -66,6 +68,8 @@ class Parts(Supervisor):
         self._reserved = Ports()
         self._begun: set[str] = set()
         self.ports = choose_ports(options.ports, self._reserved)
+        if options.control:
+            self.ports["control"] = self._reserved.choose()
 
     async def start_emulator(self) -> None:
         """Start what stands in for Cognito."""
@@ -145,6 +149,10 @@ class Parts(Supervisor):
         served = ["--page", *map(str, page)] if page else []
         await self._start_server(name, graph, "--access-log", str(log), *elsewhere, *served, module="gateway")
         return self.url(name)
+
+    def use(self, fault: Fault) -> None:
+        """Start parts with this fault from now on."""
+        self._options = dataclasses.replace(self._options, fault=fault)
 
     def agent_environment(self, graph: Graph) -> dict[str, str]:
         """What every agent of the graph is started with."""

@@ -295,6 +295,18 @@ async def test_who_falls_below_what_is_kept_is_told_so(serve: Serve, monkeypatch
     assert (await server.ask(stock("attach"), session=session)).types[-1] == "RUN_FINISHED"
 
 
+async def test_a_stock_client_that_attaches_to_a_finished_run_gets_each_message_once(serve: Serve) -> None:
+    async def build(run: Any) -> AsyncIterator[str]:
+        yield "answer"
+
+    session, body = new_session(), question()
+    server = serve(build, **LASTING)
+    await server.ask(body, session=session)
+    again = await server.ask(stock("attach"), session=session)
+    snapshot = next(event["messages"] for event in again.events if event["type"] == "MESSAGES_SNAPSHOT")
+    assert [message["role"] for message in snapshot] == ["user", "assistant"]
+
+
 async def test_a_reader_far_behind_never_holds_the_run_up(serve: Serve) -> None:
     done = threading.Event()
 

@@ -29,7 +29,9 @@ export interface Exchange {
 
 const MOST_EXCHANGES = 20;
 
+/** Copies of what goes on, for a view shows again only what is another object. */
 export const exchanges = signal<Exchange[]>([]);
+let going: Exchange[] = [];
 let count = 0;
 let scheduled = false;
 
@@ -46,7 +48,8 @@ export async function watchedFetch(url: string, init: RequestInit): Promise<Resp
     arrivals: [],
     ended: null,
   };
-  exchanges.value = [one, ...exchanges.value].slice(0, MOST_EXCHANGES);
+  going = [one, ...going].slice(0, MOST_EXCHANGES);
+  tell();
   const over = () => {
     one.ended = performance.now() - started;
     tell();
@@ -108,6 +111,6 @@ function tell(): void {
   scheduled = true;
   setTimeout(() => {
     scheduled = false;
-    exchanges.value = [...exchanges.value];
+    exchanges.value = going.map((each) => ({ ...each }));
   }, 50);
 }

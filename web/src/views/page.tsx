@@ -15,7 +15,6 @@ import { Messages } from "./messages";
 
 export interface InspectorProps {
   config: PageConfig;
-  signIn: SignIn;
   close: () => void;
 }
 
@@ -105,7 +104,7 @@ export function Page({ config, signIn, user }: Props) {
           <p class="unseen" role="status" aria-live="polite">{open.announcement.value}</p>
         </main>
       )}
-      {inspecting.value && Inspector && <Inspector config={config} signIn={signIn} close={() => (inspecting.value = false)} />}
+      {inspecting.value && Inspector && <Inspector config={config} close={() => (inspecting.value = false)} />}
     </div>
   );
 }

@@ -1,0 +1,60 @@
+/** Where the time to the first word went, by the gateway's access log and the agent's own stamps. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import type { Exchange } from "../watch";
+import type { LocalRun } from "./control";
+import { say, type Word } from "./words";
+
+interface Share {
+  name: Word;
+  /** Milliseconds. */
+  took: number;
+}
+
+export function Where({ exchange, local }: { exchange: Exchange; local: LocalRun | null }) {
+  const line = useSignal<{ id: string; fields: Record<string, string> } | null>(null);
+  useSignalEffect(() => {
+    if (!local || !exchange.requestId || exchange.ended === null || line.peek()?.id === exchange.requestId) return;
+    const id = exchange.requestId;
+    local.request(id).then((fields) => (line.value = { id, fields }), () => undefined);
+  });
+  const shares = sharesOf(exchange, line.value?.id === exchange.requestId ? line.value.fields : {});
+  const whole = Math.max(1, ...shares.map((one) => one.took));
+  if (!shares.length) return null;
+  return (
+    <section aria-labelledby="where">
+      <h3 id="where">{say("where")}</h3>
+      <table class="where">
+        <tbody>
+          {shares.map((one) => (
+            <tr key={one.name}>
+              <th scope="row">{say(one.name)}</th>
+              <td class="bar"><meter min={0} max={whole} value={one.took} aria-label={say(one.name)} /></td>
+              <td>{say("milliseconds", { value: Math.round(one.took) })}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** The log's milliseconds are counted from the request, each phase after the one before; a missing one is `-`. */
+function sharesOf(exchange: Exchange, log: Record<string, string>): Share[] {
+  const shares: Share[] = [];
+  const at = (name: string) => (/^\d+$/.test(log[name] ?? "") ? Number(log[name]) : null);
+  let before = 0;
+  const phases: [Word, string][] = [["firewall", "wafLatency"], ["authorizer", "authorizerLatency"], ["runtime", "timeToAllHeaders"]];
+  for (const [name, field] of phases) {
+    const reached = at(field);
+    if (reached === null) continue;
+    shares.push({ name, took: Math.max(0, reached - before) });
+    before = Math.max(before, reached);
+  }
+  const started = exchange.arrivals.find((one) => !Number.isNaN(one.made));
+  const word = exchange.arrivals.find((one) => one.type === "TEXT_MESSAGE_CONTENT");
+  if (started && word) {
+    shares.push({ name: "model", took: Math.max(0, word.made - started.made) });
+    shares.push({ name: "network", took: Math.max(0, word.at - word.made) });
+  }
+  return shares;
+}
