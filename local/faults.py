@@ -242,6 +242,15 @@ _ALL = (
         agent_environment={"AGENT_FAULT": "runs-on"},
         agent_module=FAULTY_AGENT,
     ),
+    *(
+        Fault(name, description, check, agent_environment={"AGENT_FAULT": name}, agent_module=FAULTY_AGENT)
+        for name, description, check in (
+            ("event-lost", "the agent loses an event of those that it keeps", "attach"),
+            ("stop-ignored", "the agent says that it has stopped a run, and goes on", "hang-up"),
+            ("always-idle", "the agent says that it is idle while it answers", "ping"),
+            ("ping-moves", "the time of the last change in the agent's /ping always moves", "ping"),
+        )
+    ),
     Fault(
         "prose-blocked",
         "AWS's rule groups block by what a body says",

@@ -6,20 +6,26 @@ Each is made where an agent's author would make it: in `agent.agent.build_agent`
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import uvicorn
+from ag_ui.core import BaseEvent
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.agent import build_agent
-from agent.app import create_app
+from agent.app import Service, create_app
 from agent.caller import Caller
+from agent.eventlog import EventLog
 from agent.framework import BuildAgent
-from agent.request import Run
+from agent.request import Run, Stop
+from agent.runs import Runs
 from agent.sessions import Sessions
 from agent.settings import Settings
 from agent.strands.scripted import Script
@@ -55,10 +61,52 @@ def share_sessions() -> None:
     Sessions.claim = Sessions.check = to_everybody  # type: ignore[method-assign] # the mistake
 
 
+def lose_an_event() -> None:
+    """Keep every event of a run but the fourth."""
+    append = EventLog.append
+
+    def all_but_one(self: EventLog, event: BaseEvent) -> int:
+        grown = append(self, event)
+        if self.last == 4:
+            self._events[-1] = b""  # the mistake
+        return grown
+
+    EventLog.append = all_but_one  # type: ignore[method-assign]
+
+
+def ping_as(status: str | None) -> None:
+    """Answer /ping with one status always, or with a time that always moves."""
+
+    async def answer(self: Service, request: Request) -> JSONResponse:
+        said = json.loads(bytes((await right(self, request)).body))
+        return JSONResponse({**said, **({"status": status} if status else {"time_of_last_update": time.time()})})
+
+    right = Service._answer_ping
+    Service._answer_ping = answer  # type: ignore[method-assign]
+
+
+def ignore_stop() -> None:
+    """Say that a run was stopped, and let it go on."""
+
+    async def stop(self: Runs, asked: Stop, caller: Caller) -> bool:
+        del self, asked, caller
+        return True
+
+    Runs.stop = stop  # type: ignore[method-assign] # the mistake
+
+
+BROKEN: Mapping[str, Callable[[], None]] = {
+    "sessions-shared": share_sessions,
+    "event-lost": lose_an_event,
+    "stop-ignored": ignore_stop,
+    "always-idle": lambda: ping_as("Healthy"),
+    "ping-moves": lambda: ping_as(None),
+}
+
 AGENTS: Mapping[str, BuildAgent] = {
     "blocking": blocking_agent,
     "runs-on": agent_that_runs_on,
-    "sessions-shared": build_agent,
+    **dict.fromkeys(BROKEN, build_agent),
     "cors-twice": build_agent,
 }
 
@@ -83,8 +131,7 @@ def main() -> None:
     name = os.environ.get("AGENT_FAULT", "")
     if name not in AGENTS:
         sys.exit(f"AGENT_FAULT is {name!r}, and the mistakes there are: {', '.join(AGENTS)}.")
-    if name == "sessions-shared":
-        share_sessions()
+    BROKEN.get(name, lambda: None)()
     settings = Settings.from_environment(os.environ)
     app: ASGIApp = create_app(settings, AGENTS[name])
     if name == "cors-twice":

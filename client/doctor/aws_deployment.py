@@ -143,6 +143,10 @@ class AwsDeployment:
             message = next((event["message"] for page in found for event in page.get("events", [])), None)
         return None if message is None else log_object(message)
 
+    def ping(self) -> Mapping[str, Any]:
+        """See `Deployment.ping`."""
+        raise DeploymentUnavailable("On AWS nobody but AgentCore asks it; the runtime's log has what a run came to.")
+
     def alarms(self) -> int:
         """See `Deployment.alarms`."""
         if not self._outputs.stack_name:

@@ -149,6 +149,10 @@ class Deployment(Protocol):
         """The access-log line of a request; None when there is none yet."""
         ...
 
+    def ping(self) -> Mapping[str, Any]:
+        """What the agent's ``/ping`` says, where anybody but AgentCore may ask it."""
+        ...
+
     def alarms(self) -> int:
         """How many alarms watch the stack."""
         ...

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from client.doctor.deployment import (
     DeploymentUnavailable,
     Firewall,
@@ -20,6 +22,8 @@ from client.doctor.deployment import (
 )
 
 Inputs = Mapping[str, Any]
+
+PING_SECONDS = 5.0
 
 _LOG_TAIL_BYTES = 512 * 1024
 
@@ -101,6 +105,16 @@ class LocalDeployment:
             if request_id in line:
                 return log_object(line)
         return None
+
+    def ping(self) -> Mapping[str, Any]:
+        """See `Deployment.ping`."""
+        path = self._folder / "state.json"
+        try:
+            port = int(json.loads(path.read_text(encoding="utf-8"))["ports"]["agent"])
+            said = httpx.get(f"http://127.0.0.1:{port}/ping", timeout=PING_SECONDS, trust_env=False).json()
+        except (OSError, ValueError, KeyError, TypeError, httpx.HTTPError) as error:
+            raise DeploymentUnavailable(f"The agent's /ping cannot be read ({type(error).__name__}).") from None
+        return said if isinstance(said, dict) else {}
 
     def alarms(self) -> int:
         """See `Deployment.alarms`."""

@@ -142,6 +142,9 @@ class Deployed:
     def log_line(self, request_id: str) -> Mapping[str, Any] | None:
         return self.line
 
+    def ping(self) -> Mapping[str, Any]:
+        raise DeploymentUnavailable("Nobody may ask it.")
+
     def alarms(self) -> int:
         if self.alarm_count is None:
             raise DeploymentUnavailable("Nobody may read them.")

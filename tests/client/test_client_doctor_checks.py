@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from client.doctor import check as check_module
 from client.doctor.check import Result
-from client.doctor.checks import CHECKS, front_door, limits, logs, reach, streaming
+from client.doctor.checks import CHECKS, front_door, limits, logs, reach, runs
 from client.doctor.deployment import ORIGIN_HEADER, Throttle
 from client.doctor.local_deployment import LocalDeployment
 from client.doctor.responder import responder_of
@@ -50,8 +50,9 @@ def large_body(answer: bytes) -> Callable[[World], None]:
 
 
 NAMED = {check.name: check for check in CHECKS}
-# Two need an answer that takes its time, which the chain's own tests have.
-QUICK = [check for check in CHECKS if check.name not in ("streaming", "heartbeat", "hang-up")]
+LONG_ANSWERS = ("streaming", "heartbeat", "attach", "hang-up", "ping")
+# Some need an answer that takes its time, which the chain's own tests have.
+QUICK = [check for check in CHECKS if check.name not in LONG_ANSWERS]
 
 
 @pytest.fixture(autouse=True)
@@ -179,7 +180,7 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     ),
     ("firewall", large_body(refusal(400, "BAD_REQUEST_BODY", "BadRequestException")), "by the API and not by the web"),
     ("firewall", large_body(by_web_acl(413, "No.")), "which does not say why"),
-    ("throttle", changed(bucket=None), "none was refused"),
+    ("throttle", together(changed(bucket=None), deployed(bucket=Throttle(1, 20))), "none was refused"),
     ("throttle", changed(bucket=Bucket(0, 5)), "still refuses"),
     ("throttle", deployed(bucket=None), "declares no throttle"),
     ("front-door", directly(said(), lambda one: one.token is None), "without any token"),
@@ -244,7 +245,9 @@ def test_an_answer_that_a_check_does_not_look_for_is_no_finding(kind: str) -> No
     assert [(one.name, one.seen) for one in results.values() if one.status == "fail"] == []
     unknown = {name for name, one in results.items() if one.status == "inconclusive"}
     # That the runtime was asked at all answers what `authorizer` wants to know.
-    assert unknown >= {"hang-up", "firewall", "front-door", "cors"} | ({"authorizer"} if kind != "runtime" else set())
+    assert unknown >= {"attach", "hang-up", "firewall", "front-door", "cors"} | (
+        {"authorizer"} if kind != "runtime" else set()
+    )
 
 
 def may_pass(request: Request) -> bool:
@@ -385,25 +388,70 @@ def test_every_answer_has_a_giver(status: int, headers: dict[str, str], body: by
         assert responder == "unidentified"
 
 
-def test_a_slow_answer_after_a_hang_up_is_no_run_that_goes_on() -> None:
-    """What is asked is whether the next answer begins; how long a model takes for it is another matter."""
-    long = [STREAM, b"".join(word(f"{number} ") for number in range(3)), scripted.HANG]
-    slow = [STREAM, word("ready"), scripted.HANG]
-    with answering(long, slow) as server:
+def numbered(*numbers: int) -> bytes:
+    """Words of a run as they are sent."""
+    return b"".join(b"id: r:%d\n" % number + word(f"{number} ") for number in numbers)
+
+
+STOPPED = [reply(200, '{"stopped": true}', content_type="application/json")]
+OVER = [STREAM, b"id: r:9\n" + scripted.event("RUN_FINISHED")]
+
+
+def left(*answers: Sequence[scripted.Part]) -> Result:
+    """What the doctor says where a run is left after its first three words and these answers follow."""
+    with answering([STREAM, numbered(1, 2, 3), scripted.HANG], *answers) as server:
         world = World()
         world.changes = {"invokeUrl": server.url}
-        result = look("hang-up", world)
+        return look("hang-up" if answers[0] is STOPPED else "attach", world)
+
+
+def test_a_slow_answer_after_a_stop_is_no_run_that_goes_on() -> None:
+    """What is asked is whether the next answer begins; how long a model takes for it is another matter."""
+    result = left(STOPPED, OVER, [STREAM, word("ready"), scripted.HANG])
     assert result.status == "pass", result.seen
 
 
-def test_a_run_that_goes_on_without_its_reader_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "STOPPED_SECONDS", 0.2)
-    long = [STREAM, b"".join(word(f"{number} ") for number in range(3)), scripted.HANG]
-    with answering(long, [STREAM, b": keep-alive\n\n", scripted.HANG]) as server:
+@pytest.mark.parametrize(
+    ("following", "said"),
+    [
+        ([[STREAM, b": keep-alive\n\n", scripted.HANG]], "the run is not over"),
+        ([OVER, [STREAM, b": keep-alive\n\n", scripted.HANG]], "does not begin"),
+        ([OVER, [STREAM, scripted.event("RUN_ERROR", code="SESSION_BUSY", message="no")]], "does not begin"),
+    ],
+)
+def test_a_run_that_does_not_stop_is_found(
+    following: list[Sequence[scripted.Part]], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "STOPPED_SECONDS", 0.2)
+    result = left(STOPPED, *following)
+    assert (result.status, said in result.seen) == ("fail", True), result.seen
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status", "said"),
+    [
+        ((1, 2, 3, 4, 5, 6), "pass", "events 1 to 6 once each"),
+        ((1, 2, 4, 5, 6, 7), "fail", "without event 3"),
+        ((2, 3, 4, 5, 6, 7), "fail", "without event 1"),
+        ((1, 2, 2, 3, 4, 5), "fail", "more than once"),
+        ((1, 3, 2, 4, 5, 6), "fail", "not in their order"),
+    ],
+)
+def test_every_event_is_read_again_once_and_in_order(numbers: tuple[int, ...], status: str, said: str) -> None:
+    result = left([STREAM, numbered(*numbers), scripted.HANG], STOPPED)
+    assert (result.status, said in result.seen) == (status, True), result.seen
+
+
+def test_a_run_that_is_forgotten_while_it_lasts_is_found() -> None:
+    result = left([STREAM, scripted.event("RUN_ERROR", code="RUN_UNKNOWN", message="no")], STOPPED)
+    assert (result.status, "RUN_UNKNOWN" in result.seen) == ("fail", True), result.seen
+
+
+def test_an_agent_that_numbers_nothing_is_no_finding() -> None:
+    with answering([STREAM, word("1 "), word("2 "), word("3 "), scripted.HANG]) as server:
         world = World()
         world.changes = {"invokeUrl": server.url}
-        result = look("hang-up", world)
-    assert (result.status, "does not begin" in result.seen) == ("fail", True)
+        assert look("attach", world).status == "inconclusive"
 
 
 def test_a_machine_that_is_too_slow_to_meet_the_throttle_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,7 @@ class Variant:
         self._write("gateway-graph", fault.gateway(graph).to_json())
         self._write("runtime-graph", fault.runtime(graph).to_json())
         self._write("outputs", json.dumps(self._outputs()))
+        self._write("state", json.dumps({"ports": self.ports}))
         (self.folder / "logs").mkdir(exist_ok=True)
         if "agent" in own:
             self._run(fault.agent_module, [], self._agent_environment(graph))

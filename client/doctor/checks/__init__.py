@@ -11,8 +11,9 @@ from client.doctor.checks.front_door import FrontDoor
 from client.doctor.checks.limits import Heartbeat, ThrottleAnswers
 from client.doctor.checks.logs import Logs
 from client.doctor.checks.reach import Reach
+from client.doctor.checks.runs import Attach, HangUp, Ping
 from client.doctor.checks.runtime_policy import RuntimePolicy
-from client.doctor.checks.streaming import HangUp, Streaming
+from client.doctor.checks.streaming import Streaming
 
 CHECKS: tuple[Check, ...] = (
     Reach(),
@@ -21,7 +22,9 @@ CHECKS: tuple[Check, ...] = (
     Deployed(),
     Streaming(),
     Heartbeat(),
+    Attach(),
     HangUp(),
+    Ping(),
     FirewallRules(),
     ThrottleAnswers(),
     FrontDoor(),

@@ -1,4 +1,4 @@
-"""Checks 5 and 7: words arrive as they are made, and a hang-up stops them."""
+"""Check 5: words arrive as they are made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from client.delivery import Delivery, judge
 from client.doctor.check import AG, CORE, Check, CheckContext, Fail, Inconclusive, Pass
 from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable
-from client.doctor.probe import LONG, PACED, SHORT
+from client.doctor.probe import PACED
 from client.doctor.responder import understood
 from client.recording import Recording
 from client.sanitize import quoted
@@ -17,9 +17,6 @@ TRIES = 2
 """An answer that was held back is asked for once more: a busy machine stalls for a moment, a layer does every time."""
 
 _NAMES = {"runtime": "the runtime", "integration": "the API, in place of what is behind it,"}
-
-STOPPED_SECONDS = 4.0
-"""A run that was left is over when the next answer in its session begins within this time."""
 
 
 class Streaming(Check):
@@ -33,7 +30,7 @@ class Streaming(Check):
         """See `Check.run`."""
         for _ in range(TRIES):
             recording = await self._ask(context, context.outputs.invoke_url)
-            _must_be_answered(recording, "through the API")
+            must_be_answered(recording, "through the API")
             context.request_id = recording.request_id
             delivery = judge(recording)
             if delivery.verdict == "unknown":
@@ -87,44 +84,7 @@ class Streaming(Check):
         return delivery, ""
 
 
-class HangUp(Check):
-    """A run whose reader has left does not go on.
-
-    Pass from outside: the runs of a session are answered one after another, so the next question in it waits for as
-    long as the abandoned run goes on.
-    """
-
-    name = "hang-up"
-    question = "a reader who hangs up stops the run"
-    page = f"{CORE}/runtime-troubleshooting.html"
-
-    async def run(self, context: CheckContext) -> Pass:
-        """See `Check.run`."""
-        token = (await context.signed_in()).id
-        left = await context.ask(LONG, token=token, leave_after_deltas=3)
-        understood(left, "Asked for a long answer", "agent")
-        if left.ending == "finished":
-            raise Inconclusive("The answer was over before there was time to hang up.")
-        if left.ending != "left":
-            _must_be_answered(left, "through the API")
-        patience = max(STOPPED_SECONDS, 3 * (left.first_delta or 0))
-        following = await context.ask(
-            SHORT, token=token, session_id=left.session_id, leave_after_deltas=1, end_within=patience
-        )
-        if following.ending == "late" or following.code == "SESSION_BUSY":
-            raise Fail(
-                f"After a hang-up the next answer in the session does not begin within {patience:.0f} s: the run goes "
-                "on without its reader.",
-                "agent/app.py: the entrypoint must return the streaming response, not yield; nothing in the agent may "
-                "swallow asyncio.CancelledError (except BaseException, asyncio.shield).",
-                why="A run that goes on for nobody is paid for to its end, and the user's next question waits for it.",
-            )
-        if following.first_delta is None:
-            raise Inconclusive(f"After the hang-up the next question got {following.told()}.")
-        return Pass(f"hung up after 3 words; the session's next answer began after {following.first_delta:.2f} s")
-
-
-def _must_be_answered(recording: Recording, where: str) -> None:
+def must_be_answered(recording: Recording, where: str) -> None:
     """Anything but an answer that was streamed to its end is a finding by itself.
 
     Raises:
