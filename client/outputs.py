@@ -145,8 +145,25 @@ def stack_outputs(stack: str) -> Outputs:
         ) from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise OutputsError(f"Pulumi has no outputs of the stack {stack} ({said}): run `pulumi up --stack {stack}`.")
+        raise OutputsError(f"Pulumi has no outputs of the stack {stack} ({said}): {_advice(done.stderr, stack)}.")
     return parse_outputs(done.stdout, source=f"stack {stack}", what=f"The stack {stack}", folder=None)
+
+
+# What Pulumi says, in lower case, and what to do about it.
+_ADVICE = (
+    (("pulumi_access_token", "pulumi login", "not logged in", "unauthorized"), "run `pulumi login`"),
+    (("no pulumi.yaml", "no project file", "could not find pulumi.yaml"), "run it in the project's folder"),
+    (("passphrase",), "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"),
+    (("no stack named", "not found"), "check the name with `pulumi stack ls`"),
+    (("expiredtoken", "credentials"), "sign in to the AWS account that keeps the stack's state"),
+)
+
+
+def _advice(said: str, stack: str) -> str:
+    """The next step that fits the reason."""
+    lowered = said.lower()
+    fitting = (step for words, step in _ADVICE if any(one in lowered for one in words))
+    return next(fitting, f"run `pulumi up --stack {stack}`")
 
 
 def parse_outputs(text: str, *, source: str, what: str, folder: Path | None) -> Outputs:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import subprocess
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from client.commands import asking, doctor, identity, measure
+from client.commands import asking, completion, doctor, identity, measure
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 app.command()(identity.login)
 app.command()(identity.token)
@@ -25,6 +29,36 @@ app.command()(asking.history)
 app.command()(measure.timeline)
 app.command("bench")(measure.bench_command)
 app.command()(doctor.doctor)
+app.command()(completion.completion)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """Sign in, ask, measure and examine, on a terminal or in a script."""
+    if version:
+        print(f"agent-stream {_version()}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+
+
+def _version() -> str:
+    """What git says of these files; this project is a program and no distribution."""
+    git = shutil.which("git")
+    if git is None:
+        return "of an unknown version"
+    done = subprocess.run(  # noqa: S603 - a program found on the PATH, with arguments of our own
+        [git, "describe", "--always", "--dirty", "--tags"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    return done.stdout.strip() or "of an unknown version"
 
 
 def run() -> None:
@@ -37,4 +71,7 @@ def run() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A character that a stream has no bytes for must not end an answer; nor a byte that is none, a question.
             stream.reconfigure(errors="replace")
-    app(prog_name="python -m client")
+    program = typer.main.get_command(app)
+    if (code := completion.complete(program)) is not None:
+        sys.exit(code)
+    program(prog_name="python -m client")

@@ -47,7 +47,7 @@ class Heartbeat(Check):
             raise Fail(
                 f"The stream was cut after {answer.lasted:.1f} s, {beats} heartbeats; the idle limit is {limit:g} s.",
                 "Pulumi.<stack>.yaml: api.heartbeatSeconds at half the idle limit or less; the agent sends a comment "
-                "line at that interval (agent/stream.py).",
+                "line at that interval (agent/reader.py).",
                 why="The gateway cuts a stream that is silent for 5 minutes (30 s at the edge); a tool call can be.",
             )
         if answer.ending != "finished":
@@ -61,7 +61,7 @@ class Heartbeat(Check):
             raise Fail(
                 f"The stream was silent for {silence:.1f} s, and no heartbeat came; one is due every "
                 f"{_interval(context):g} s.",
-                "agent/stream.py sends a comment line every AGENT_HEARTBEAT_SECONDS (api.heartbeatSeconds); an answer "
+                "agent/reader.py sends a comment line every AGENT_HEARTBEAT_SECONDS (api.heartbeatSeconds); an answer "
                 "that does not come from there has none.",
                 why="A tool that works for longer than the idle limit loses its reader the whole answer.",
             )

@@ -50,7 +50,7 @@ class RuntimePolicy(Check):
     async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
         token = (await context.signed_in()).id
-        statuses = {one.action: await _status(context, one, token) for one in OPERATIONS}
+        statuses = {one.action: await status_of(context, one, token) for one in OPERATIONS}
         taken = [action for action, status in statuses.items() if 0 < status < 300 or status == 424]
         denied = context.outputs.denied_actions
         if denied is None and taken:
@@ -74,7 +74,7 @@ class RuntimePolicy(Check):
         return Pass("; ".join([f"refused: {_listed(refused)}", *allowed]), untold)
 
 
-async def _status(context: CheckContext, operation: Operation, token: str) -> int:
+async def status_of(context: CheckContext, operation: Operation, token: str) -> int:
     """How the runtime answers; 0 where nothing does."""
     url = httpx.URL(_sibling(context.outputs.runtime_url, operation.path))
     headers = {"Authorization": f"Bearer {token}", SESSION_HEADER: f"doctor-{secrets.token_hex(16)}"}
