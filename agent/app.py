@@ -30,6 +30,7 @@ from agent.memory import Memory, ProcessMemory
 from agent.reader import HEADERS, EventStream
 from agent.request import Attach, Command, History, Run, command_of
 from agent.runs import Runs
+from agent.secrets import resolve_secrets
 from agent.settings import Settings, SettingsError
 from agent.telemetry import RunRecord, log_line
 from agent.threads import Threads
@@ -92,6 +93,7 @@ class Service:
             memory.cancel()
 
     def _load_frameworks(self) -> Frameworks:
+        resolve_secrets(self._settings)  # a model may want one
         self._frameworks.prepare()
         return self._frameworks
 

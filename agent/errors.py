@@ -74,8 +74,8 @@ class RefusalError(AgentError):
 
 
 # Named by their class and package, so that neither boto3 nor httpx has to be imported to recognise them.
-_THROTTLED = {"ThrottlingException", "ServiceQuotaExceededException"}
-_UNREACHABLE_PACKAGES = {"botocore", "httpx", "urllib3", "ollama"}
+_THROTTLED = {"ThrottlingException", "ServiceQuotaExceededException", "RateLimitError"}
+_UNREACHABLE_PACKAGES = {"botocore", "httpx", "urllib3", "ollama", "openai"}
 # Strands' own, which it acts upon: it asks again, or drops the oldest messages. Only a model raises them.
 _OF_STRANDS = {
     "ModelThrottledException": Code.MODEL_THROTTLED,

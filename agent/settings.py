@@ -6,6 +6,7 @@ then ends with exit code 2. `docs/agent.md` has the table.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from pydantic import (
 
 __all__ = ["Settings", "SettingsError", "making"]
 
-MODEL_FORMS = "bedrock:MODEL_ID, ollama:NAME or scripted"
+MODEL_FORMS = "bedrock:MODEL_ID, openai:MODEL, ollama:NAME or scripted"
 # Read by the AWS distribution of OpenTelemetry:
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html
 _OF_OTHERS = {"AGENT_OBSERVABILITY_ENABLED"}
@@ -57,7 +58,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
-    """`bedrock:MODEL_ID`, `ollama:NAME` or `scripted`."""
+    """`bedrock:MODEL_ID`, `openai:MODEL`, `ollama:NAME` or `scripted`."""
     # Loopback unless told otherwise; the deployed runtime sets 0.0.0.0, which AgentCore requires:
     # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html
     host: str = "127.0.0.1"
@@ -67,6 +68,12 @@ class Settings(BaseModel):
     region: str | None = None
     guardrail_id: str | None = None
     guardrail_version: str | None = None
+    guardrail_stream: Literal["sync", "async"] = "sync"
+    """Whether a guardrail holds words back until it has read them, or reads along and stops what it finds too late."""
+    openai_base_url: str | None = None
+    """Where `openai:MODEL` is served; None: OpenAI itself."""
+    secrets: dict[str, str] = Field(default_factory=dict)
+    """Variables to set at start, each from the secret or parameter with this ARN."""
     max_tokens: int | None = Field(default=None, ge=1)
     heartbeat_seconds: Seconds = 15.0
     session_from: Literal["user", "thread", "header"] = "user"
@@ -105,9 +112,29 @@ class Settings(BaseModel):
     @classmethod
     def _known_model(cls, value: str) -> str:
         provider, _, name = value.partition(":")
-        if value == "scripted" or (provider in {"bedrock", "ollama"} and name):
+        if value == "scripted" or (provider in {"bedrock", "openai", "ollama"} and name):
             return value
         raise ValueError(f"must be {MODEL_FORMS}")
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise ValueError("must be a URL such as https://api.deepseek.com/v1")
+        return value
+
+    @field_validator("secrets", mode="before")
+    @classmethod
+    def _object(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            given = json.loads(value)
+        except ValueError:
+            given = None
+        if not isinstance(given, dict) or not all(isinstance(arn, str) for arn in given.values()):
+            raise ValueError("must be a JSON object from the names of variables to ARNs")
+        return given
 
     @field_validator("media_hosts", mode="before")
     @classmethod

@@ -58,7 +58,7 @@ class Turns:
                 )
             return Prepared(Turn(run, history=stored), [snapshot_of(messages_of(stored))], answered=True)
         before = run.earlier[-1].get("id") if run.earlier else None
-        asked_ids = {message.id for message in run.input}
+        asked_ids = {message.id for message in run.input if not isinstance(message, ToolMessage)}
         turns = cut(stored, asked_ids, before if isinstance(before, str) else None)
         events: list[BaseEvent] = []
         if not stored and run.earlier:
@@ -122,7 +122,9 @@ def _caller(run: Run) -> Caller:
 def _input(run: Run, turns: list[StoredTurn]) -> tuple[list[Message], bool]:
     """Return the input with a result for every pending call, and whether results of other calls were left out."""
     pending = unanswered_calls(messages_of(turns))
-    results = [one for one in run.input if isinstance(one, ToolMessage)]
+    # The results of the agent's own tools, called beside the page's, stand at the end of the conversation too.
+    known = {message["toolCallId"] for message in messages_of(turns) if message.get("role") == "tool"}
+    results = [one for one in run.input if isinstance(one, ToolMessage) and one.tool_call_id not in known]
     fitting = [one for one in results if one.tool_call_id in pending]
     others: list[Message] = [one for one in run.input if not isinstance(one, ToolMessage)]
     missing: list[Message] = []

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from agent.strands.scripted import Script
+from local.scripted import Script
 
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 READ_LIMIT = 2**16

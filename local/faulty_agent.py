@@ -28,7 +28,7 @@ from agent.request import Run, Stop
 from agent.runs import Runs
 from agent.sessions import Sessions
 from agent.settings import Settings
-from agent.strands.scripted import Script
+from local.scripted import Script
 
 
 async def blocking_agent(run: Run, *_: Any) -> AsyncGenerator[str, None]:

@@ -4,14 +4,10 @@ Strands calls boto3 in a thread and closes the event stream at the next chunk; w
 there is no next chunk, so an abandoned call would hold its connection and go on being billed. Here every
 call remembers the connection it runs on, and ending the call shuts its socket down: the thread wakes at once
 and the connection closes.
-
-Throttling is retried here rather than by boto3 (which sleeps in the thread) or by Strands (which also
-retries after words have been sent).
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
@@ -24,18 +20,13 @@ from typing import Any, cast
 from botocore.config import Config
 from strands.models import BedrockModel as StrandsBedrockModel
 from strands.types.content import Messages
-from strands.types.exceptions import ModelThrottledException
 from strands.types.streaming import StreamEvent
 
 from agent.aws import check_form, session_for
-from agent.errors import AgentError, Code
 from agent.settings import Settings
+from agent.strands.retry import retried
 
 __all__ = ["BedrockModel"]
-
-# Seconds before each further attempt. Bedrock's quotas count per minute, so an early retry seldom helps
-# and a caller seldom waits much longer than this: five attempts in 15 seconds.
-BACKOFF = (1.0, 2.0, 4.0, 8.0)
 
 
 class _Call:
@@ -116,6 +107,7 @@ class BedrockModel(StrandsBedrockModel):
             config["max_tokens"] = settings.max_tokens
         if settings.guardrail_id is not None:
             config |= {"guardrail_id": settings.guardrail_id, "guardrail_version": settings.guardrail_version}
+            config["guardrail_stream_processing_mode"] = settings.guardrail_stream
         model = cls(
             boto_session=session_for("bedrock", settings),
             boto_client_config=Config(
@@ -143,19 +135,9 @@ class BedrockModel(StrandsBedrockModel):
 
         Raises AgentError(MODEL_THROTTLED) when Bedrock goes on throttling, or does so in mid-answer.
         """
-        for delay in (*BACKOFF, None):
-            started = False
-            try:
-                async with aclosing(self._attempt(messages, *args, **kwargs)) as events:
-                    async for event in events:
-                        started = True
-                        yield event
-                return
-            except ModelThrottledException as error:
-                if started or delay is None:
-                    # Not as the type that Strands would retry again.
-                    raise AgentError(Code.MODEL_THROTTLED) from error
-            await asyncio.sleep(delay)
+        async with aclosing(retried(lambda: self._attempt(messages, *args, **kwargs))) as events:
+            async for event in events:
+                yield event
 
     async def _attempt(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
         call = _Call()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ag_ui.core import (
     BaseEvent,
+    CustomEvent,
     ReasoningEndEvent,
     ReasoningMessageContentEvent,
     ReasoningMessageEndEvent,
@@ -37,7 +38,7 @@ class Translation:
     """Translates the stream of one run, and keeps what a run leaves behind: its messages and its usage."""
 
     def __init__(self, asked: list[ContentBlock]) -> None:
-        self.messages: Messages = [{"role": "user", "content": asked}]
+        self.messages: Messages = [{"role": "user", "content": asked}] if asked else []
         self.input_tokens = 0
         self.output_tokens = 0
         self.cache_read_tokens = 0
@@ -51,6 +52,10 @@ class Translation:
         self._arguments: list[str] = []
         self.broken_calls: set[str] = set()
         """Ids of tool calls whose arguments are not a JSON object."""
+        self.page_calls: set[str] = set()
+        """Ids of the calls that the page answers, with its next request."""
+        self.interrupts: Sequence[Any] = ()
+        """Strands' interrupts with which the run ended."""
 
     def usage(self, model: str) -> list[TokenUsage]:
         """Return the run's tokens in the form RUN_FINISHED carries, empty when the agent reported none.
@@ -80,8 +85,11 @@ class Translation:
             yield from self._chunk(event["event"])
         elif "message" in event:
             yield from self._message(event["message"])
+        elif "tool_stream_event" in event:
+            yield from _progress(event["tool_stream_event"])
         elif "result" in event:
-            self.stop_reason = event["result"].stop_reason
+            self.stop_reason = "tool_use" if self.page_calls else event["result"].stop_reason
+            self.interrupts = event["result"].interrupts or ()
 
     def text(self, delta: str) -> Iterator[BaseEvent]:
         """Yield the events for some words of the answer."""
@@ -145,6 +153,8 @@ class Translation:
             if self._tool is not None and (self._arguments or arguments.strip()):
                 self._arguments.append(arguments)
                 yield ToolCallArgsEvent(tool_call_id=self._tool, delta=arguments)
+        elif citation := delta.get("citation"):
+            yield CustomEvent(name="citation", value={"messageId": self._text, "citation": citation})
         elif thought := self._half.add(delta.get("reasoningContent", {}).get("text") or ""):
             if self._reasoning is None:
                 self._reasoning = str(uuid.uuid4())
@@ -161,18 +171,37 @@ class Translation:
     def _message(self, message: Message) -> Iterator[BaseEvent]:
         """Keep a finished message for the history; the results of tools appear only here."""
         self._said.clear()
-        self.messages.append(message)
-        for block in message["content"]:
-            if result := block.get("toolResult"):
-                parts = (
-                    part["text"] if "text" in part else json.dumps(part, default=repr) for part in result["content"]
-                )
-                yield ToolCallResultEvent(
-                    message_id=str(uuid.uuid4()),
-                    tool_call_id=result["toolUseId"],
-                    content=_shortened("\n".join(parts)),
-                    role="tool",
-                )
+        results = [block["toolResult"] for block in message["content"] if "toolResult" in block]
+        if self.page_calls and results:  # what stands in for the page's own results is nobody's to see
+            results = [one for one in results if one["toolUseId"] not in self.page_calls]
+            message = {**message, "content": [{"toolResult": one} for one in results]}
+        if message["content"]:
+            self.messages.append(message)
+        for result in results:
+            parts = (part["text"] if "text" in part else json.dumps(part, default=repr) for part in result["content"])
+            yield ToolCallResultEvent(
+                message_id=str(uuid.uuid4()),
+                tool_call_id=result["toolUseId"],
+                content=_shortened("\n".join(parts)),
+                role="tool",
+            )
+
+
+def _progress(told: dict[str, Any]) -> Iterator[BaseEvent]:
+    """Yield what a tool told before its result: an event of AG-UI as it is, anything else that is JSON as CUSTOM.
+
+    What is not JSON, a sub-agent's own objects for one, is left out.
+    """
+    data = told["data"]
+    if isinstance(data, BaseEvent):
+        yield data
+        return
+    try:
+        size = len(json.dumps(data))
+    except (TypeError, ValueError, RecursionError):
+        return
+    if size <= _MOST_RESULT_CHARS:
+        yield CustomEvent(name="tool_progress", value={"toolCallId": told["tool_use"]["toolUseId"], "data": data})
 
 
 def _is_object(arguments: str) -> bool:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, cast
 
 from strands.types.content import ContentBlock, Message, Messages
+from strands.types.session import decode_bytes_values
 
+from agent.strands.media import MEDIA, media_block
 from agent.turn import StoredTurn
 
-__all__ = ["blocks_of", "from_ag_ui", "history_of", "is_whole", "to_ag_ui"]
+__all__ = ["blocks_of", "from_ag_ui", "history_of", "is_whole", "open_calls", "to_ag_ui"]
 
 Json = dict[str, Any]
 # What is told to a model of a call that was never answered; models refuse a history with half a call in it.
@@ -19,29 +20,40 @@ NO_RESULT = "The call was ended before it had a result."
 NO_ANSWER = "[The answer was ended before it began.]"
 
 
-def is_whole(turn: Messages) -> bool:
+def is_whole(turn: Messages, *, answers: Container[str] = (), pending: frozenset[str] = frozenset()) -> bool:
     """Whether `turn` may be part of a history.
 
     It begins with the user and ends with the assistant, every tool call is followed by its result, no result comes
     without its call, and no message is empty. A blank text beside something else does no harm: Strands leaves it out.
+
+    Args:
+        turn: the messages of one turn.
+        answers: the calls of the turn before that this one may begin with the results of.
+        pending: the calls of this turn whose results the next one brings; it may end with them.
     """
     calls: set[str] = set()
-    for message in turn:
+    for number, message in enumerate(turn):
         blocks = message["content"]
         if all("text" in block and not block["text"].strip() for block in blocks):
             return False
-        if {block["toolResult"]["toolUseId"] for block in blocks if "toolResult" in block} != calls:
+        results = {block["toolResult"]["toolUseId"] for block in blocks if "toolResult" in block}
+        missing = calls - results
+        if any(one not in calls and not (number == 0 and one in answers) for one in results) or missing - pending:
             return False
-        calls = {block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block}
-    return bool(turn) and turn[0]["role"] == "user" and turn[-1]["role"] == "assistant" and not calls
+        calls = {block["toolUse"]["toolUseId"] for block in blocks if "toolUse" in block} | missing
+    ended = bool(turn) and (turn[-1]["role"] == "assistant" or bool(calls))
+    return ended and turn[0]["role"] == "user" and calls <= pending
 
 
 def history_of(turns: Sequence[StoredTurn]) -> Messages:
-    """Return what was said before as Strands messages, the caller's own to change; a model takes them as they are."""
+    """Return what was said before as Strands messages, the caller's own to change; a model takes them as they are.
+
+    They may end with calls of the page's tools, and the results of others beside them: the next input has the rest.
+    """
     messages: Messages = []
     for turn in turns:
         own = turn.framework == "strands" and turn.native is not None
-        messages += copy.deepcopy(cast("Messages", turn.native)) if own else from_ag_ui(turn.messages)
+        messages += cast("Messages", decode_bytes_values(turn.native)) if own else from_ag_ui(turn.messages)
     return _alternating(messages)
 
 
@@ -64,12 +76,19 @@ def blocks_of(message: Json) -> list[ContentBlock]:
     """Return the content blocks of one `user` or `tool` message of AG-UI."""
     content = message.get("content") or ""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
-    texts: list[Any] = [{"text": part["text"]} for part in parts if part.get("type") == "text"]
+    blocks: list[Any] = []
+    for number, part in enumerate(parts, 1):
+        if part.get("type") == "text":
+            blocks.append({"text": part["text"]})
+        elif part.get("type") in MEDIA:
+            blocks.append(media_block(part, number))
     if message.get("role") == "tool":
         status = "error" if message.get("error") else "success"
-        result = {"toolUseId": message["toolCallId"], "status": status, "content": texts}
+        result = {"toolUseId": message["toolCallId"], "status": status, "content": blocks}
         return [cast("ContentBlock", {"toolResult": result})]
-    return texts
+    if blocks and not any("text" in block for block in blocks):
+        blocks.append({"text": "See what is attached."})  # Bedrock takes no document without a text beside it
+    return blocks
 
 
 def to_ag_ui(messages: Messages, base: str) -> list[Json]:
@@ -109,15 +128,18 @@ def _tool_use(call: Json) -> Json:
 def _alternating(messages: Messages) -> Messages:
     """Return `messages` as a model takes them: the roles in turn, every tool call with its result after it."""
     result: Messages = []
-    for message in messages:
+    for number, message in enumerate(messages):
         unanswered = _calls(result[-1]) if result else set()
-        missing = unanswered - {one["toolResult"]["toolUseId"] for one in message["content"] if "toolResult" in one}
+        missing = unanswered - _results(message)
+        if missing and number == len(messages) - 1 and _results(message):
+            result.append(message)
+            return result
         if missing and message["role"] == "assistant":
             result.append({"role": "user", "content": _no_results(missing)})
         elif missing:
             message = {**message, "content": _no_results(missing) + message["content"]}  # noqa: PLW2901
         if result and result[-1]["role"] == message["role"]:
-            if message["role"] == "user" and not _holds_results(message):
+            if message["role"] == "user" and not _results(message):
                 result.append({"role": "assistant", "content": [{"text": NO_ANSWER}]})
                 result.append(message)
             else:
@@ -134,8 +156,23 @@ def _calls(message: Message) -> set[str]:
     return {block["toolUse"]["toolUseId"] for block in message["content"] if "toolUse" in block}
 
 
-def _holds_results(message: Message) -> bool:
-    return any("toolResult" in block for block in message["content"])
+def _results(message: Message) -> set[str]:
+    return {block["toolResult"]["toolUseId"] for block in message["content"] if "toolResult" in block}
+
+
+def open_calls(messages: Messages) -> set[str]:
+    """Return the ids of the calls at the end of `messages` that have no result yet."""
+    last = next(
+        (
+            number
+            for number, message in enumerate(messages)
+            if message["role"] == "assistant" and _calls(message) and number >= len(messages) - 2
+        ),
+        None,
+    )
+    if last is None:
+        return set()
+    return _calls(messages[last]) - {one for message in messages[last + 1 :] for one in _results(message)}
 
 
 def _no_results(call_ids: set[str]) -> list[ContentBlock]:

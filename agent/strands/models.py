@@ -7,6 +7,7 @@ finish is a failure: https://docs.aws.amazon.com/bedrock/latest/APIReference/API
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -26,8 +27,12 @@ _MALFORMED = {"malformed_model_output", "malformed_tool_use"}
 
 def check_model(settings: Settings) -> None:
     """Raise SettingsError when the model's provider is not installed; costs no import."""
-    if settings.model.startswith("ollama:") and importlib.util.find_spec("ollama") is None:
-        raise SettingsError("AGENT_MODEL asks for Ollama, whose client is missing: run pip install ollama.")
+    provider = settings.model.partition(":")[0]
+    if provider in {"ollama", "openai"} and importlib.util.find_spec(provider) is None:
+        raise SettingsError(
+            f"AGENT_MODEL asks for {provider}, whose client is missing: add the line `{provider}` to "
+            "agent/requirements.in and run `make lock` and `make setup`."
+        )
 
 
 def build_model(settings: Settings) -> Model:
@@ -100,9 +105,19 @@ def _provider(settings: Settings) -> Model:
 
         return BedrockModel.from_settings(name, settings)
     if provider == "ollama":
-        from strands.models.ollama import OllamaModel  # noqa: PLC0415
+        from agent.strands.ollama import OllamaModel  # noqa: PLC0415
 
-        return OllamaModel(None, model_id=name, max_tokens=settings.max_tokens)
-    from agent.strands.scripted import ScriptedModel  # noqa: PLC0415
+        return OllamaModel.from_settings(name, settings)
+    if provider == "openai":
+        from agent.strands.openai import OpenAIModel  # noqa: PLC0415
 
-    return ScriptedModel()
+        return OpenAIModel.from_settings(name, settings)
+    try:
+        # Prepared words for local runs and tests: no part of the package, so it is asked for by name alone.
+        scripted = importlib.import_module("local.scripted")
+    except ModuleNotFoundError:
+        raise SettingsError(
+            "AGENT_MODEL=scripted is for local runs and is not in the deployed package: name a real model."
+        ) from None
+    model: Model = scripted.ScriptedModel()
+    return model

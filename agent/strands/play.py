@@ -12,12 +12,16 @@ from strands.handlers import PrintingCallbackHandler, null_callback_handler
 from strands.models import Model
 from strands.types.content import ContentBlock
 from strands.types.exceptions import MaxTokensReachedException
+from strands.types.session import encode_bytes_values
 
+from agent.errors import Code, RefusalError
 from agent.settings import Settings
 from agent.strands.events import Translation
-from agent.strands.messages import blocks_of, history_of, is_whole
+from agent.strands.interrupts import interrupts_of, resume, snapshot_of
+from agent.strands.media import check_media, without_media
+from agent.strands.messages import blocks_of, history_of, is_whole, open_calls
 from agent.strands.models import build_model, watch_model
-from agent.strands.scripted import ScriptedModel, wait
+from agent.strands.page_tools import add_page_tools
 from agent.strands.tools import watch_tools
 from agent.turn import Turn
 
@@ -43,33 +47,37 @@ class Adapter:
 
     async def play(self, built: Agent, turn: Turn) -> AsyncGenerator[BaseEvent, None]:
         """Yield the events of one run of the agent `built`."""
-        asked = [block for message in turn.run.input for block in blocks_of(_json(message))]
+        if self._settings is None:
+            raise RuntimeError("prepare() comes before play()")
+        said = [_json(message) for message in turn.run.input]
+        check_media(built.model, [part for message in said for part in _parts(message)])
+        asked = [block for message in said for block in blocks_of(message)]
         translation = Translation(asked)
-        async with aclosing(self._stream(built, asked, translation)) as events:
+        prompt = _prompt(built, turn, asked)
+        async with aclosing(self._stream(built, prompt, translation, turn, self._settings)) as events:
             try:
                 async for event in events:
                     yield event
             finally:  # a run that fails or is stopped has cost its tokens too
-                model = self._settings.model if self._settings else ""
-                turn.usage, turn.stop_reason = translation.usage(model), translation.stop_reason
+                turn.usage, turn.stop_reason = translation.usage(self._settings.model), translation.stop_reason
         for event in translation.end():
             yield event
-        turn.native = list(translation.messages)
-        if turn.stop_reason == "guardrail_intervened":
-            turn.not_kept = "a guardrail stopped it"
-        elif not is_whole(translation.messages):
-            turn.not_kept = "it is not whole"
+        _leave(built, turn, translation, self._settings)
 
     async def _stream(
-        self, agent: Agent, asked: list[ContentBlock], translation: Translation
+        self, agent: Agent, prompt: list[Any], translation: Translation, turn: Turn, settings: Settings
     ) -> AsyncGenerator[BaseEvent, None]:
         watch_model(agent.model)
-        watch_tools(agent, translation.broken_calls)
+        watch_tools(
+            agent, translation.broken_calls, strict=bool(self._settings and self._settings.tool_errors == "run")
+        )
         if isinstance(agent.callback_handler, PrintingCallbackHandler):
             agent.callback_handler = null_callback_handler  # it would print every word, blocking, to the log
-        if isinstance(agent.model, ScriptedModel) and wait.tool_name not in agent.tool_registry.registry:
-            agent.tool_registry.process_tools([wait])
-        stream = cast("AsyncGenerator[dict[str, Any], None]", agent.stream_async(asked))
+        for brought in getattr(agent.model, "brings_tools", ()):
+            if brought.tool_name not in agent.tool_registry.registry:
+                agent.tool_registry.process_tools([brought])
+        add_page_tools(agent, turn.run.tools, translation.page_calls)
+        stream = cast("AsyncGenerator[dict[str, Any], None]", agent.stream_async(prompt))
         async with aclosing(stream):
             try:
                 async for raw in stream:
@@ -78,6 +86,44 @@ class Adapter:
             except MaxTokensReachedException:
                 # Every word has been delivered; that there are no more is the operator's limit, not a failure.
                 translation.cut("max_tokens")
+
+
+def _prompt(agent: Agent, turn: Turn, asked: list[ContentBlock]) -> list[Any]:
+    """Return what the agent is asked, and put it where it was, if a turn was left half-way."""
+    if turn.run.resume:
+        if asked:
+            raise RefusalError(
+                Code.INVALID_INPUT, "The request cannot be used: send resume without a message beside it."
+            )
+        snapshot = turn.pending.snapshot if turn.pending else None
+        if snapshot is None:
+            raise RefusalError(Code.INVALID_INPUT, "The request cannot be used: nothing is kept of this interrupt.")
+        return resume(agent, snapshot, turn.run.resume)
+    messages = agent.messages
+    if messages and messages[-1]["role"] == "user" and open_calls(messages):
+        # The results of the agent's own tools, called beside the page's: a model wants all of a message's at once.
+        return [*messages.pop()["content"], *asked]
+    return list(asked)
+
+
+def _leave(agent: Agent, turn: Turn, translation: Translation, settings: Settings) -> None:
+    """Set on `turn` what it leaves behind."""
+    pending = frozenset(translation.page_calls)
+    if translation.interrupts:
+        turn.interrupts = interrupts_of(translation.interrupts)
+        turn.snapshot = snapshot_of(agent)
+        pending = frozenset(open_calls(translation.messages))
+    kept = translation.messages if settings.keep_media == "keep" else without_media(translation.messages)
+    turn.native = encode_bytes_values(list(kept))
+    if turn.stop_reason == "guardrail_intervened":
+        turn.not_kept = "a guardrail stopped it"
+    elif not is_whole(translation.messages, answers=open_calls(history_of(turn.history)), pending=pending):
+        turn.not_kept = f"it is not whole; the agent stopped with {turn.stop_reason}"
+
+
+def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else []
 
 
 def _json(message: Any) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 Strands hands the text of a tool's exception to the model, which may repeat it to the user. Here the text goes to
 the log only. A plain `ValueError` counts as bad arguments: the model is told that they were refused and may try again.
-Anything else, and an error that an MCP server reports, ends the run with TOOL_FAILED before the model is called
-again. A tool that wants to tell the model more returns `{"status": "error", "content": [{"text": "..."}]}` instead of
-raising.
+Of anything else, and of an error that an MCP server reports, the model is told that the tool failed; or the run ends
+with TOOL_FAILED before the model is called again, where AGENT_TOOL_ERRORS says `run`. A tool that wants to tell the
+model more returns `{"status": "error", "content": [{"text": "..."}]}` instead of raising.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from strands.middleware import ExecuteToolContext, ExecuteToolStage
 from strands.types.tools import AgentTool
 
 from agent.errors import AgentError, Code
-from agent.telemetry import argument_fields, log_line
+from agent.telemetry import argument_fields, error_fields, log_line
 
 __all__ = ["watch_tools"]
 
@@ -28,10 +28,11 @@ __all__ = ["watch_tools"]
 _watched: WeakSet[Agent] = WeakSet()
 
 
-def watch_tools(agent: Agent, broken_calls: Container[str]) -> None:
+def watch_tools(agent: Agent, broken_calls: Container[str], *, strict: bool) -> None:
     """Make failures of the agent's tools safe: no text of an exception leaves the process.
 
-    A call whose id is in `broken_calls` is not made: Strands has taken its broken arguments for none at all.
+    A call whose id is in `broken_calls` is not made: Strands has taken its broken arguments for none at all. With
+    `strict` a tool that fails ends the run; else the model hears that it failed, and the log how.
     Raises RuntimeError for an agent that was watched before.
     """
     if agent in _watched:
@@ -56,9 +57,12 @@ def watch_tools(agent: Agent, broken_calls: Container[str]) -> None:
         if refused:
             line = {"message": "tool refused its arguments", "level": "WARNING", "tool": event.tool_use["name"]}
             log_line({**line, **argument_fields(failure)})
-        else:
+        elif strict:
             failures[call_id] = failure
-        text = "The tool refused these arguments." if refused else "The tool failed."
+        else:
+            line = {"message": "tool failed", "level": "ERROR", "tool": event.tool_use["name"]}
+            log_line({**line, **error_fields(failure)})
+        text = "The tool refused these arguments." if refused else f"The tool failed ({type(failure).__name__})."
         event.result = {"toolUseId": call_id, "status": "error", "content": [{"text": text}]}
 
     def before_model_call(event: BeforeModelCallEvent) -> None:

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from agent.settings import Settings
-from agent.strands import bedrock
+from agent.strands import retry
+from agent.strands.bedrock import BedrockModel
 from tests.agent.fake_bedrock import Answer, Connection, FakeBedrock, fake_bedrock
 from tests.agent.support import DEADLINE, Serve, Server, new_session, question, until
 
@@ -39,7 +40,7 @@ def start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(bedrock, "BACKOFF", (0.3, 0.01))
+    monkeypatch.setattr(retry, "BACKOFF", (0.3, 0.01))
     with ExitStack() as stack:
 
         def begin(answer: Answer, tls: ssl.SSLContext | None = None, **settings: Any) -> tuple[Server, FakeBedrock]:
@@ -219,7 +220,7 @@ async def test_a_call_that_is_abandoned_late_leaves_the_connection_to_the_call_t
             connection.finish()
 
     _, fake = start(answer)
-    model = bedrock.BedrockModel.from_settings("anthropic.test", Settings(model="bedrock:m", region="eu-west-1"))
+    model = BedrockModel.from_settings("anthropic.test", Settings(model="bedrock:m", region="eu-west-1"))
     question: Any = [{"role": "user", "content": [{"text": "Hi"}]}]
     first, second = model.stream(question), model.stream(question)
     while "metadata" not in await anext(first):

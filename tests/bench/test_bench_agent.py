@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
-from agent.strands.scripted import ScriptedModel
 from bench.__main__ import agent_table
 from bench.agent import HANG_UP_MS, Comparison, hang_up
 from bench.agent_servers import application
+from local.scripted import ScriptedModel
 from tests.agent.support import listening
 
 

@@ -162,6 +162,9 @@ async def wait(seconds: float = 0, broken: bool = False) -> str:
 class ScriptedModel(Model):
     """A Strands model provider that streams the words of a `Script`."""
 
+    brings_tools = (wait,)
+    """Tools that an agent on this model has besides its own."""
+
     def update_config(self, **model_config: Any) -> None:
         """Do nothing: a prompt is the only configuration."""
 

@@ -1,0 +1,168 @@
+"""From the stream of a compiled graph to AG-UI events (https://docs.ag-ui.com/concepts/events)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from ag_ui.core import (
+    BaseEvent,
+    CustomEvent,
+    ReasoningEndEvent,
+    ReasoningMessageContentEvent,
+    ReasoningMessageEndEvent,
+    ReasoningMessageStartEvent,
+    ReasoningStartEvent,
+    StepFinishedEvent,
+    StepStartedEvent,
+    TextMessageContentEvent,
+    TextMessageEndEvent,
+    TextMessageStartEvent,
+    ToolCallArgsEvent,
+    ToolCallEndEvent,
+    ToolCallResultEvent,
+    ToolCallStartEvent,
+)
+from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
+
+from agent.text import WholeText, whole
+
+__all__ = ["STREAM_MODES", "Translation"]
+
+STREAM_MODES = ["messages", "tasks", "custom", "updates"]
+# Of a tool's result only this much goes to the caller; the model reads all of it.
+_MOST_RESULT_CHARS = 65_536
+
+
+class Translation:
+    """Translates the stream of one run."""
+
+    def __init__(self) -> None:
+        self.interrupts: list[Any] = []
+        self._seen: set[str] = set()
+        self._message: str | None = None  # the model's message that is being told
+        self._text: str | None = None
+        self._thought: str | None = None
+        self._calls: dict[int, str] = {}  # open, by their index in the message
+        self._whole = WholeText()
+
+    def read(self, mode: str, data: Any) -> Iterator[BaseEvent]:
+        """Yield the events for one item of the stream, often none."""
+        if mode == "messages":
+            yield from self._of_model(data[0])
+        elif mode == "tasks":
+            yield from self._task(data)
+        elif mode == "custom":
+            yield from self._custom(data)
+        elif mode == "updates":
+            self.interrupts += data.get("__interrupt__", ())
+
+    def end(self) -> Iterator[BaseEvent]:
+        """Yield the events that close whatever is open."""
+        self._message, self._whole = None, WholeText()
+        yield from self._end_thought()
+        yield from self._end_text()
+        for call_id in self._calls.values():
+            yield ToolCallEndEvent(tool_call_id=call_id)
+        self._calls.clear()
+
+    def _of_model(self, message: Any) -> Iterator[BaseEvent]:
+        if isinstance(message, ToolMessage):
+            yield from self._result(message)
+        elif isinstance(message, AIMessageChunk):
+            if message.id != self._message:
+                yield from self.end()
+                self._message = message.id
+            self._seen.add(message.id or "")
+            yield from self._content(message)
+            for chunk in message.tool_call_chunks:
+                yield from self._call(chunk)
+        elif isinstance(message, AIMessage) and message.id not in self._seen:  # of a model that does not stream
+            yield from self.end()
+            yield from self._content(message)
+            for index, call in enumerate(message.tool_calls):
+                yield from self._call({**call, "index": index, "args": json.dumps(call["args"])})
+            yield from self.end()
+
+    def _content(self, message: AIMessage) -> Iterator[BaseEvent]:
+        thought = message.additional_kwargs.get("reasoning_content") or ""
+        for block in message.content_blocks:
+            if block["type"] == "reasoning":
+                thought += str(block.get("reasoning") or "")
+        if thought := self._whole.add(thought):
+            if self._thought is None:
+                self._thought = str(uuid.uuid4())
+                yield ReasoningStartEvent(message_id=self._thought)
+                yield ReasoningMessageStartEvent(message_id=self._thought, role="reasoning")
+            yield ReasoningMessageContentEvent(message_id=self._thought, delta=thought)
+        yield from self._say(message.text)
+
+    def _say(self, text: str) -> Iterator[BaseEvent]:
+        if not (text := self._whole.add(text)):
+            return
+        yield from self._end_thought()
+        if self._text is None:
+            self._text = str(uuid.uuid4())
+            yield TextMessageStartEvent(message_id=self._text, role="assistant")
+        yield TextMessageContentEvent(message_id=self._text, delta=text)
+
+    def _call(self, chunk: Any) -> Iterator[BaseEvent]:
+        index = chunk.get("index") or 0
+        if chunk.get("id") and chunk["id"] not in self._calls.values():
+            yield from self._end_thought()
+            yield from self._end_text()
+            self._calls[index] = chunk["id"]
+            yield ToolCallStartEvent(tool_call_id=chunk["id"], tool_call_name=chunk.get("name") or "")
+        if index in self._calls and (arguments := self._whole.add(chunk.get("args") or "")):
+            yield ToolCallArgsEvent(tool_call_id=self._calls[index], delta=arguments)
+
+    def _result(self, message: ToolMessage) -> Iterator[BaseEvent]:
+        yield from self.end()
+        if message.id in self._seen:
+            return
+        self._seen.add(message.id or "")
+        shown = message.text if isinstance(message.content, str) else json.dumps(message.content, default=repr)
+        if len(shown) > _MOST_RESULT_CHARS:
+            left_out = len(shown) - _MOST_RESULT_CHARS
+            shown = f"{shown[:_MOST_RESULT_CHARS]}\n[{left_out} more characters are not shown]"
+        yield ToolCallResultEvent(
+            message_id=message.id or str(uuid.uuid4()),
+            tool_call_id=message.tool_call_id,
+            content=whole(shown),
+            role="tool",
+        )
+
+    def _task(self, task: dict[str, Any]) -> Iterator[BaseEvent]:
+        yield from self.end()
+        finished = "result" in task or "error" in task
+        if finished:
+            yield StepFinishedEvent(step_name=task["name"])
+        else:
+            yield StepStartedEvent(step_name=task["name"])
+
+    def _custom(self, data: Any) -> Iterator[BaseEvent]:
+        """Yield what a node wrote to the stream: words as text, AG-UI events as they are, other JSON as CUSTOM."""
+        if isinstance(data, str):
+            yield from self._say(data)
+        elif isinstance(data, BaseEvent):
+            yield from self.end()
+            yield data
+        else:
+            try:
+                json.dumps(data)
+            except (TypeError, ValueError, RecursionError):
+                return
+            yield CustomEvent(name="progress", value=data)
+
+    def _end_text(self) -> Iterator[BaseEvent]:
+        if self._text is not None:
+            yield TextMessageEndEvent(message_id=self._text)
+            self._text = None
+
+    def _end_thought(self) -> Iterator[BaseEvent]:
+        if self._thought is not None:
+            yield ReasoningMessageEndEvent(message_id=self._thought)
+            yield ReasoningEndEvent(message_id=self._thought)
+            self._thought = None

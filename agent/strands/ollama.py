@@ -1,0 +1,114 @@
+"""Models on this machine, served by Ollama (https://docs.ollama.com/api/chat); OLLAMA_HOST says where."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import ollama
+from strands.models.ollama import OllamaModel as StrandsOllamaModel
+from strands.types.content import Messages
+from strands.types.exceptions import ContextWindowOverflowException
+from strands.types.streaming import StreamEvent
+
+from agent.settings import Settings
+
+__all__ = ["OllamaModel"]
+
+
+class OllamaModel(StrandsOllamaModel):
+    """Strands' Ollama provider, with the model's reasoning, and without an end where the answer has none."""
+
+    @classmethod
+    def from_settings(cls, name: str, settings: Settings) -> OllamaModel:
+        """Return the model; nothing is asked of the server yet."""
+        return cls(None, model_id=name, max_tokens=settings.max_tokens)
+
+    async def stream(
+        self,
+        messages: Messages,
+        tool_specs: Any = None,
+        system_prompt: str | None = None,
+        *,
+        tool_choice: Any = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Stream one answer. Raises ContextWindowOverflowException, and what the client raises."""
+        request = self.format_request(_without_reasoning(messages), tool_specs, system_prompt)
+        client = ollama.AsyncClient(self.host, **self.client_args)
+        told = _Blocks()
+        try:
+            yield {"messageStart": {"role": "assistant"}}
+            async with aclosing(await client.chat(**request)) as answer:
+                async for part in answer:
+                    for event in told.read(part.message):
+                        yield event
+                    if part.done:
+                        for event in told.close():
+                            yield event
+                        reason = "tool_use" if told.called else part.done_reason
+                        yield self.format_chunk({"chunk_type": "message_stop", "data": reason})
+                        yield _usage(part)
+        except ollama.ResponseError as error:
+            if any(text in str(error).lower() for text in self.OVERFLOW_MESSAGES):
+                raise ContextWindowOverflowException(str(error)) from error
+            raise
+
+
+def _without_reasoning(messages: Messages) -> Messages:
+    """Return what Strands can translate for Ollama; a model is not shown what it thought before."""
+    shown: Messages = []
+    for message in messages:
+        content = [block for block in message["content"] if "reasoningContent" not in block]
+        if content:
+            shown.append({"role": message["role"], "content": content})
+    return shown
+
+
+class _Blocks:
+    """Makes content blocks of an answer's parts: reasoning, text and calls, each closed before the next begins."""
+
+    def __init__(self) -> None:
+        self.called = False
+        self._open: str | None = None
+
+    def read(self, message: ollama.Message) -> Iterator[StreamEvent]:
+        """Yield the events of one part."""
+        if message.thinking:
+            yield from self._turn_to("reasoning")
+            yield {"contentBlockDelta": {"delta": {"reasoningContent": {"text": message.thinking}}}}
+        if message.content:
+            yield from self._turn_to("text")
+            yield {"contentBlockDelta": {"delta": {"text": message.content}}}
+        for call in message.tool_calls or ():
+            yield from self.close()
+            self.called = True
+            call_id = f"tooluse_{uuid.uuid4().hex[:24]}"
+            yield {"contentBlockStart": {"start": {"toolUse": {"name": call.function.name, "toolUseId": call_id}}}}
+            yield {"contentBlockDelta": {"delta": {"toolUse": {"input": json.dumps(call.function.arguments)}}}}
+            yield {"contentBlockStop": {}}
+
+    def close(self) -> Iterator[StreamEvent]:
+        """Yield the end of the block that is open, if there is one."""
+        if self._open is not None:
+            self._open = None
+            yield {"contentBlockStop": {}}
+
+    def _turn_to(self, kind: str) -> Iterator[StreamEvent]:
+        if self._open != kind:
+            yield from self.close()
+            self._open = kind
+
+
+def _usage(part: Any) -> StreamEvent:
+    """Return the tokens of the last part; a server may leave out what it took from its cache."""
+    read, written = part.prompt_eval_count or 0, part.eval_count or 0
+    return {
+        "metadata": {
+            "usage": {"inputTokens": read, "outputTokens": written, "totalTokens": read + written},
+            "metrics": {"latencyMs": int((part.total_duration or 0) / 1e6)},
+        }
+    }

@@ -1,0 +1,82 @@
+"""Tools of the page that asks: the model calls them, the page runs them (https://docs.ag-ui.com/concepts/tools).
+
+A call of one ends the run once the agent's own tools of the same message have run. The page sends the results as `tool`
+messages with its next request, and the model goes on from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from ag_ui.core import Tool
+from strands import Agent
+from strands.types._events import ToolResultEvent
+from strands.types.tools import AgentTool, ToolSpec, ToolUse
+
+from agent.errors import Code, RefusalError
+from agent.telemetry import log_line
+
+__all__ = ["NOT_ANSWERED", "add_page_tools"]
+
+NOT_ANSWERED = "The page has not answered this call."
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html; other models take no more.
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def add_page_tools(agent: Agent, tools: Sequence[Tool], calls: set[str]) -> None:
+    """Give `agent` the page's `tools`; the ids of their calls are put into `calls`.
+
+    A name that the agent's own tools have stays the agent's: a page may add to what an agent can do, not replace it.
+    Raises RefusalError(INVALID_INPUT) for a tool that no model would take.
+    """
+    for tool in tools:
+        if not _NAME.fullmatch(tool.name):
+            raise RefusalError(
+                Code.INVALID_INPUT,
+                "The request cannot be used: the name of a tool must have 1 to 64 letters, digits, _ or -.",
+            )
+        if tool.name in agent.tool_registry.registry:
+            log_line({"message": "page tool left out: the agent has one of that name", "level": "WARNING"})
+            continue
+        agent.tool_registry.process_tools([_PageTool(agent, tool, calls)])
+
+
+class _PageTool(AgentTool):
+    """One tool of the page, as Strands has tools."""
+
+    def __init__(self, agent: Agent, tool: Tool, calls: set[str]) -> None:
+        super().__init__()
+        self._agent = agent
+        self._calls = calls
+        schema = tool.parameters if isinstance(tool.parameters, dict) else {}
+        self._spec: ToolSpec = {
+            "name": tool.name,
+            "description": tool.description or tool.name,
+            "inputSchema": {"json": {"type": "object", "properties": {}, **schema}},
+        }
+
+    @property
+    def tool_name(self) -> str:
+        """The name that the page gave it."""
+        return self._spec["name"]
+
+    @property
+    def tool_spec(self) -> ToolSpec:
+        """What the model is told of it."""
+        return self._spec
+
+    @property
+    def tool_type(self) -> str:
+        """What kind of tool it is, for traces."""
+        return "page"
+
+    async def stream(
+        self, tool_use: ToolUse, invocation_state: dict[str, Any], **kwargs: Any
+    ) -> AsyncGenerator[Any, None]:
+        """Note the call, and end the run after it. The result stands in for the page's own, and is not kept."""
+        self._calls.add(tool_use["toolUseId"])
+        self._agent.cancel(after_current_tools=True)
+        content = [{"text": NOT_ANSWERED}]
+        yield ToolResultEvent({"toolUseId": tool_use["toolUseId"], "status": "error", "content": content})  # type: ignore[typeddict-item]
