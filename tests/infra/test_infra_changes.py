@@ -78,7 +78,9 @@ class TestReplacements:
     def test_what_there_can_be_one_of_is_deleted_before_its_replacement_is_made(
         self, any_graph: Graph, type_: str
     ) -> None:
-        assert any_graph.one(type_).delete_before_replace
+        found = any_graph.all(type_)
+        assert found
+        assert [each.name for each in found if not each.delete_before_replace] == []
 
     def test_removing_a_subscriber_touches_no_other(self) -> None:
         def subscriptions(*addresses: str) -> dict[str, str]:
