@@ -83,7 +83,7 @@ def stage(target: Path = SOURCE) -> list[str]:
 def main() -> int:
     """Build the site; mkdocs' exit code."""
     pages = stage()
-    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--clean"]
+    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean"]  # --quiet would hide from it what is strict
     # The theme says on every build that it has a successor (2027); CONTRIBUTING.md says so once.
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     code = subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own arguments

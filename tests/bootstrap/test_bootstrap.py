@@ -120,8 +120,8 @@ def test_a_policy_names_the_account_and_no_placeholder(declare: Declare) -> None
 def test_no_deploying_role_can_change_what_bounds_it_whatever_a_stack_is_called(declare: Declare, stack: str) -> None:
     made = declare(stacks={stack: []})
     own = [
-        *(f"arn:aws:iam::{ACCOUNT}:role/delivery/{name}" for name in made.all("Role")),
-        *(f"arn:aws:iam::{ACCOUNT}:policy/delivery/{name}" for name in made.all("Policy")),
+        *(f"arn:aws:iam::{ACCOUNT}:role{each['path']}{each['name']}" for each in made.all("Role").values()),
+        *(f"arn:aws:iam::{ACCOUNT}:policy{each['path']}{each['name']}" for each in made.all("Policy").values()),
         *(f"arn:aws:s3:::{name}-1a2b3c4" for name in made.all("Bucket")),
     ]
     for name, policy in made.all("Policy").items():
