@@ -394,6 +394,9 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
         on("wafv2", "GetWebACL", f"{FIREWALL}/webacl/STACK-*/*"),
         on("apigateway", "SetWebACL", f"{REST}/restapis/*/stages/*"),
+        # Where the web ACL stands before the user pool too.
+        on("wafv2", "AssociateWebACL DisassociateWebACL GetWebACLForResource", POOLS),
+        on("cognito-idp", "AssociateWebACL DisassociateWebACL GetWebACLForResource", POOLS),
     ),
     "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": (
         on(

@@ -40,6 +40,9 @@ SERVICES = {
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html and its neighbours
 NAMED_OTHERWISE = {
     "apigateway:SetWebACL",
+    "cognito-idp:AssociateWebACL",
+    "cognito-idp:DisassociateWebACL",
+    "cognito-idp:GetWebACLForResource",
     "apigateway:UpdateRestApiPolicy",
     "iam:PassRole",
     "logs:CreateLogDelivery",
