@@ -23,8 +23,8 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding=
 QUICK = {("local", "graph"), ("local", "cost"), ("local", "faults")}
 """Commands that need nothing running and write nothing: these are run as they stand."""
 
-SHELL = {".", "cd", "export", "cp", "git", "jq"}
-"""What every machine of a reader has, and needs no account for."""
+SHELL = {".", "cd", "export", "cp", "git", "jq", "aws", "pulumi"}
+"""What every machine of a reader has, and needs no account for; and what says by its name what it needs."""
 
 
 class Command(NamedTuple):
