@@ -51,7 +51,7 @@ export async function watchedFetch(url: string, init: RequestInit): Promise<Resp
   going = [one, ...going].slice(0, MOST_EXCHANGES);
   tell();
   const over = () => {
-    one.ended = performance.now() - started;
+    one.ended ??= performance.now() - started;
     tell();
   };
   try {
@@ -79,11 +79,12 @@ function noting(one: Exchange, started: number, over: () => void): TransformStre
       const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n\n");
       rest = parts.pop() ?? "";
       for (const part of parts) one.arrivals.push(arrival(part, at, one.sent));
-      tell();
+      // The reader leaves at the terminal event and waits for no end of the body.
+      if (/^RUN_(FINISHED|ERROR)$/.test(one.arrivals.at(-1)?.type ?? "")) over();
+      else tell();
     },
     flush: over,
-    cancel: over,
-  } as Transformer<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>);
+  });
 }
 
 function arrival(event: string, at: number, sent: number): Arrival {

@@ -1,8 +1,11 @@
 /** Where the time to the first word went, by the gateway's access log and the agent's own stamps. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { Exchange } from "../watch";
 import type { LocalRun } from "./control";
 import { say, type Word } from "./words";
+
+const ATTEMPTS = 10;
 
 interface Share {
   name: Word;
@@ -12,11 +15,21 @@ interface Share {
 
 export function Where({ exchange, local }: { exchange: Exchange; local: LocalRun | null }) {
   const line = useSignal<{ id: string; fields: Record<string, string> } | null>(null);
-  useSignalEffect(() => {
-    if (!local || !exchange.requestId || exchange.ended === null || line.peek()?.id === exchange.requestId) return;
+  useEffect(() => {
     const id = exchange.requestId;
-    local.request(id).then((fields) => (line.value = { id, fields }), () => undefined);
-  });
+    if (!local || !id || exchange.ended === null) return;
+    let shown = true;
+    // The gateway writes the line a moment after the last byte has come.
+    const look = async (): Promise<void> => {
+      for (let attempt = 0; attempt < ATTEMPTS && shown; attempt++) {
+        const fields = await local.request(id).catch(() => null);
+        if (fields) return void (line.value = { id, fields });
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    };
+    void look();
+    return () => void (shown = false);
+  }, [exchange.requestId, exchange.ended === null]);
   const shares = sharesOf(exchange, line.value?.id === exchange.requestId ? line.value.fields : {});
   const whole = Math.max(1, ...shares.map((one) => one.took));
   if (!shares.length) return null;
