@@ -25,6 +25,10 @@ SCALED = (
 """Declared times that must keep their proportion to the limits that the time scale shortens."""
 
 
+LOADED_LATER = ("agent.app", "agent.agent")
+"""What the agent loads behind its first /ping."""
+
+
 def agent_environment(graph: Graph, *, model: str, time_scale: float, changes: Mapping[str, str]) -> dict[str, str]:
     """The agent's environment as declared, but for what must differ on loopback.
 
@@ -83,7 +87,7 @@ async def prepared_agent(
         with theirs:
             child = await Child.start(
                 "agent",
-                [sys.executable, "-m", "local.held", module],
+                [sys.executable, "-m", "local.held", module, *LOADED_LATER],
                 log=log,
                 cwd=ROOT,
                 environment={**environment, "AGENT_PORT": str(port)},

@@ -1,4 +1,6 @@
-"""``python -m local.held MODULE``: does all that MODULE does on import, and runs it when told to.
+"""``python -m local.held MODULE [LATER ...]``: does all that MODULE does on import, and runs it when told to.
+
+LATER are modules that it imports only once it serves.
 
 Standard input is a socket: a byte goes out when the imports are done, and a byte that comes in lets the module run.
 So a program whose imports fail is known before the one that it shall replace is stopped.
@@ -6,13 +8,16 @@ So a program whose imports fail is known before the one that it shall replace is
 
 from __future__ import annotations
 
+import importlib
 import os
 import runpy
 import sys
 
 
-def main(module: str) -> None:
+def main(module: str, *later: str) -> None:
     """Import, wait and run."""
+    for each in later:
+        importlib.import_module(each)
     runpy.run_module(module)  # not as `__main__`: what it imports is loaded from now on, and nothing is served
     os.write(0, b".")
     if os.read(0, 1):
@@ -20,4 +25,4 @@ def main(module: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
