@@ -81,6 +81,7 @@ ResourcePolicy(
 firewall = Firewall(
     config.name,
     config.firewall,
+    stage_name=config.stage_name,
     stage_arn=api.stage_arn,
     user_pool_arn=identity.user_pool_arn if config.identity.firewall else None,
     allowed_origin=config.api.allowed_origin,
@@ -88,6 +89,7 @@ firewall = Firewall(
     protect=config.identity.protect,
     tags=config.tags,
 )
+api.answer_at_domain(after=[firewall])
 observability = Observability(
     config.name,
     config.observability,

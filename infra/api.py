@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -31,6 +32,9 @@ if TYPE_CHECKING:  # it loads awsx, which a stack without a private edge need no
     from infra.private_edge import PrivateEdge
 
 PATH = "invocations"
+
+NOT_SERVED = ("aws:apigateway/domainName:DomainName", "aws:apigateway/basePathMapping:BasePathMapping")
+"""What is no part of a stage's snapshot: it stands beside the API."""
 
 
 class StreamingApi(pulumi.ComponentResource):
@@ -78,7 +82,11 @@ class StreamingApi(pulumi.ComponentResource):
         self._tags = tags
         self._child = pulumi.ResourceOptions(parent=self)
 
-        api = self._rest_api()
+        # First, and without the API: a certificate that is never issued then leaves the API as it is.
+        domain = None
+        if settings.domain is not None:
+            domain = ApiDomain(name, settings.domain, settings, tags=tags, opts=self._child)
+        api = self._rest_api(domain)
         invocations = aws.apigateway.Resource(
             f"{name}-{PATH}", rest_api=api.id, parent_id=api.root_resource_id, path_part=PATH, opts=self._child
         )
@@ -94,41 +102,55 @@ class StreamingApi(pulumi.ComponentResource):
         )
         gateway_responses(name, api.id, settings.allowed_origin, self._child)
 
-        stage = self._stage(api, stage_name, observability)
+        self._stage = stage = self._declare_stage(api, stage_name, observability)
         self.rest_api_id = api.id
         self.name = api.name
         self.stage_arn = stage.arn
         self.url = stage.invoke_url
-        if settings.domain is not None:
-            self.url = ApiDomain(name, settings.domain, settings, stage=stage, tags=tags, opts=self._child).url
+        self._domain = domain
+        if domain is not None:
+            self.url = domain.url
         self.invoke_url = pulumi.Output.concat(self.url, "/", PATH)
         self.api_keys = usage_plans(name, stage, settings.teams, tags, self._child)
         self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
 
+    def answer_at_domain(self, after: Sequence[pulumi.Resource]) -> None:
+        """Let the host name of one's own, if there is one, lead to the stage, once ``after`` is there."""
+        if self._domain is not None:
+            self._domain.lead_to(self._stage, after)
+
     def _remember(self, args: pulumi.ResourceTransformationArgs) -> None:
         """Note every part of the API as it is declared, so that no part can be left out of the triggers."""
-        if args.type_.startswith("aws:apigateway/"):
+        if args.type_.startswith("aws:apigateway/") and args.type_ not in NOT_SERVED:
             self._parts.append(args.resource)
             # Tags are no part of what a stage serves.
             given = {key: value for key, value in args.props.items() if value is not None and key != "tags"}
             self._inputs.append([args.name, given])
 
-    def _rest_api(self) -> aws.apigateway.RestApi:
+    def _rest_api(self, domain: ApiDomain | None) -> aws.apigateway.RestApi:
         settings = self._settings
-        private = settings.endpoint_type == "PRIVATE"
         return aws.apigateway.RestApi(
             f"{self._name}-api",
             description="Streams an agent's answers.",
-            endpoint_configuration={"types": "PRIVATE", "vpc_endpoint_ids": settings.vpc_endpoint_ids}
-            if private
-            else {"types": settings.endpoint_type},
-            # A private API answers nobody until its policy names them.
-            policy=_only_through(settings.vpc_endpoint_ids) if private else None,
+            # All three are given with every type: what is left out stays as it was, and with it a private API's policy.
+            endpoint_configuration={
+                "types": settings.endpoint_type,
+                # A private API takes no other (https://docs.aws.amazon.com/apigateway/latest/developerguide/
+                # api-gateway-ip-address-type.html).
+                "ip_address_type": "dualstack" if settings.endpoint_type == "PRIVATE" else "ipv4",
+                "vpc_endpoint_ids": settings.vpc_endpoint_ids,
+            },
+            policy=_who_may_call(settings.vpc_endpoint_ids),
             security_policy=settings.security_policy,
             endpoint_access_mode=settings.access_mode,
             disable_execute_api_endpoint=settings.domain is not None and settings.domain.only_this_name,
             tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=self._kept),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=self._kept,
+                # The name itself, and not the component: a part of that waits for the API's stage.
+                depends_on=None if domain is None else [domain.domain_name],
+            ),
         )
 
     def _post(
@@ -197,7 +219,7 @@ class StreamingApi(pulumi.ComponentResource):
             **by_link,
         )
 
-    def _stage(
+    def _declare_stage(
         self, api: aws.apigateway.RestApi, stage_name: str, observability: ObservabilitySettings
     ) -> aws.apigateway.Stage:
         # A stage serves a snapshot. It is taken anew when any input of any part declared so far changes; ids alone
@@ -246,22 +268,21 @@ class StreamingApi(pulumi.ComponentResource):
         )
 
 
-def _only_through(vpc_endpoint_ids: list[str]) -> str:
-    """A private API's policy: anybody, but only through these VPC endpoints; the authorizer asks who it is."""
-    return json.dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": "*",
-                    "Action": "execute-api:Invoke",
-                    "Resource": "execute-api:/*",
-                    "Condition": {"StringEquals": {"aws:SourceVpce": vpc_endpoint_ids}},
-                }
-            ],
-        }
-    )
+def _who_may_call(vpc_endpoint_ids: list[str]) -> str:
+    """The API's policy: anybody, who then still needs a token; a private API's only through these VPC endpoints.
+
+    A private API answers nobody until its policy names them. The others need none, but without one they would keep
+    what they had as a private API.
+    """
+    statement: dict[str, object] = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": "execute-api:/*",
+    }
+    if vpc_endpoint_ids:
+        statement["Condition"] = {"StringEquals": {"aws:SourceVpce": vpc_endpoint_ids}}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _digest(text: str) -> str:

@@ -18,7 +18,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.encryption import EncryptionKey
-from infra.permissions import Statement, allow
+from infra.permissions import Grant, allow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,7 +62,7 @@ def package_path() -> Path:
 class Artifact(Protocol):
     """Something that AgentCore can run."""
 
-    grants: list[Statement]
+    grant: Grant
     """What the agent's role needs so that AgentCore can fetch it."""
     runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
     """The runtime's argument."""
@@ -80,7 +80,7 @@ class CodePackage(pulumi.ComponentResource):
     they end with the bucket.
     """
 
-    grants: list[Statement]
+    grant: Grant
     runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
 
     def __init__(
@@ -107,14 +107,21 @@ class CodePackage(pulumi.ComponentResource):
             key=package.name,
             source=_asset(package),
             tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, retain_on_delete=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                retain_on_delete=True,
+                # What a preview without the package puts in its place is no change.
+                ignore_changes=None if package.exists() else ["source"],
+            ),
         )
         # The page on permissions does not list it, the one on code deployment does
         # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html).
         # Any of the bucket's packages: a grant that followed the key would have to reach all of IAM before AgentCore
         # first uses it, at each deployment, and would take the package of the running agent away.
-        self.grants = [allow("Package", ["s3:GetObject"], [pulumi.Output.concat(bucket.arn, "/agent-*.zip")])]
-        self.grants += [] if key is None else [key.grant]
+        packages = pulumi.Output.concat(bucket.arn, "/agent-*.zip")
+        statements = [allow("Package", ["s3:GetObject"], [packages])]
+        statements += [] if key is None else [key.grant]
+        self.grant = Grant("code", [str(key is not None)], statements)
         self.runtime_artifact = {
             "code_configuration": {
                 "code": {"s3": {"bucket": bucket.bucket, "prefix": uploaded.key}},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -17,6 +19,8 @@ class ApiDomain(pulumi.ComponentResource):
     """
 
     url: pulumi.Output[str]
+    domain_name: aws.apigateway.DomainName
+    """There once its certificate is issued."""
 
     def __init__(
         self,
@@ -24,7 +28,6 @@ class ApiDomain(pulumi.ComponentResource):
         settings: DomainSettings,
         api: ApiSettings,
         *,
-        stage: aws.apigateway.Stage,
         tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -32,10 +35,12 @@ class ApiDomain(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         certificate = pulumi.Output.from_input(settings.certificate_arn or self._certificate(name, settings, tags))
         at_the_edge = api.endpoint_type == "EDGE"
-        domain = aws.apigateway.DomainName(
+        self._name, self._settings = name, settings
+        self._at_the_edge = at_the_edge
+        self.domain_name = aws.apigateway.DomainName(
             f"{name}-domain",
             domain_name=settings.name,
-            endpoint_configuration={"types": api.endpoint_type},
+            endpoint_configuration={"types": api.endpoint_type, "ip_address_type": "ipv4"},
             certificate_arn=certificate if at_the_edge else None,
             regional_certificate_arn=None if at_the_edge else certificate,
             security_policy=api.security_policy,
@@ -43,30 +48,34 @@ class ApiDomain(pulumi.ComponentResource):
             tags=tags,
             opts=self._child,
         )
-        aws.apigateway.BasePathMapping(
-            f"{name}-domain-stage",
+        self.url = pulumi.Output.concat("https://", self.domain_name.domain_name)
+        self.register_outputs({"url": self.url})
+
+    def lead_to(self, stage: aws.apigateway.Stage, after: Sequence[pulumi.Resource]) -> None:
+        """Map the name to a stage and publish it, once ``after`` is there; resolvers learn the name last."""
+        domain, settings = self.domain_name, self._settings
+        mapping = aws.apigateway.BasePathMapping(
+            f"{self._name}-domain-stage",
             domain_name=domain.domain_name,
             rest_api=stage.rest_api,
             stage_name=stage.stage_name,
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )
         if settings.hosted_zone_id:
             aws.route53.Record(
-                f"{name}-domain-record",
+                f"{self._name}-domain-record",
                 zone_id=settings.hosted_zone_id,
                 name=settings.name,
                 type="A",
                 aliases=[
                     {
-                        "name": domain.cloudfront_domain_name if at_the_edge else domain.regional_domain_name,
-                        "zone_id": domain.cloudfront_zone_id if at_the_edge else domain.regional_zone_id,
+                        "name": domain.cloudfront_domain_name if self._at_the_edge else domain.regional_domain_name,
+                        "zone_id": domain.cloudfront_zone_id if self._at_the_edge else domain.regional_zone_id,
                         "evaluate_target_health": False,  # API Gateway's own addresses have no health to ask for
                     }
                 ],
-                opts=self._child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[mapping]),
             )
-        self.url = pulumi.Output.concat("https://", domain.domain_name)
-        self.register_outputs({"url": self.url})
 
     def _certificate(self, name: str, settings: DomainSettings, tags: dict[str, str]) -> pulumi.Output[str]:
         """A certificate, validated by a record in the zone; its ARN only once it is issued."""

@@ -24,6 +24,8 @@ class Firewall(pulumi.ComponentResource):
     """
 
     web_acl_arn: pulumi.Output[str]
+    association: aws.wafv2.WebAclAssociation
+    """What puts the web ACL on the stage."""
     metric_name: str
     """The web ACL's name in CloudWatch's ``WebACL`` dimension."""
 
@@ -32,6 +34,7 @@ class Firewall(pulumi.ComponentResource):
         name: str,
         settings: FirewallSettings,
         *,
+        stage_name: str,
         stage_arn: pulumi.Output[str],
         user_pool_arn: pulumi.Output[str] | None = None,
         allowed_origin: str,
@@ -97,12 +100,17 @@ class Firewall(pulumi.ComponentResource):
             opts=self._child,
         )
         # A stage has one association, and deleting it takes whichever web ACL is there away. Made first, a replacement
-        # would be undone by the deletion of the old one (https://github.com/pulumi/pulumi-aws/issues/4782).
-        aws.wafv2.WebAclAssociation(
-            f"{name}-firewall-stage",
+        # would be undone by the deletion of the old one (https://github.com/pulumi/pulumi-aws/issues/4782). Another
+        # stage's is another resource: it is made beside the old one, which stays until the old stage goes.
+        self.association = aws.wafv2.WebAclAssociation(
+            f"{name}-firewall-stage-{stage_name}",
             resource_arn=stage_arn,
             web_acl_arn=web_acl.arn,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=True,
+                aliases=[pulumi.Alias(name=f"{name}-firewall-stage")],  # its name before there was one for each stage
+            ),
         )
         if user_pool_arn is not None:
             aws.wafv2.WebAclAssociation(

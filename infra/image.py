@@ -14,7 +14,7 @@ import pulumi_aws as aws
 import pulumi_awsx as awsx
 
 from infra.artifact import ROOT, package_digest
-from infra.permissions import Statement, allow
+from infra.permissions import Grant, allow
 from infra.settings.regions import partition_of
 
 CONTEXT = ROOT / "agent"
@@ -38,7 +38,7 @@ class ContainerImage(pulumi.ComponentResource):
     a changed address, which AgentCore deploys. Leaves the grant to pull it to the runtime's role.
     """
 
-    grants: list[Statement]
+    grant: Grant
     runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
 
     def __init__(
@@ -88,13 +88,14 @@ class ContainerImage(pulumi.ComponentResource):
             image_tag=image_tag(target),
             opts=child,
         )
-        self.grants = [
+        statements = [
             allow(
                 "Image", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository.url.apply(_repository_arn)]
             ),
             # The login to the registry knows no resources.
             allow("Registry", ["ecr:GetAuthorizationToken"], ["*"]),
         ]
+        self.grant = Grant("image", [], statements)
         self.runtime_artifact = {"container_configuration": {"container_uri": image.image_uri}}
         self.register_outputs({"uri": image.image_uri})
 

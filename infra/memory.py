@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from infra.permissions import Statement, allow
+from infra.permissions import Grant, allow
 
 
 class Memory(pulumi.ComponentResource):
@@ -16,7 +16,7 @@ class Memory(pulumi.ComponentResource):
     """
 
     id: pulumi.Output[str]
-    grant: Statement
+    grant: Grant
     """What the agent's role needs, on this memory and no other."""
 
     def __init__(
@@ -34,10 +34,6 @@ class Memory(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=protect),
         )
         self.id = memory.id
-        self.grant = allow(
-            "Memory",
-            [f"bedrock-agentcore:{action}Event" for action in ("Create", "Get", "Delete")]
-            + ["bedrock-agentcore:ListEvents"],
-            [memory.arn],
-        )
+        actions = [f"bedrock-agentcore:{action}Event" for action in ("Create", "Get", "Delete")]
+        self.grant = Grant("memory", [], [allow("Memory", [*actions, "bedrock-agentcore:ListEvents"], [memory.arn])])
         self.register_outputs({"id": self.id})

@@ -6,7 +6,9 @@ models and every repository; here each grant names what this stack uses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pulumi
@@ -30,14 +32,37 @@ class Place(NamedTuple):
         )
 
 
+class Grant(NamedTuple):
+    """What one kind of thing needs, as a policy of its own.
+
+    Attributes:
+        kind: what it is for; one word.
+        key: the texts of the settings that decide what it allows. They are known when it is declared, as an ARN is not.
+        statements: what it allows.
+    """
+
+    kind: str
+    key: Sequence[str]
+    statements: Sequence[Statement]
+
+    @property
+    def name(self) -> str:
+        """The kind and a digest of the key: another key is another policy, made beside the present one.
+
+        Changed in place, a policy would lose what the running version of the agent still uses, and what its sessions
+        use until they end.
+        """
+        return f"{self.kind}-{hashlib.sha256(json.dumps(list(self.key)).encode()).hexdigest()[:8]}"
+
+
 def allow(sid: str, actions: list[str], resources: list[pulumi.Input[str]]) -> Statement:
     """One statement that allows some actions on some resources."""
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
 
 
-def document(statements: list[Statement]) -> dict[str, object]:
+def document(statements: Sequence[Statement]) -> dict[str, object]:
     """A policy document of these statements."""
-    return {"Version": "2012-10-17", "Statement": statements}
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def trust(place: Place) -> dict[str, object]:
@@ -57,17 +82,27 @@ def trust(place: Place) -> dict[str, object]:
     )
 
 
-def execution(place: Place, settings: RuntimeSettings, runtime_name: str, grants: list[Statement]) -> dict[str, object]:
+def execution(place: Place, settings: RuntimeSettings, runtime_name: str, parts: Sequence[Grant]) -> list[Grant]:
     """The listed models, logs and traces of its own, and the grants of the parts that the stack gives the agent."""
-    statements = [*grants, *_telemetry(place, settings, runtime_name)]
-    models = [of_account(place, named) for named in settings.model_arns]
-    if models:
-        actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
-        statements.insert(0, allow("Models", actions, [*models]))
-    if settings.guardrail_id:
-        guardrail = place.arn("bedrock", f"guardrail/{settings.guardrail_id}")
-        statements.append(allow("Guardrail", ["bedrock:ApplyGuardrail"], [guardrail]))
-    return document([*statements, *_secrets(place, settings), *_of_the_author(place, settings)])
+    named = list(dict.fromkeys([*settings.model_arns, *settings.also_model_arns]))
+    guardrail = place.arn("bedrock", "guardrail/", settings.guardrail_id)
+    author = [each.model_dump_json(by_alias=True) for each in settings.statements]
+    found = [
+        Grant("models", named, _models(place, named)),
+        *parts,
+        Grant("telemetry", [runtime_name, str(settings.telemetry)], _telemetry(place, settings, runtime_name)),
+        Grant("guardrail", [settings.guardrail_id], [allow("Guardrail", ["bedrock:ApplyGuardrail"], [guardrail])])
+        if settings.guardrail_id
+        else Grant("guardrail", [], []),
+        Grant("secrets", sorted(settings.secrets.values()), list(_secrets(place, settings))),
+        Grant("author", author, list(_of_the_author(place, settings))),
+    ]
+    return [grant for grant in found if grant.statements]
+
+
+def _models(place: Place, named: Sequence[str]) -> list[Statement]:
+    actions = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+    return [allow("Models", actions, [of_account(place, arn) for arn in named])] if named else []
 
 
 def _secrets(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:

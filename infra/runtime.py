@@ -28,7 +28,7 @@ SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 class Runtime(pulumi.ComponentResource):
     """An AgentCore runtime that takes the user pool's ID tokens and streams over HTTP.
 
-    Pulumi type: ``agentstream:infra:Runtime``. Produces ``iam.Role``, ``iam.RolePolicy``,
+    Pulumi type: ``agentstream:infra:Runtime``. Produces ``iam.Role``, ``iam.RolePolicy``\\ s,
     ``bedrock.AgentcoreAgentRuntime``, and what the settings ask for: the `OriginSecret`, the `Memory`, a
     ``cloudwatch.LogGroup`` for each endpoint, and a ``bedrock.AgentcoreAgentRuntimeEndpoint`` when the qualifier is not
     DEFAULT. Leaves the artifact to `CodePackage` or `ContainerImage`, the front door to `StreamingApi`, and the private
@@ -72,13 +72,14 @@ class Runtime(pulumi.ComponentResource):
             "AGENT_HOST": "0.0.0.0",  # noqa: S104 - inside the microVM; AgentCore requires 0.0.0.0:8080
         }
         forwarded = ["Authorization"]
-        grants = list(artifact.grants)
+        grants = [artifact.grant]
         self.origin_secret = None
         # Behind the private way the secret is a second lock: a token that leaks with the network's help still fails.
         if settings.bypass_protection != "none":
             secret = OriginSecret(name, settings.origin_secret, opts=self._child)
             self.origin_secret = secret.sent
-            variables |= secret.variables()
+            if settings.origin_secret.required:
+                variables |= secret.variables()
             forwarded.append(ORIGIN_HEADER)
         if settings.memory_days:
             memory = Memory(name, settings.memory_days, protect=protect, tags=tags, opts=self._child)
@@ -130,7 +131,7 @@ class Runtime(pulumi.ComponentResource):
         artifact: Artifact,
         place: permissions.Place,
         *,
-        grants: list[permissions.Statement],
+        grants: list[permissions.Grant],
         forwarded: list[str],
         variables: dict[str, pulumi.Input[str]],
         tags: dict[str, str],
@@ -145,12 +146,15 @@ class Runtime(pulumi.ComponentResource):
             tags=tags,
             opts=self._child,
         )
-        policy = aws.iam.RolePolicy(
-            f"{name}-agent-permissions",
-            role=role.id,
-            policy=pulumi.Output.json_dumps(permissions.execution(place, settings, runtime_name, grants)),
-            opts=self._child,
-        )
+        policies = [
+            aws.iam.RolePolicy(
+                f"{name}-agent-{grant.name}",
+                role=role.id,
+                policy=pulumi.Output.json_dumps(permissions.document(grant.statements)),
+                opts=self._child,
+            )
+            for grant in permissions.execution(place, settings, runtime_name, grants)
+        ]
         return aws.bedrock.AgentcoreAgentRuntime(
             f"{name}-runtime",
             agent_runtime_name=runtime_name,
@@ -182,7 +186,7 @@ class Runtime(pulumi.ComponentResource):
             tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[policy],  # AgentCore assumes the role while it creates the runtime
+                depends_on=policies,  # AgentCore assumes the role while it creates the runtime
                 additional_secret_outputs=["environmentVariables"] if self.origin_secret is not None else None,
             ),
         )

@@ -104,7 +104,11 @@ class DomainSettings(Settings):
         description="A certificate in ACM: in us-east-1 for EDGE, otherwise in the stack's Region. Empty: one is "
         "declared, and validated by a record in the zone.",
     )
-    only_this_name: bool = Field(True, description="Switch the execute-api address off, so that only this one answers.")
+    only_this_name: bool = Field(
+        False,
+        description="Switch the execute-api address off, so that only this one answers. A second step: deploy the "
+        "name, see that it answers, then write true.",
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""

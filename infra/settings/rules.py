@@ -127,6 +127,12 @@ def for_production(config: StackConfig) -> Iterator[Contradiction]:
             f"add {' and '.join(SHELLS)}, or the shorter {SHELLS[0]}*",
         ),
         (
+            "runtime.originSecret.required",
+            not runtime.origin_secret.required,
+            "a caller with a token could go round WAF, throttle and log to the runtime",
+            "write true",
+        ),
+        (
             "runtime.logPrompts",
             runtime.log_prompts,
             "prompts are personal data and would stand in the log",

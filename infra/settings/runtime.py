@@ -49,6 +49,11 @@ class OriginSecretSettings(Settings):
     also_accepted: int | None = Field(
         None, ge=1, le=9_999, description="Another generation that the agent accepts, while a rotation is under way."
     )
+    required: bool = Field(
+        True,
+        description="The agent refuses a request without it. false is the step between bypassProtection none and "
+        "origin-secret, in both directions: the API sends it, and nobody asks for it yet, or any more.",
+    )
 
     def contradictions(self) -> Iterator[Contradiction]:
         """See `Settings.contradictions`."""
@@ -77,6 +82,12 @@ class RuntimeSettings(ExtraSettings, RunSettings):
         "bedrock: model needs, and what the agent's own code asks. "
         "ACCOUNT stands for the stack's own account. A global. profile needs its model without a Region too: "
         "arn:aws:bedrock:::foundation-model/ID.",
+    )
+    also_model_arns: list[Annotated[str, MODEL_ARN]] = Field(
+        [],
+        max_length=50,
+        description="Models that the role may invoke as well: those of the model before, until the sessions that still "
+        "ask it have ended (sessionSeconds). docs/changes.md has the steps.",
     )
     guardrail_id: Annotated[str, GUARDRAIL] = Field("", description="A Bedrock guardrail on every answer.")
     guardrail_version: Annotated[str, GUARDRAIL_VERSION] = Field("", description="Its version.")

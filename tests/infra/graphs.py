@@ -95,6 +95,16 @@ EVERYTHING: dict[str, dict[str, Any]] = {
 """Settings of a development stack that use every optional part."""
 
 
+def role_statements(graph: Graph) -> list[dict[str, Any]]:
+    """What the agent's role is granted, of all its policies."""
+    agents = [
+        each
+        for each in graph.all("aws:iam/rolePolicy:RolePolicy")
+        if f"{graph.project}-{graph.stack}-agent-" in each.name
+    ]
+    return [statement for each in agents for statement in json.loads(each.inputs["policy"])["Statement"]]
+
+
 def waits_for(graph: Graph, resource: Resource) -> set[str]:
     """The URNs of everything that is made before a resource is, however indirectly it asks for it."""
     wanted = {each.urn: each.depends_on for each in graph.resources}

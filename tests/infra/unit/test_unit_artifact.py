@@ -33,7 +33,7 @@ def test_only_the_stacks_own_packages_are_granted(package: Path) -> pulumi.Outpu
         assert grant["Action"] == ["s3:GetObject"]
         assert [resource.partition("/")[2] for resource in grant["Resource"]] == ["agent-*.zip"]
 
-    return pulumi.Output.from_input(code_package(package).grants).apply(check)
+    return pulumi.Output.from_input(code_package(package).grant.statements).apply(check)
 
 
 @pulumi.runtime.test

@@ -17,6 +17,7 @@ def firewall(**settings: Any) -> Firewall:
     return Firewall(
         "unit",
         FirewallSettings.model_validate(settings),
+        stage_name="dev",
         stage_arn=pulumi.Output.from_input(STAGE),
         allowed_origin="https://chat.example.com",
         log_retention_days=7,

@@ -28,4 +28,4 @@ def test_only_the_stacks_own_repository_is_granted() -> pulumi.Output[None]:
         assert pull["Resource"] == ["arn:aws:ecr:us-east-1:000000000000:repository/unit-agent"]
 
     made = ContainerImage("unit", telemetry=False, tags=TAGS)
-    return pulumi.Output.from_input(made.grants).apply(check)
+    return pulumi.Output.from_input(made.grant.statements).apply(check)

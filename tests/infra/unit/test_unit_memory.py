@@ -14,8 +14,9 @@ from tests.infra.unit.mocks import TAGS, AwsMocks
 def test_the_grant_is_for_this_memory_alone(aws: AwsMocks) -> pulumi.Output[None]:
     made = Memory("unit-x", 30, protect=False, tags=TAGS)
 
-    def check(id_: str, grant: dict[str, Any]) -> None:
+    def check(id_: str, statements: list[dict[str, Any]]) -> None:
         assert aws.inputs("AgentcoreMemory")["eventExpiryDuration"] == 30
+        (grant,) = statements
         assert [arn.rpartition("/")[2] for arn in grant["Resource"]] == [id_]
 
-    return aws.after(check, made.id, made.grant)
+    return aws.after(check, made.id, made.grant.statements)
