@@ -32,7 +32,15 @@ demo: setup ## stream one answer through the whole chain on loopback, then the s
 	@$(BIN)/python -m local demo
 
 test: setup ## run every test but the page's, which need Node and Chromium
+	@[ -x .build/engine/bin/pulumi ] || command -v pulumi >/dev/null || echo "No Pulumi engine is here, so its tests are skipped: make engine builds one where Go is."
 	@$(BIN)/python -m pytest -n 3 --no-loadscope-reorder --ignore tests/web
+
+# The version is the module's own (tools/engine/go.mod); the engine's tests ask for it.
+engine: ## build the Pulumi engine that its tests run; needs Go, and some minutes
+	@command -v go >/dev/null || { echo "There is no go on the PATH: install Go, or put a whole Pulumi installation on the PATH"; exit 2; }
+	@cd tools/engine && version=$$(go list -m -f '{{.Version}}' github.com/pulumi/pulumi/pkg/v3) && \
+		go build -trimpath -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$$version" \
+		-o ../../.build/engine/bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
 web: setup ## build the chat page with Node; kept by its content, so that make local needs none afterwards
 	@$(BIN)/python -m tools.page
