@@ -27,13 +27,13 @@ def test_the_runtime_is_given_the_uploaded_package(package: Path, aws: AwsMocks)
 
 
 @pulumi.runtime.test
-def test_only_the_stacks_own_packages_are_granted(package: Path) -> pulumi.Output[None]:
+def test_only_the_stacks_own_packages_are_granted(package: Path, aws: AwsMocks) -> pulumi.Output[None]:
     def check(grants: list[dict[str, Any]]) -> None:
         (grant,) = grants
         assert grant["Action"] == ["s3:GetObject"]
         assert [resource.partition("/")[2] for resource in grant["Resource"]] == ["agent-*.zip"]
 
-    return pulumi.Output.from_input(code_package(package).grant.statements).apply(check)
+    return aws.after(check, code_package(package).grant.statements)
 
 
 @pulumi.runtime.test
