@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import signal
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import jwt
 
-from bench.streams import Prompt, listen_to_many
+from bench.streams import Listener, Prompt, listen_to_many
 from local.chain import Chain
 from local.network import LOOPBACK
 
@@ -46,11 +47,13 @@ async def _one(scene: Scene, url: str, prompt: str) -> str:
     return heard.outcome
 
 
-async def _request(scene: Scene, url: str, prompt: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _request(
+    scene: Scene, url: str, prompt: str, thread: str | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A request on a bare connection, its answer not read yet."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(LOOPBACK, parts.port, limit=1024)
-    body = f'{{"prompt": "{prompt}"}}'
+    body = json.dumps({"prompt": prompt, "threadId": thread or str(uuid.uuid4())})
     head = (
         f"POST {parts.path} HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {scene.token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
@@ -100,15 +103,48 @@ async def one_byte_reader(scene: Scene) -> str:
 
 
 async def vanishing_client(scene: Scene) -> str:
-    """A client whose connection is reset in mid-stream."""
-    reader, writer = await _request(scene, scene.url, "Goodbye. [words=2000 pause=0.01]")
+    """A client whose connection is reset in mid-stream, which the agent is never told; another stops its run."""
+    thread = str(uuid.uuid4())
+    reader, writer = await _request(scene, scene.url, "Goodbye. [words=2000 pause=0.01]", thread)
     await reader.readuntil(b"TEXT_MESSAGE_CONTENT")
     writer.transport.abort()
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {scene.token}"}) as session,
+        session.post(scene.url, json={"threadId": thread, "stop": {}}) as answer,
+    ):
+        assert await answer.json() == {"stopped": True}
     log = scene.chain.folder / "logs" / "agent.log"
     async with asyncio.timeout(PATIENCE):
-        while '"outcome": "disconnected"' not in log.read_text(encoding="utf-8"):
+        while '"outcome": "stopped"' not in log.read_text(encoding="utf-8"):
             await asyncio.sleep(0.05)
-    return "its run was ended"
+    return "its run went on, and was stopped"
+
+
+async def gateway_killed(scene: Scene) -> str:
+    """A gateway's process is killed in mid-stream and another started; the client attaches there."""
+    path = urlsplit(scene.url).path
+    parts = scene.chain.parts
+    prompt = Prompt("Hold on. [words=40 pause=0.05]")
+    thread_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
+    said = [{"id": str(uuid.uuid4()), "role": "user", "content": prompt.text}]
+    question = {"threadId": thread_id, "runId": run_id, "messages": said}
+    listener = Listener(prompt)
+    url = await parts.start_gateway("mortal-gateway", scene.chain.graph)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {scene.token}"}) as session:
+        with suppress(aiohttp.ClientError):
+            async with session.post(url + path, json=question) as answer:
+                async for line in answer.content:
+                    listener.read(line)
+                    if len(listener.said) == 5:
+                        os.kill(parts.processes["mortal-gateway"], signal.SIGKILL)
+        url = await parts.start_gateway("reborn-gateway", scene.chain.graph)
+        attach = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
+        async with session.post(url + path, json=attach) as answer:
+            async for line in answer.content:
+                listener.read(line)
+    heard = listener.heard()
+    assert heard.outcome == "whole", heard
+    return f"attached through another gateway, all {heard.words} words in order"
 
 
 async def silent_agent(scene: Scene) -> str:
@@ -155,6 +191,7 @@ async def agent_killed(scene: Scene) -> str:
 UNTOUCHED: Mapping[str, Scenario] = {
     "client reads one byte a second": one_byte_reader,
     "client vanishes": vanishing_client,
+    "gateway killed": gateway_killed,
     "agent sends nothing": silent_agent,
     "answer of 20 MB": huge_answer,
     "disk full for the log": full_disk,

@@ -7,10 +7,11 @@ of gateway and runtime grew.
 from __future__ import annotations
 
 import asyncio
+import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -119,7 +120,10 @@ def memory_mb(chain: Chain) -> dict[str, int]:
     sizes = {}
     for name, pid in chain.parts.processes.items():
         if name.endswith(("agent", "gateway", "runtime")):
-            status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            try:
+                status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+            except FileNotFoundError:  # it was killed
+                continue
             sizes[name] = int(status.partition("VmHWM:")[2].split()[0]) // 1024
     return sizes
 
@@ -135,20 +139,34 @@ def summary(heard: Sequence[Heard]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
 
 
-async def steady(scene: Scene, streams: int, seconds: int, console: Console) -> Row:
-    """So many streams at once for so long."""
+def random_cuts(seconds: int) -> Callable[[], Sequence[float]]:
+    """Return what says when a stream of so many seconds is cut: once to five times, at moments of its own."""
+    chance = random.Random(0)  # noqa: S311 - the same soak every time
+
+    def cuts() -> Sequence[float]:
+        count = chance.randint(1, 5)
+        return [chance.uniform(0.05, seconds / count) for _ in range(count)]
+
+    return cuts
+
+
+async def steady(
+    scene: Scene, streams: int, seconds: int, console: Console, cuts: Callable[[], Sequence[float]] = tuple
+) -> Row:
+    """So many streams at once for so long; with `cuts` each is cut, and attached to."""
     words = seconds * 4
     before = memory_mb(scene.chain)
     prompt = Prompt(f"On and on. [words={words} pause=0.25]")
     with console.status(f"{streams} streams, {seconds} s each ..."):
-        heard = await listen_to_many(scene.url, scene.token, prompt, streams)
+        heard = await listen_to_many(scene.url, scene.token, prompt, streams, cuts)
     growth = grown(before, memory_mb(scene.chain))
     slowest = max(one.first_word for one in heard)
     gap = max(one.longest_gap for one in heard)
     events = sum(one.words for one in heard)
     detail = f"{events} words in order; first word {slowest:.2f} s at most, longest gap {gap:.2f} s"
     held = all(one.outcome == "whole" for one in heard) and growth < MEMORY_LIMIT_MB
-    return Row(f"{streams} streams, {seconds} s", summary(heard), detail, f"+{growth} MB", held)
+    name = f"{streams} streams, {seconds} s" + ("" if cuts is tuple else ", each cut 1 to 5 times")
+    return Row(name, summary(heard), detail, f"+{growth} MB", held)
 
 
 async def under_fault(
@@ -184,7 +202,10 @@ async def soak(streams: int, seconds: int, others: Others, console: Console, *, 
     untouched: Mapping[str, Scenario] = {"every fault at once": everything_at_once} if together else UNTOUCHED
     with tempfile.TemporaryDirectory(prefix="agent-stream-soak-") as folder:
         async with stage(Path(folder)) as scene:
-            rows = [await steady(scene, streams, seconds, console)]
+            rows = [
+                await steady(scene, streams, seconds, console),
+                await steady(scene, streams, seconds, console, random_cuts(seconds)),
+            ]
             for name, scenario in FATAL.items():
                 rows.append(await under_fault(scene, name, scenario, others, console, fatal=True))
             for name, scenario in {**untouched, **WITHOUT_USER_POOL}.items():

@@ -6,14 +6,13 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import aiohttp
 
 from local.scripted import Script
 
-SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 READ_LIMIT = 2**16
 
 
@@ -45,41 +44,85 @@ class Prompt(NamedTuple):
         return Script.of(self.text).answer()
 
 
-async def listen(session: aiohttp.ClientSession, url: str, token: str, prompt: Prompt) -> Heard:
-    """Ask once and check every event of the answer."""
-    headers = {"Authorization": f"Bearer {token}", SESSION_HEADER: str(uuid.uuid4())}
-    started = last = time.monotonic()
-    first_word = longest_gap = 0.0
-    said: list[str] = []
-    outcome = "cut"
-    try:
-        async with session.post(url, headers=headers, json={"prompt": prompt.text}) as response:
-            if response.status != 200:
-                return Heard(f"status {response.status}", 0, 0.0, 0.0)
-            async for line in response.content:
-                now = time.monotonic()
-                longest_gap, last = max(longest_gap, now - last), now
-                if not line.startswith(b"data: "):
-                    continue
-                event = json.loads(line[6:])
-                if event["type"] == "TEXT_MESSAGE_CONTENT":
-                    first_word = first_word or now - started
-                    said.append(event["delta"].strip())
-                elif event["type"] == "RUN_ERROR":
-                    outcome = f"error {event['code']}"
-                elif event["type"] == "RUN_FINISHED":
-                    outcome = "whole"
-    except (aiohttp.ClientError, ConnectionError):
-        pass  # the outcome so far: a cut
-    expected = list(prompt.words)
-    if said != expected[: len(said)] or (outcome == "whole" and said != expected):
-        outcome = "garbled"
-    return Heard(outcome, len(said), first_word, longest_gap)
+class Listener:
+    """Reads one run over as many connections as it takes, and checks every event."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.expected = list(prompt.words)
+        self.said: list[str] = []
+        self.outcome = "cut"
+        self.number = 0
+        """Of the last event."""
+        self.doubled = False
+        self.first_word = self.longest_gap = 0.0
+        self._started = self._last = time.monotonic()
+
+    def read(self, line: bytes) -> None:
+        """Take in one line of the stream."""
+        now = time.monotonic()
+        self.longest_gap, self._last = max(self.longest_gap, now - self._last), now
+        if line.startswith(b"id: "):
+            number = int(line.rpartition(b":")[2])
+            self.doubled |= number != self.number + 1
+            self.number = number
+        if not line.startswith(b"data: "):
+            return
+        event = json.loads(line[6:])
+        if event["type"] == "TEXT_MESSAGE_CONTENT":
+            self.first_word = self.first_word or now - self._started
+            self.said.append(event["delta"].strip())
+        elif event["type"] == "RUN_ERROR":
+            self.outcome = f"error {event['code']}"
+        elif event["type"] == "RUN_FINISHED":
+            self.outcome = "whole"
+
+    def heard(self) -> Heard:
+        """Say how it went."""
+        said, expected = self.said, self.expected
+        if self.doubled or said != expected[: len(said)] or (self.outcome == "whole" and said != expected):
+            self.outcome = "garbled"
+        return Heard(self.outcome, len(said), self.first_word, self.longest_gap)
 
 
-async def listen_to_many(url: str, token: str, prompt: Prompt, count: int) -> list[Heard]:
-    """Ask so many times at once."""
+async def listen(
+    session: aiohttp.ClientSession, url: str, token: str, prompt: Prompt, cuts: Sequence[float] = ()
+) -> Heard:
+    """Ask once and check every event of the answer.
+
+    Args:
+        session: its connections are used.
+        url: of the API.
+        token: of the caller.
+        prompt: what is asked.
+        cuts: seconds after which each connection is cut; after each the run is attached to.
+    """
+    thread_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
+    listener = Listener(prompt)
+    question = {"id": str(uuid.uuid4()), "role": "user", "content": prompt.text}
+    body: dict[str, Any] = {"threadId": thread_id, "runId": run_id, "messages": [question]}
+    for seconds in (*cuts, None):
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                session.post(url, headers={"Authorization": f"Bearer {token}"}, json=body) as response,
+            ):
+                if response.status != 200:
+                    return Heard(f"status {response.status}", 0, 0.0, 0.0)
+                async for line in response.content:
+                    listener.read(line)
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            pass  # the outcome so far: a cut
+        if listener.outcome != "cut":
+            break
+        body = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
+    return listener.heard()
+
+
+async def listen_to_many(
+    url: str, token: str, prompt: Prompt, count: int, cuts: Callable[[], Sequence[float]] = tuple
+) -> list[Heard]:
+    """Ask so many times at once; `cuts` says when each stream's connections are cut."""
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=READ_LIMIT) as session:
-        return list(await asyncio.gather(*(listen(session, url, token, prompt) for _ in range(count))))
+        return list(await asyncio.gather(*(listen(session, url, token, prompt, cuts()) for _ in range(count))))
