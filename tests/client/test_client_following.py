@@ -24,6 +24,7 @@ from client.retry import Policy
 from client.signin import Tokens
 from client.store import TokenStore
 from tests.client.conftest import Run
+from tests.client.cutting_proxy import cutting
 from tests.client.run_server import RunServer, events_of_a_run, serving, wire
 from tests.client.terminal import Terminal
 from tests.client.variants import Base
@@ -256,3 +257,24 @@ def test_a_thread_that_is_taken_up_again_is_shown(aim: Callable[[RunServer], Pat
         terminal.until_shown("Youaskedthis.")
         terminal.enter("\x04")
         assert terminal.until_it_ends() == 0
+
+
+def test_through_the_whole_chain_an_answer_that_is_cut_three_times_is_whole(
+    base: Base, tmp_path: Path, run: Run
+) -> None:
+    given = json.loads((base.folder / "outputs.json").read_text())
+    path = tmp_path / "outputs.json"
+    with cutting(base.ports["gateway"], [2500, 1500, 1800]) as (port, let_through):
+        through = given["invokeUrl"].replace(f":{base.ports['gateway']}/", f":{port}/")
+        path.write_text(json.dumps({**given, "invokeUrl": through}))
+        done = run("ask", "Tell me of streaming [words=60 pause=0.02]", "--json", file=path)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("going on with the answer") == 3
+    assert len(let_through) == 4
+    assert [one["type"] for one in events[:1] + events[-1:]] == ["RUN_STARTED", "RUN_FINISHED"]
+    text = "".join(one.get("delta", "") for one in events if one["type"] == "TEXT_MESSAGE_CONTENT")
+    run_id = events[0]["runId"]
+    again = run("attach", "--session", events[0]["threadId"], "--run", run_id, "--json")
+    assert [json.loads(line) for line in again.stdout.splitlines()] == events, again.stderr
+    assert text.startswith("You asked: “Tell me of streaming”")
