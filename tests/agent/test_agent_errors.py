@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,6 +16,13 @@ from agent.errors import AgentError, Code, classify
 from tests.agent.support import ORIGIN, Serve, new_session
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def serve(serve: Serve) -> Serve:
+    """A server on which a tool that fails ends its run."""
+    return partial(serve, tool_errors="run")
+
 
 SECRET = "hunter2"
 

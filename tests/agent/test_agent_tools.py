@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,13 @@ from agent.strands import events
 from tests.agent.support import Serve, having
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def serve(serve: Serve) -> Serve:
+    """A server on which a tool that fails ends its run."""
+    return partial(serve, tool_errors="run")
+
 
 SECRET = "hunter2"
 
