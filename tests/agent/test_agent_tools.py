@@ -116,7 +116,7 @@ async def test_the_error_of_an_mcp_server_is_a_failure_and_its_text_stays_in_the
     server = serve(having(remote))
     reply = await server.ask("[words=1 pause=0 tool=look_up]")
     assert reply.code == "TOOL_FAILED"
-    assert [event["content"] for event in reply.events if "content" in event] == ["The tool failed."]
+    assert [event["content"] for event in reply.events if "content" in event] == ["The tool failed (RuntimeError)."]
     assert SECRET not in "".join(reply.lines)
     assert SECRET in server.log()["stackTrace"]
 
