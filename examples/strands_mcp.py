@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 from mcp import StdioServerParameters, stdio_client
 from strands import Agent, tool
@@ -25,7 +26,11 @@ def discount(percent: float, price: float) -> str:
     return f"{price * (1 - percent / 100):.2f}"
 
 
+def _connect() -> Any:  # the two libraries name the type of their streams differently
+    return stdio_client(SERVER)
+
+
 def build_agent(run: Run, model: Model, history: Messages) -> Agent:
     """Return the agent; it starts the MCP server when it is made, and ends it with itself."""
-    orders = MCPClient(lambda: stdio_client(SERVER))
+    orders = MCPClient(_connect)
     return Agent(model=model, messages=history, tools=[discount, orders], callback_handler=None)
