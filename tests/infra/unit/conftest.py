@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pulumi
@@ -13,10 +15,31 @@ from tests.infra.graphs import PROJECT
 from tests.infra.unit.mocks import AwsMocks
 
 
+@pytest.fixture(scope="session")
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The tests' event loop: whoever ran one before (asyncio.run) has left none, and Pulumi wants one to be there.
+
+    Its mocks want one in each thread that they answer from, too, and would leave it open.
+    """
+    loop = asyncio.new_event_loop()
+    opened = [loop]
+
+    def open_one() -> None:
+        opened.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(opened[-1])
+
+    with ThreadPoolExecutor(initializer=open_one) as threads:
+        loop.set_default_executor(threads)
+        yield loop
+    for each in opened:
+        each.close()
+
+
 @pytest.fixture(autouse=True)
-def aws() -> Iterator[AwsMocks]:
+def aws(_loop: asyncio.AbstractEventLoop) -> Iterator[AwsMocks]:
     """The mocks that answer for AWS in this test."""
     mocks = AwsMocks()
+    asyncio.set_event_loop(_loop)
     reset_options()  # drops the last test's stack, which belongs to that test's event loop
     pulumi.runtime.set_mocks(mocks, project=PROJECT, stack="dev")
     yield mocks
