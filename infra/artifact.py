@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOT_SHIPPED = ("__pycache__", ".*", "*.md", "Dockerfile", "requirements.in")
 """Names below ``agent/`` that neither the package nor the image takes along; ``agent/.dockerignore`` has the same."""
 
+OPTIONAL = {"langgraph/": "langgraph", "strands/ollama.py": "ollama"}
+"""What of ``agent/`` is shipped only where the package beside it is pinned in ``agent/requirements.txt``."""
 
 BUILDER = ("bytecode.py", "package.py")
 """The files below ``tools/`` that decide what a package's bytes are."""
@@ -33,10 +35,13 @@ BUILDER = ("bytecode.py", "package.py")
 def shipped_files(root: Path = ROOT) -> list[Path]:
     """Every file below ``agent/`` that the package and the image hold, whatever its kind, sorted by name."""
     agent = root / "agent"
+    pins = (agent / "requirements.txt").read_text(encoding="utf-8")
+    unpinned = tuple(name for name, package in OPTIONAL.items() if f"\n{package}==" not in f"\n{pins}")
     return sorted(
         path
         for path in agent.rglob("*")
         if path.is_file()
+        and not path.relative_to(agent).as_posix().startswith(unpinned)
         and not any(fnmatch(part, name) for part in path.relative_to(agent).parts for name in NOT_SHIPPED)
     )
 
