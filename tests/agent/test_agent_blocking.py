@@ -152,7 +152,7 @@ async def test_a_blocking_call_in_an_asynchronous_tool_is_named_too(serve: Serve
     def build(run: Any, model: Any, history: Any) -> Agent:
         return Agent(model=model, tools=[nap], callback_handler=None)
 
-    server = serve(build, detect_blocking=True)
+    server = serve(build, detect_blocking=True, tool_errors="run")
     assert (await server.ask("[words=1 pause=0 tool=nap]")).code == "TOOL_FAILED"
     assert Path(server.log("time.sleep")["file"]) == Path(__file__)
 

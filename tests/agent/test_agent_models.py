@@ -84,7 +84,7 @@ def test_a_silence_comes_once() -> None:
 
 def test_a_model_whose_client_is_missing_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SettingsError, match="pip install ollama"):
+    with pytest.raises(SettingsError, match="add the line `ollama`"):
         check_model(Settings(model="ollama:llama3"))
 
 

@@ -132,12 +132,6 @@ async def test_a_failed_turn_leaves_no_trace(serve: Serve) -> None:
 
 
 @tool(context=True)
-def ask_for_leave(tool_context: ToolContext) -> str:
-    """Stop the agent until a person has agreed."""
-    return str(tool_context.interrupt("leave", reason="May I?"))
-
-
-@tool(context=True)
 def call_it_off(tool_context: ToolContext) -> str:
     """Cancel the agent."""
     tool_context.agent.cancel()
@@ -151,7 +145,7 @@ def leave_it_there(tool_context: ToolContext) -> str:
     return "done"
 
 
-@pytest.mark.parametrize("stops", [ask_for_leave, call_it_off, leave_it_there], ids=lambda stops: stops.tool_name)
+@pytest.mark.parametrize("stops", [call_it_off, leave_it_there], ids=lambda stops: stops.tool_name)
 async def test_a_turn_that_stops_half_way_leaves_no_trace(serve: Serve, stops: Any) -> None:
     seen: list[int] = []
 

@@ -110,7 +110,7 @@ def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentenc
 
 def test_the_prompt_is_logged_when_asked_for() -> None:
     with agent(AGENT_LOG_PROMPTS="true", AGENT_REQUIRE_USER="false") as (process, url):
-        httpx.post(f"{url}/invocations", json={"prompt": "Hi [words=1]"}, trust_env=False)
+        httpx.post(f"{url}/invocations", json={"prompt": "Hi [words=1]"}, trust_env=False, timeout=DEADLINE)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=DEADLINE)
     assert json.loads(out)["prompt"] == "Hi [words=1]"
