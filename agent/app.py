@@ -211,9 +211,7 @@ def _tell_sdk(headers: Any, caller: Caller) -> None:
 
 
 def _make_memory(settings: Settings) -> Memory:
-    """Do what the first request would otherwise wait for. Blocks: reads files, resolves credentials."""
-    import jwt  # noqa: F401, PLC0415 - it loads cryptography, which the first /ping need not wait for
-
+    """Make what keeps the histories. Blocks: reads files, resolves credentials."""
     if settings.memory_id:
         from agent.agentcore_memory import AgentCoreMemory  # noqa: PLC0415 - loads the memory client
 

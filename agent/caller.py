@@ -13,6 +13,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jwt
+
 from agent.errors import Code, RefusalError
 from agent.settings import Settings
 
@@ -71,8 +73,6 @@ def caller_of(headers: Headers, settings: Settings) -> Caller:
 
 def _user(authorizations: list[str], settings: Settings) -> str | None:
     """Return the `sub` of the forwarded token."""
-    import jwt  # noqa: PLC0415 - it loads cryptography, which /ping need not wait for
-
     if len(authorizations) > 1:
         # One of them may have been validated and the other read.
         raise RefusalError(Code.SESSION_FORBIDDEN, "The request has more than one Authorization header; send one.")

@@ -124,7 +124,7 @@ def print_graph(stack: str, as_json: bool, only: Sequence[str] = ()) -> None:
     """
     graph = redacted(evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", ""))))
     found = [each for each in graph.resources if _is_wanted(each, only)]
-    if not found:
+    if only and not found:
         kinds = ", ".join(sorted({_kind(each) for each in graph.resources if each.custom}))
         raise ProgramError(f"The {stack} stack declares nothing of the type {' or '.join(only)}: it declares {kinds}.")
     if as_json:

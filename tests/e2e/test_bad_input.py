@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,8 +40,9 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
             local.commands.main()
         complaint = capsys.readouterr().err
         assert ended.value.code == 2
-        assert len(complaint.strip().splitlines()) == 1
-        return complaint
+        *progress, sentence = complaint.strip().splitlines()
+        assert all(line.endswith(" ...") for line in progress)
+        return sentence
 
     return run
 
@@ -51,6 +53,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[st
     monkeypatch.setattr(local.evaluate, "ROOT", tmp_path)
 
     def read(text: str) -> dict[str, str]:
+        shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
         (tmp_path / "Pulumi.mine.yaml").write_text(text)
         return read_settings("mine")
 

@@ -70,7 +70,7 @@ def test_a_change_of_any_input_is_a_new_snapshot(
         {"firewall": {"requestsPerAddress": 100}},
         {"observability": {"logRetentionDays": 30, "alarms": True}},
         {"identity": {"idTokenMinutes": 30}},
-        {"runtime": {"idleSessionSeconds": 600}},
+        {"runtime": {"idleSessionSeconds": 1200}},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -85,7 +85,6 @@ def test_a_change_elsewhere_leaves_the_snapshot_alone(changes: dict[str, dict[st
         {"api": {"allowedOrigin": "https://other.example"}},
         {"api": {"timeoutSeconds": 30}},
         {"api": {"teams": {"sales": {}}}},
-        {"runtime": {"maxPromptChars": 100}},
         {"runtime": {"endpointName": "live"}},
         {"runtime": {"originSecret": {"sent": 2, "alsoAccepted": 1}}},
     ],

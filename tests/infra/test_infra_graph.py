@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -210,7 +211,7 @@ def nameless(graph: Graph) -> list[Any]:
     answers: dict[str, str] = {}
     for each in graph.resources:
         own = {"id": each.id, **{key: value for key, value in each.outputs.items() if key not in each.inputs}}
-        label = f"{each.type} {each.name.removeprefix(prefix)}"
+        label = f"{each.type} {re.sub('-[0-9a-f]{8}$', '', each.name.removeprefix(prefix))}"
         answers |= {
             value: f"<{label} {key}>" for key, value in own.items() if isinstance(value, str) and len(value) > 9
         }
@@ -229,6 +230,9 @@ def nameless(graph: Graph) -> list[Any]:
         text = text.replace(answer, answers[answer])
     for named in (prefix, prefix.replace("-", "_")):
         text = text.replace(named, "<name>")
+    text = text.replace(f"-firewall-stage-{graph.stack}", "-firewall-stage-<stage>")
+    # A grant's policy is named by a digest of what it grants, where the stack's name is.
+    text = re.sub(r"(<name>-[a-z-]+)-[0-9a-f]{8}\b", r"\1-<digest>", text)
     for quote in ('"', '\\"'):  # in the declarations, and in the documents within them
         text = text.replace(f"{quote}{graph.stack}{quote}", f"{quote}<stack>{quote}")
     return sorted(json.loads(text), key=str)
