@@ -103,8 +103,17 @@ def test_ctrl_c_while_it_loads_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stream_without_a_character_for_it_ends_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
-    monkeypatch.setattr(app, "app", lambda prog_name: print(f"“{prog_name}”", flush=True))
-    app.run()
+    monkeypatch.setattr(sys, "argv", ["client"])
+    program = typer.Typer()
+
+    @program.command()
+    def says_its_name(context: typer.Context) -> None:
+        print(f"“{context.command_path}”", flush=True)
+
+    monkeypatch.setattr(app, "app", program)
+    with pytest.raises(SystemExit) as ended:
+        app.run()
+    assert ended.value.code == 0
     assert written.getvalue() == b"?python -m client?\n"
 
 
