@@ -21,12 +21,20 @@ UNSERVED = {
     "aws:iam/role:Role": "IAM: roles and policies are declared, and nothing is refused by them",
 }
 
+# The statement of an API's policy that refuses nobody; every API has one, so that it keeps none of a private API's.
+ANYBODY_MAY_CALL = {
+    "Effect": "Allow",
+    "Principal": "*",
+    "Action": "execute-api:Invoke",
+    "Resource": "execute-api:/*",
+}
+
 
 def not_emulated(graph: Graph) -> list[str]:
     """A line for everything that the graph declares and the local run leaves out."""
     acl = web_acl_from_graph(graph)
     lines = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
-    if any(api.inputs.get("policy") for api in graph.all("aws:apigateway/restApi:RestApi")):
+    if any(_restricts(api.inputs.get("policy")) for api in graph.all("aws:apigateway/restApi:RestApi")):
         lines.append("the API's resource policy: every caller on loopback may call")
     runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
     secrets = json.loads((runtime.inputs.get("environmentVariables") or {}).get("AGENT_SECRETS") or "{}")
@@ -34,3 +42,8 @@ def not_emulated(graph: Graph) -> list[str]:
     lines += [f"the secret {name}: it has no value here; write {name}=... into .env.local" for name in missing]
     declared = {resource.type for resource in graph.resources}
     return lines + [line for type_, line in UNSERVED.items() if type_ in declared]
+
+
+def _restricts(policy: str | None) -> bool:
+    """Whether an API's policy may refuse somebody: it says anything but that anybody may call all of the API."""
+    return bool(policy) and json.loads(policy).get("Statement") != [ANYBODY_MAY_CALL]

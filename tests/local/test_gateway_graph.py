@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,7 +82,6 @@ UNSERVED: dict[str, tuple[Change, str]] = {
     "BUFFERED too long": (behind(responseTransferMode="BUFFERED", timeoutMilliseconds=300_001), "300001 ms"),
     "a path parameter": (path_part("{proxy+}"), "{proxy+}"),
     "a stage variable": (mapping("stageVariables.team"), "stageVariables.team"),
-    "the body": (mapping("method.request.body.prompt"), "method.request.body.prompt"),
     "the path": (mapping("method.request.path.id"), "method.request.path.id"),
     "a context variable of something else": (mapping("context.authorizer.principalId"), "context.authorizer"),
     "a header that the method does not declare": (mapping("method.request.header.X-Undeclared"), "X-Undeclared"),
@@ -127,12 +127,34 @@ def test_the_idle_limit_goes_by_the_endpoint_type(kind: str, seconds: float, gra
     assert api_from_graph(endpoint_type(graph, kind)).idle_limit == seconds
 
 
-def test_the_resource_policy_is_listed_as_not_emulated(graph: Graph) -> None:
+def policies_not_emulated(graph: Graph) -> list[str]:
+    return [line for line in not_emulated(graph) if "the API's resource policy" in line]
+
+
+def test_a_resource_policy_that_lets_anybody_call_leaves_nothing_out(graph: Graph) -> None:
     api = graph.one("aws:apigateway/restApi:RestApi")
-    assert not [line for line in not_emulated(graph) if "resource policy" in line]
-    assert [
-        line for line in not_emulated(graph.with_inputs(api.urn, policy="{}")) if "the API's resource policy" in line
-    ]
+    assert json.loads(api.inputs["policy"])["Statement"]
+    assert not policies_not_emulated(graph)
+    assert not policies_not_emulated(graph.with_inputs(api.urn, policy=None))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Condition": {"StringEquals": {"aws:SourceVpce": ["vpce-0123456789abcdef0"]}}},
+        {"Effect": "Deny"},
+        {"Principal": {"AWS": "arn:aws:iam::000000000000:root"}},
+        {"Resource": "execute-api:/*/GET/*"},
+    ],
+)
+def test_a_resource_policy_that_restricts_is_listed_as_not_emulated(changes: dict[str, object], graph: Graph) -> None:
+    api = graph.one("aws:apigateway/restApi:RestApi")
+    policy = json.loads(api.inputs["policy"])
+    (statement,) = policy["Statement"]
+    alone = {**policy, "Statement": [{**statement, **changes}]}
+    beside = {**policy, "Statement": [statement, {**statement, **changes}]}
+    for restricted in (alone, beside, {}):
+        assert policies_not_emulated(graph.with_inputs(api.urn, policy=json.dumps(restricted)))
 
 
 def test_a_gateway_that_cannot_serve_its_graph_says_so_in_one_sentence(graph: Graph, tmp_path: Path) -> None:

@@ -233,7 +233,7 @@ def test_a_method_for_any_verb_serves_every_verb(
 ) -> None:
     changed = facing_agentcore(graph, httpMethod="ANY", integrationHttpMethod="ANY")
     url = serve_gateway(changed.with_inputs(post_method(graph).urn, httpMethod="ANY"))
-    headers = {"Authorization": pool.id_token(), "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {pool.id_token()}", "Content-Type": "application/json"}
     for verb in ("POST", "PUT"):
         answer = httpx.request(verb, url, headers=headers, content=b'{"prompt": "Hi"}', trust_env=False)
         assert answer.status_code == 200

@@ -233,7 +233,7 @@ def test_headers_have_a_limit_by_endpoint_type(
     kind: str, limit: int, graph: Graph, pool: UserPool, serve_gateway: Serve
 ) -> None:
     url = serve_gateway(endpoint_type(graph, kind))
-    headers = {"Authorization": pool.id_token(), "X-Padding": ""}
+    headers = {"Authorization": f"Bearer {pool.id_token()}", "X-Padding": ""}
     with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
 
         def status(size: int) -> int:
