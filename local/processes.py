@@ -43,11 +43,13 @@ class Child:
     Attributes:
         name: what a person calls it.
         log: where its output goes.
+        begins_at: where in its log its own output begins, in bytes; what is before is of those that it replaces.
     """
 
     name: str
     process: asyncio.subprocess.Process
     log: Path
+    begins_at: int = 0
 
     @classmethod
     async def start(
@@ -63,6 +65,7 @@ class Child:
         """Start a process in a session of its own, so that Ctrl-C reaches only the one that supervises."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
+            begins_at = output.seek(0, os.SEEK_END)
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=stdin,
@@ -73,7 +76,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        return cls(name, process, log)
+        return cls(name, process, log, begins_at)
 
     async def listening(self, port: int) -> None:
         """Return when the child accepts connections on a loopback port.
@@ -115,8 +118,9 @@ class Child:
     def obituary(self) -> str:
         """Why the child is no more, in one sentence, with its last words."""
         lines: list[str] = []
-        with contextlib.suppress(OSError):  # somebody may have cleared the folder
-            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        with contextlib.suppress(OSError), self.log.open("rb") as log:  # somebody may have cleared the folder
+            log.seek(self.begins_at)
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
         words = f" Its last words: {failure(lines)[:300]}" if lines else ""
         return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{words}"
 

@@ -135,7 +135,7 @@ def starting(without_end: Path, tmp_path: Path) -> Iterator[RunningChain]:
 @linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_starting_leaves_nothing(starting: RunningChain, tmp_path: Path, number: signal.Signals) -> None:
-    until(lambda: {"ministack", "local.provision"} <= modules(tmp_path), "the first children are started")
+    until(lambda: {"local.user_pool", "local.provision"} <= modules(tmp_path), "the first children are started")
     starting.process.send_signal(number)
     _, complaint = starting.process.communicate(timeout=PATIENCE)
     assert "Traceback" not in complaint
@@ -145,15 +145,15 @@ def test_a_signal_while_starting_leaves_nothing(starting: RunningChain, tmp_path
 
 @linux
 def test_children_do_not_outlive_a_supervisor_killed_while_starting(starting: RunningChain, tmp_path: Path) -> None:
-    until(lambda: {"ministack", "local.provision"} <= modules(tmp_path), "the first children are started")
+    until(lambda: {"local.user_pool", "local.provision"} <= modules(tmp_path), "the first children are started")
     starting.process.kill()
     until(lambda: not processes_with(f"TMPDIR={tmp_path}"), "the children end")
 
 
 @linux
 def test_a_child_that_is_stuck_while_starting_is_killed(starting: RunningChain, tmp_path: Path) -> None:
-    until(lambda: {"ministack", "local.provision"} <= modules(tmp_path), "the first children are started")
-    stuck = next(pid for pid, line in processes_with(f"TMPDIR={tmp_path}").items() if "ministack" in line)
+    until(lambda: {"local.user_pool", "local.provision"} <= modules(tmp_path), "the first children are started")
+    stuck = next(pid for pid, line in processes_with(f"TMPDIR={tmp_path}").items() if "local.user_pool" in line)
     os.kill(stuck, signal.SIGSTOP)
     starting.process.send_signal(signal.SIGINT)
     starting.process.communicate(timeout=PATIENCE)

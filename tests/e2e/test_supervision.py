@@ -79,6 +79,20 @@ def test_a_child_without_its_log_has_an_obituary(tmp_path: Path) -> None:
     assert asyncio.run(scene()) == f"The part stopped with exit code 1; its log is {log}."
 
 
+def test_the_last_words_of_a_child_are_its_own(tmp_path: Path) -> None:
+    """A log is gone on with after a restart, and what broke before may look more like a failure."""
+
+    async def scene() -> str:
+        for program in ("raise ValueError('mended since')", "raise SystemExit('not today')"):
+            child = await start(tmp_path, program)
+            await child.process.wait()
+        return child.obituary()
+
+    told = asyncio.run(scene())
+    assert told.endswith("Its last words: not today")
+    assert "ValueError: mended since" in (tmp_path / "part.log").read_text()
+
+
 def test_an_error_of_the_work_is_not_swallowed(tmp_path: Path) -> None:
     async def scene() -> None:
         supervisor = Supervisor()
