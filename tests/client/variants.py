@@ -24,6 +24,9 @@ from tests.e2e.conftest import PATIENCE, RunningChain, until
 TIME_SCALE = 60.0
 """The idle limit of 300 s becomes 5 s, and the heartbeats keep their distance to it."""
 
+OWN = ("agent", "runtime", "gateway")
+"""The parts of a variant that are not shared with others."""
+
 # What a test starts is forked from a process that has imported what all of it needs: a second of work, done once.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -67,7 +70,11 @@ class Base(RunningChain):
 
 
 class Variant:
-    """The same user pool, behind parts of its own: those that a fault changes, and those in front of them."""
+    """The same user pool, behind an agent, a runtime and a gateway of its own.
+
+    Its own also where the fault is in none of them: variants are examined at the same time, and an agent that answers
+    another's questions is busy when the doctor looks whether it is idle.
+    """
 
     def __init__(self, base: Base, fault: Fault, folder: Path) -> None:
         self._base = base
@@ -93,13 +100,7 @@ class Variant:
 
     def _start(self) -> None:
         fault, graph = self._fault, self._base.graph
-        own_agent = fault.agent_environment or fault.agent_module != "agent"
-        own = [
-            *(["agent"] if own_agent else []),
-            *(["runtime"] if own_agent or fault.runtime(graph) != graph else []),
-            "gateway",
-        ]
-        for name in own:
+        for name in OWN:
             self.ports[name] = any_port()
         self._write("graph", fault.resources(graph).to_json())
         self._write("gateway-graph", fault.gateway(graph).to_json())
@@ -107,14 +108,12 @@ class Variant:
         self._write("outputs", json.dumps(self._outputs()))
         self._write("state", json.dumps({"ports": self.ports}))
         (self.folder / "logs").mkdir(exist_ok=True)
-        if "agent" in own:
-            self._run(fault.agent_module, [], self._agent_environment(graph))
-        if "runtime" in own:
-            agent = f"http://{LOOPBACK}:{self.ports['agent']}"
-            self._run("local.runtime", [*self._server("runtime"), "--agent", agent])
+        self._run(fault.agent_module, [], self._agent_environment(graph))
+        agent = f"http://{LOOPBACK}:{self.ports['agent']}"
+        self._run("local.runtime", [*self._server("runtime"), "--agent", agent])
         log = str(self.folder / "logs" / "access.log")
         self._run("local.gateway", [*self._server("gateway"), "--time-scale", str(TIME_SCALE), "--access-log", log])
-        for name in own:
+        for name in OWN:
             until(lambda name=name: not is_free(self.ports[name]), f"the {name} listens")  # type: ignore[misc]
 
     def _write(self, name: str, text: str) -> None:
