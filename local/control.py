@@ -70,7 +70,8 @@ class Control:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Listen inside the block."""
-        server = _Server(server_config(self.app, self._chain.parts.ports["control"]))
+        # Without a lifespan, which the app does not need: one that a forced exit leaves ends in a traceback.
+        server = _Server(server_config(self.app, self._chain.parts.ports["control"], lifespan="off"))
         task = asyncio.create_task(server.serve())
         try:
             yield
