@@ -96,7 +96,7 @@ def test_a_fault_is_named_and_no_other(name: str, examined: Callable[[str], list
 def test_with_time_enough_heartbeats_carry_a_run_past_the_idle_limit(base: Base, tmp_path: Path) -> None:
     only = [check for check in CHECKS if check.name == "heartbeat"]
     said = {}
-    seen = []
+    seen: list[str] = []
     for fault in (WELL, FAULTS["no-heartbeat"]):
         (tmp_path / fault.name).mkdir()
         variant = Variant(base, fault, tmp_path / fault.name)
