@@ -31,7 +31,8 @@ class Front:
         self.failure: BaseException | None = None
         self.leave: Callable[[], None] = lambda: None
         self._load = load
-        self._started = int(time.time())
+        self._waiting = 0
+        self._ping = ("Healthy", int(time.time()))
         self._service: Service | None = None
         self._loaded = asyncio.Event()
 
@@ -40,9 +41,13 @@ class Front:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._service is None and scope["type"] == "http" and scope["path"] == "/ping":
-            await _answer(send, {"status": "Healthy", "time_of_last_update": self._started})
+            await _answer(send, self._state())
         else:
-            await self._loaded.wait()
+            self._waiting += 1
+            try:
+                await self._loaded.wait()
+            finally:
+                self._waiting -= 1
             if self._service is not None:
                 await self._service.app(scope, receive, send)
 
@@ -50,6 +55,13 @@ class Front:
         """End the runs, while their connections are still there to tell the callers."""
         if self._service is not None:
             await self._service.stop()
+
+    def _state(self) -> dict[str, Any]:
+        """What `/ping` says: a question that waits keeps the session from being ended as idle, as a run does."""
+        status = "HealthyBusy" if self._waiting else "Healthy"
+        if status != self._ping[0]:
+            self._ping = (status, int(time.time()))
+        return {"status": status, "time_of_last_update": self._ping[1]}
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
