@@ -46,4 +46,4 @@ def not_emulated(graph: Graph) -> list[str]:
 
 def _restricts(policy: str | None) -> bool:
     """Whether an API's policy may refuse somebody: it says anything but that anybody may call all of the API."""
-    return bool(policy) and json.loads(policy).get("Statement") != [ANYBODY_MAY_CALL]
+    return policy is not None and json.loads(policy).get("Statement") != [ANYBODY_MAY_CALL]
