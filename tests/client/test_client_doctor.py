@@ -23,7 +23,7 @@ from local.graph import Graph
 from tests.client.conftest import Run
 from tests.client.variants import WELL, Base, Variant
 
-AT_ONCE = 3
+AT_ONCE = 1
 """Variants examined at a time. Most of an examination is waiting; starting its parts is not."""
 
 
