@@ -320,10 +320,6 @@ class LiveRun:
 
     # The history
 
-    def messages(self) -> list[dict[str, Any]]:
-        """Return the AG-UI messages of this run: its input and the finished part of its answer so far."""
-        return [*self.asked(), *self.transcript.so_far()[0]]
-
     def asked(self) -> list[dict[str, Any]]:
         """Return the input of the run, as AG-UI messages."""
         return [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in self.turn.run.input]

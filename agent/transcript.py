@@ -223,11 +223,6 @@ class Transcript:
         return message
 
 
-def partial(transcript: Transcript) -> list[dict[str, Any]]:
-    """Return the messages of a run that ended before its answer did; `transcript` must be closed."""
-    return [message for message in transcript.messages if message.get("content") or message.get("toolCalls")]
-
-
 def _open(name: str, held: dict[str, list[str]], event: BaseEvent) -> list[str]:
     try:
         return held[name]
