@@ -17,8 +17,8 @@ from rich.table import Table
 
 from bench.agent import Comparison, compare, started_in
 from local import ROOT
-from local.chain import running
-from local.parts import Options
+from local.run.chain import running
+from local.run.services import Options
 
 PICTURE = ROOT / ".build" / "bench.svg"
 BAR = 12
@@ -48,8 +48,8 @@ def agent_table(rows: list[Comparison]) -> Table:
 
 MODULES_USED = """
 import sys
-from local.evaluate import evaluate
-from local.provider import ImaginedProvider
+from local.program.evaluate import evaluate
+from local.program.provider import ImaginedProvider
 evaluate("dev", ImaginedProvider("us-east-1"))
 print(*(name for name in sys.modules if name.split(".")[0] in ("pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_random")))
 """
@@ -62,7 +62,7 @@ def graph_seconds(rounds: int) -> tuple[float, float]:
         [sys.executable, "-c", MODULES_USED], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split()
     bare = f"import importlib\nfor name in {used!r}: importlib.import_module(name)"
-    evaluation = "from local.evaluate import main; raise SystemExit(main(['dev']))"
+    evaluation = "from local.program.evaluate import main; raise SystemExit(main(['dev']))"
     pairs = [(started_in(evaluation), started_in(bare)) for _ in range(rounds)]
     return statistics.median(one for one, _ in pairs), statistics.median(one for _, one in pairs)
 

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import aiohttp
 
-from local import ROOT
-from local.network import LOOPBACK, any_port
-from local.processes import Child, bare_environment
+from local import LOOPBACK, ROOT
+from local.processes.child import Child, bare_environment
+from local.processes.ports import any_port
 
 WORDS = 20_000
 """In all streams of a measurement together."""

@@ -22,7 +22,7 @@ from strands.types.streaming import StreamEvent
 from agent.agent import build_agent
 from agent.app import create_app
 from agent.settings import Settings
-from local.scripted import ScriptedModel
+from local.doubles.scripted import ScriptedModel
 
 PATIENCE_SECONDS = 6.0
 """How long the end of an answer is waited for."""

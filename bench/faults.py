@@ -20,8 +20,8 @@ import aiohttp
 import jwt
 
 from bench.streams import Listener, Prompt, listen_to_many
-from local.chain import Chain
-from local.network import LOOPBACK
+from local import LOOPBACK
+from local.run.chain import Chain
 
 PATIENCE = 30.0
 ONE_BYTE_SECONDS = 5

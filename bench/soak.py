@@ -27,10 +27,11 @@ from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, v
 from bench.streams import Heard, Prompt, listen_to_many
 from client.account import demo_user
 from client.outputs import Outputs
-from local.chain import Chain, running
-from local.graph import Graph
-from local.network import LOOPBACK, any_port
-from local.parts import Options
+from local import LOOPBACK
+from local.processes.ports import any_port
+from local.program.graph import Graph
+from local.run.chain import Chain, running
+from local.run.services import Options
 
 MEMORY_LIMIT_MB = 200
 

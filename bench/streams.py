@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from local.scripted import Script
+from local.doubles.scripted import Script
 
 READ_LIMIT = 2**16
 

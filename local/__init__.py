@@ -4,3 +4,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
+
+LOOPBACK = "127.0.0.1"
+"""Where everything of a local run listens, and nowhere else."""

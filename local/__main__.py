@@ -1,4 +1,4 @@
-"""``python -m local``: the chain on loopback, up, down and shown; see `local.commands`."""
+"""``python -m local``: the chain on loopback, up, down and shown; see `local.run.commands`."""
 
 import signal
 import sys
@@ -8,7 +8,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 try:
-    from local.commands import main
+    from local.run.commands import main
 except ModuleNotFoundError as missing:
     if (missing.name or "").partition(".")[0] in ("local", "client", "infra", "agent"):
         raise

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.artifact import ROOT
-from local.check import check
-from local.graph import ProgramError
+from local.program.check import check
+from local.program.graph import ProgramError
 from tools import package, sign_in
 
 FAULT_FOUND = 1

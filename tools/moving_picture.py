@@ -18,9 +18,9 @@ from client.account import demo_user
 from client.exchange import ask
 from client.outputs import Outputs
 from infra.artifact import ROOT
-from local.chain import Chain, running
-from local.demo import PROMPT, buffered
-from local.parts import Options
+from local.run.chain import Chain, running
+from local.run.demo import PROMPT, buffered
+from local.run.services import Options
 
 PICTURE = ROOT / "docs" / "words.svg"
 

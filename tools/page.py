@@ -16,7 +16,7 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
-from local.page import BUILDS, SOURCES, page_folder
+from local.run.page import BUILDS, SOURCES, page_folder
 from tools.package import EPOCH, FILE_MODE
 
 NODE = (20, 19)

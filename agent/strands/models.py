@@ -114,7 +114,7 @@ def _provider(settings: Settings) -> Model:
         return OpenAIModel.from_settings(name, settings)
     try:
         # Prepared words for local runs and tests: no part of the package, so it is asked for by name alone.
-        scripted = importlib.import_module("local.scripted")
+        scripted = importlib.import_module("local.doubles.scripted")
     except ModuleNotFoundError:
         raise SettingsError(
             "AGENT_MODEL=scripted is for local runs and is not in the deployed package: name a real model."

@@ -133,7 +133,7 @@ async def _stream(of: Any) -> None:
 
 def test_the_model_that_is_built_is_still_of_its_class() -> None:
     from agent.errors import AgentError  # noqa: PLC0415
-    from local.scripted import ScriptedModel  # noqa: PLC0415
+    from local.doubles.scripted import ScriptedModel  # noqa: PLC0415
 
     built = build_model(Settings(model="scripted"))
     assert isinstance(built, ScriptedModel)

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agent.settings import Settings, SettingsError
 from agent.strands.models import check_model
-from local.scripted import Script
+from local.doubles.scripted import Script
 from tests.agent.support import DEADLINE, Serve, new_session
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +63,7 @@ def test_brackets_without_a_directive_are_quoted_like_any_words() -> None:
 
 @pytest.mark.parametrize("prompt", ["[" + "a=a" * 10_000, "[a=" * 10_000], ids=["pairs", "brackets"])
 def test_no_prompt_takes_long_to_read(prompt: str) -> None:
-    code = "import sys; from local.scripted import Script; print(Script.of(sys.stdin.read()))"
+    code = "import sys; from local.doubles.scripted import Script; print(Script.of(sys.stdin.read()))"
     done = subprocess.run(
         [sys.executable, "-c", code], input=prompt, text=True, capture_output=True, timeout=DEADLINE, check=False
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from examples import generator, langgraph_approval, strands_mcp
-from local.fake_model import FakeModel, ToolCall
+from local.doubles.fake_model import FakeModel, ToolCall
 from tests.agent.fake_openai import answering
 from tests.agent.support import Serve
 from tests.agent.test_langgraph import calls, words

@@ -13,7 +13,7 @@ from ag_ui.core import StateSnapshotEvent
 from strands import Agent, tool
 from strands.hooks import BeforeToolCallEvent
 
-from local.fake_model import FakeModel, ToolCall
+from local.doubles.fake_model import FakeModel, ToolCall
 from tests.agent.support import Reply, Serve, Server, new_session
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from rich.console import Console
 from bench.__main__ import agent_table
 from bench.agent import HANG_UP_MS, Comparison, hang_up
 from bench.agent_servers import application
-from local.scripted import ScriptedModel
+from local.doubles.scripted import ScriptedModel
 from tests.agent.support import listening
 
 

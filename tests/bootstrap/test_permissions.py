@@ -22,7 +22,7 @@ from bootstrap.documents import (
 from bootstrap.permissions import ASKS_NOTHING, NEEDED, NOT_COVERED
 from bootstrap.reference import page
 from local import ROOT
-from local.graph import Graph
+from local.program.graph import Graph
 from tests.infra.aws_calls import CALLS
 from tests.infra.graphs import ENVIRONMENTS, environment_graph
 

@@ -27,7 +27,7 @@ from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable, Firew
 from client.doctor.runner import examine
 from client.outputs import Outputs
 from client.signin import Tokens
-from local.gateway.throttle import Bucket
+from local.planes.gateway.throttle import Bucket
 
 REGION, ACCOUNT, POOL, CLIENT, RUNTIME = "us-east-1", "123456789012", "us-east-1_pool", "client-1", "agent-1"
 ISSUER = f"https://cognito-idp.{REGION}.amazonaws.com/{POOL}"

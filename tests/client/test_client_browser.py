@@ -17,7 +17,7 @@ from client.browser import begin, browser_sign_in, loopback_callback
 from client.errors import SignInError, UsageError
 from client.outputs import Outputs
 from client.users import administrator
-from local.network import any_port
+from local.processes.ports import any_port
 from tests.client.conftest import PASSWORD
 
 

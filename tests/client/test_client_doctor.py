@@ -17,9 +17,9 @@ from client.outputs import read_outputs
 from client.signin import Tokens
 from client.store import TokenStore
 from local import ROOT
-from local.demo import buffered
-from local.faults import FAULTS, Fault
-from local.graph import Graph
+from local.program.graph import Graph
+from local.run.demo import buffered
+from local.run.misconfigurations import FAULTS, Fault
 from tests.client.conftest import Run
 from tests.client.variants import WELL, Base, Variant
 

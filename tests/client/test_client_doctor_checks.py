@@ -24,7 +24,7 @@ from client.exchange import record
 from client.recording import Recording
 from client.signin import Tokens
 from local import ROOT
-from local.gateway.throttle import Bucket
+from local.planes.gateway.throttle import Bucket
 from tests.client import scripted_server as scripted
 from tests.client.doctor_world import (
     CHALLENGE,

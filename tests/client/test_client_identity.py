@@ -30,7 +30,7 @@ from client.outputs import Outputs
 from client.signin import Challenge, Tokens, refresh, sign_in
 from client.store import TokenStore, state_folder
 from client.users import Users, administrator, temporary_password
-from local.network import any_port
+from local.processes.ports import any_port
 from tests.client.conftest import PASSWORD, Run
 from tests.client.scripted_server import answering
 from tests.client.variants import Base

@@ -49,7 +49,7 @@ from client.retry import NEVER, Policy
 from client.signin import Tokens
 from client.store import TokenStore
 from local import ROOT
-from local.network import any_port
+from local.processes.ports import any_port
 from tests.client import scripted_server as scripted
 from tests.client.scripted_server import CHUNKED, HANG, STREAM, answering, chunk, event, word
 from tests.e2e.conftest import PATIENCE

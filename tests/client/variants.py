@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from client.outputs import Outputs, read_outputs
-from local.faults import Fault
-from local.files import write_private
-from local.graph import Graph
-from local.network import LOOPBACK, any_port, is_free
-from local.processes import bare_environment
-from local.state import read_state
+from local import LOOPBACK
+from local.processes.child import bare_environment
+from local.processes.files import write_private
+from local.processes.ports import any_port, is_free
+from local.processes.state import read_state
+from local.program.graph import Graph
+from local.run.misconfigurations import Fault
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 
 TIME_SCALE = 60.0
@@ -30,7 +31,13 @@ OWN = ("agent", "runtime", "gateway")
 # What a test starts is forked from a process that has imported what all of it needs: a second of work, done once.
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["agent.app", "local.gateway.app", "local.runtime.app", "client.commands.doctor", "client.commands.measure"]
+    [
+        "agent.app",
+        "local.planes.gateway.app",
+        "local.planes.runtime.app",
+        "client.commands.doctor",
+        "client.commands.measure",
+    ]
 )
 
 
@@ -110,9 +117,9 @@ class Variant:
         (self.folder / "logs").mkdir(exist_ok=True)
         self._run(fault.agent_module, [], self._agent_environment(graph))
         agent = f"http://{LOOPBACK}:{self.ports['agent']}"
-        self._run("local.runtime", [*self._server("runtime"), "--agent", agent])
-        log = str(self.folder / "logs" / "access.log")
-        self._run("local.gateway", [*self._server("gateway"), "--time-scale", str(TIME_SCALE), "--access-log", log])
+        self._run("local.planes.runtime", [*self._server("runtime"), "--agent", agent])
+        log = ["--access-log", str(self.folder / "logs" / "access.log")]
+        self._run("local.planes.gateway", [*self._server("gateway"), "--time-scale", str(TIME_SCALE), *log])
         for name in OWN:
             until(lambda name=name: not is_free(self.ports[name]), f"the {name} listens")  # type: ignore[misc]
 

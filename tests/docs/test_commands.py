@@ -15,7 +15,7 @@ import typer
 
 from client.commands.app import app as client_app
 from local import ROOT
-from local.commands import app as local_app
+from local.run.commands import app as local_app
 from tests.docs.pages import blocks, name, pages
 
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

@@ -9,7 +9,7 @@ import pytest
 
 from client.doctor.checks import CHECKS
 from local import ROOT
-from local.faults import FAULTS
+from local.run.misconfigurations import FAULTS
 from tests.docs.pages import blocks, headings, links
 
 DOCS = ROOT / "docs"

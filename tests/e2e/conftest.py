@@ -15,10 +15,10 @@ import pytest
 from client.account import demo_user
 from client.outputs import Outputs, read_outputs
 from client.signin import Tokens
-from local import ROOT
-from local.graph import Graph
-from local.network import LOOPBACK, any_port, is_free
-from local.state import read_state
+from local import LOOPBACK, ROOT
+from local.processes.ports import any_port, is_free
+from local.processes.state import read_state
+from local.program.graph import Graph
 
 PATIENCE = 60.0
 """Seconds after which a process that should be up, or gone, never will be; no test waits this long when all is well."""
@@ -126,7 +126,7 @@ class Gateways:
         path.write_text(graph.to_json())
         state = read_state(chain.folder)
         assert state is not None
-        argv = [sys.executable, "-m", "local.gateway", "--graph", str(path), "--port", str(port), *arguments]
+        argv = [sys.executable, "-m", "local.planes.gateway", "--graph", str(path), "--port", str(port), *arguments]
         for host, part in (("cognito-idp", "emulator"), ("bedrock-agentcore", "runtime")):
             argv += ["--address", f"{host}.{graph.region}.amazonaws.com=http://{LOOPBACK}:{state['ports'][part]}"]
         self._started.append(subprocess.Popen(argv, cwd=ROOT))

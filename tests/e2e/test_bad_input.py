@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-import local.commands
-import local.evaluate
-import local.network
-import local.provision
-import local.state
-from local import ROOT
-from local.evaluate import read_settings
-from local.graph import ProgramError
-from local.network import LOOPBACK, Ports, any_port, choose_ports
-from local.provision import Provisioner
+import local.processes.ports
+import local.processes.state
+import local.program.evaluate
+import local.run.commands
+import local.run.provision
+from local import LOOPBACK, ROOT
+from local.processes.ports import Ports, any_port, choose_ports
+from local.program.evaluate import read_settings
+from local.program.graph import ProgramError
+from local.run.provision import Provisioner
 from tests.e2e.conftest import PATIENCE, until
 from tests.e2e.project import copy_project
 
@@ -37,7 +37,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["local", *arguments])
         with pytest.raises(SystemExit) as ended:
-            local.commands.main()
+            local.run.commands.main()
         complaint = capsys.readouterr().err
         assert ended.value.code == 2
         *progress, sentence = complaint.strip().splitlines()
@@ -50,7 +50,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 @pytest.fixture
 def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], dict[str, str]]:
     """Reads the settings that are in a text."""
-    monkeypatch.setattr(local.evaluate, "ROOT", tmp_path)
+    monkeypatch.setattr(local.program.evaluate, "ROOT", tmp_path)
 
     def read(text: str) -> dict[str, str]:
         shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
@@ -119,15 +119,15 @@ def test_an_unknown_fault_is_named_with_those_there_are(refused: Refused) -> Non
 
 
 def test_a_holder_that_does_not_end_is_named(refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(local.state, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(local.processes.state, "STOP_SECONDS", 0.1)
     deaf = (
-        "import pathlib, signal, sys; from local.state import Claim\n"
+        "import pathlib, signal, sys; from local.processes.state import Claim\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "claim = Claim.take(pathlib.Path(sys.argv[1])); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", deaf, str(tmp_path)], cwd=ROOT) as holder:
         try:
-            until(lambda: local.state.read_state(tmp_path) is not None, "the folder is claimed")
+            until(lambda: local.processes.state.read_state(tmp_path) is not None, "the folder is claimed")
             assert f"kill -9 {holder.pid}" in refused("down", "--folder", str(tmp_path))
         finally:
             holder.kill()
@@ -139,8 +139,8 @@ def test_somebody_who_only_looks_does_not_keep_a_chain_from_starting(
     with (tmp_path / "state.json").open("w") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
-        with local.state.Claim.take(tmp_path):
-            assert (local.state.read_state(tmp_path) or {})["state"] == "starting"
+        with local.processes.state.Claim.take(tmp_path):
+            assert (local.processes.state.read_state(tmp_path) or {})["state"] == "starting"
 
 
 def test_two_parts_cannot_have_one_port() -> None:
@@ -150,7 +150,7 @@ def test_two_parts_cannot_have_one_port() -> None:
 
 
 def test_a_file_in_place_of_the_ports_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(local.network, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(local.processes.ports, "LOCKS", tmp_path / "locks")
     (tmp_path / "locks").touch()
     with pytest.raises(ProgramError, match="cannot hold the locks of ports"):
         Ports().choose()
@@ -158,7 +158,7 @@ def test_a_file_in_place_of_the_ports_folder_is_named(monkeypatch: pytest.Monkey
 
 def test_a_ports_folder_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Links that they put there would have us empty files of our own."""
-    monkeypatch.setattr(local.network, "LOCKS", tmp_path)
+    monkeypatch.setattr(local.processes.ports, "LOCKS", tmp_path)
     we = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: we + 1)
     with pytest.raises(ProgramError, match=r"cannot hold the locks of ports \(it is another user's\)"):
@@ -166,7 +166,7 @@ def test_a_ports_folder_of_another_user_is_refused(monkeypatch: pytest.MonkeyPat
 
 
 def test_released_ports_leave_no_files_and_can_be_taken_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(local.network, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(local.processes.ports, "LOCKS", tmp_path / "locks")
     first, second = Ports(), Ports()
     port = first.choose()
     assert not second.take(port)
@@ -176,14 +176,16 @@ def test_released_ports_leave_no_files_and_can_be_taken_again(monkeypatch: pytes
     second.release()
 
 
-def evaluate(*arguments: str, cwd: Path = ROOT, module: str = "local.evaluate") -> subprocess.CompletedProcess[str]:
+def evaluate(
+    *arguments: str, cwd: Path = ROOT, module: str = "local.program.evaluate"
+) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", module, *arguments]
     return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_an_evaluation_without_a_stack_says_how() -> None:
     done = evaluate()
-    assert (done.returncode, done.stderr) == (2, "Say which stack: `python -m local.evaluate STACK`.\n")
+    assert (done.returncode, done.stderr) == (2, "Say which stack: `python -m local.program.evaluate STACK`.\n")
 
 
 Program = Callable[[str], Path]
@@ -217,7 +219,7 @@ def test_what_a_program_prints_is_not_in_its_graph(program: Program, text: str) 
 
 
 def provision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local.provision, "ROOT", folder)
+    monkeypatch.setattr(local.run.provision, "ROOT", folder)
 
     async def ask() -> None:
         await (await Provisioner.start()).provision("dev", f"http://{LOOPBACK}:9")
@@ -243,6 +245,6 @@ def test_a_program_that_cannot_be_served_is_told_why(
 
 
 def test_a_program_without_an_end_is_ended(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local.provision, "PROVISION_SECONDS", 0.1)
+    monkeypatch.setattr(local.run.provision, "PROVISION_SECONDS", 0.1)
     with pytest.raises(ProgramError, match="did not end within"):
         provision(program("import time\ntime.sleep(600)\n"), monkeypatch)

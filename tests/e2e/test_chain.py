@@ -12,8 +12,8 @@ import pytest
 
 from client.exchange import ask
 from client.signin import Tokens
-from local.demo import buffered
-from local.graph import Graph
+from local.program.graph import Graph
+from local.run.demo import buffered
 from tests.e2e.conftest import RunningChain
 
 PROMPT = "Count the sheep. [words=12 pause=0.05]"

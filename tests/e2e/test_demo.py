@@ -16,8 +16,8 @@ from rich.console import Console
 
 from client.exchange import Arrival
 from local import ROOT
-from local.demo import _listen
-from local.graph import ProgramError
+from local.program.graph import ProgramError
+from local.run.demo import _listen
 from tests.e2e.conftest import PATIENCE
 from tests.e2e.project import processes_with
 
@@ -98,6 +98,6 @@ def test_an_agent_without_a_word_is_told_in_a_sentence(monkeypatch: pytest.Monke
         return
         yield
 
-    monkeypatch.setattr("local.demo.ask", silence)
+    monkeypatch.setattr("local.run.demo.ask", silence)
     with pytest.raises(ProgramError, match="The agent ended without a word"):
         asyncio.run(_listen(Console(quiet=True), "http://127.0.0.1:9", "token"))

@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 
 from local import ROOT
-from local.commands import _until_signal
-from local.network import is_free
-from local.state import read_state
+from local.processes.ports import is_free
+from local.processes.state import read_state
+from local.run.commands import _until_signal
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 from tests.e2e.project import PROGRAM_WITHOUT_END, copy_project, processes_with
 
 FORGOTTEN = ("outputs.json", "tokens.json")
+
+FIRST = {"local.planes.user_pool", "local.run.provision"}
 
 linux = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells of other processes, and of a parent's death"
@@ -135,7 +137,7 @@ def starting(without_end: Path, tmp_path: Path) -> Iterator[RunningChain]:
 @linux
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_starting_leaves_nothing(starting: RunningChain, tmp_path: Path, number: signal.Signals) -> None:
-    until(lambda: {"local.user_pool", "local.provision"} <= modules(tmp_path), "the first children are started")
+    until(lambda: modules(tmp_path) >= FIRST, "the first children are started")
     starting.process.send_signal(number)
     _, complaint = starting.process.communicate(timeout=PATIENCE)
     assert "Traceback" not in complaint
@@ -145,15 +147,15 @@ def test_a_signal_while_starting_leaves_nothing(starting: RunningChain, tmp_path
 
 @linux
 def test_children_do_not_outlive_a_supervisor_killed_while_starting(starting: RunningChain, tmp_path: Path) -> None:
-    until(lambda: {"local.user_pool", "local.provision"} <= modules(tmp_path), "the first children are started")
+    until(lambda: modules(tmp_path) >= FIRST, "the first children are started")
     starting.process.kill()
     until(lambda: not processes_with(f"TMPDIR={tmp_path}"), "the children end")
 
 
 @linux
 def test_a_child_that_is_stuck_while_starting_is_killed(starting: RunningChain, tmp_path: Path) -> None:
-    until(lambda: {"local.user_pool", "local.provision"} <= modules(tmp_path), "the first children are started")
-    stuck = next(pid for pid, line in processes_with(f"TMPDIR={tmp_path}").items() if "local.user_pool" in line)
+    until(lambda: modules(tmp_path) >= FIRST, "the first children are started")
+    stuck = next(pid for pid, line in processes_with(f"TMPDIR={tmp_path}").items() if "local.planes.user_pool" in line)
     os.kill(stuck, signal.SIGSTOP)
     starting.process.send_signal(signal.SIGINT)
     starting.process.communicate(timeout=PATIENCE)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from starlette.responses import JSONResponse
 
-import local.commands
+import local.run.commands
 from local import ROOT
-from local.chain import Chain
-from local.graph import ProgramError
-from local.network import any_port
-from local.processes import Child, ChildEndedError, bare_environment
-from local.provider import cognito_client
-from local.supervisor import Supervisor
+from local.processes.child import Child, ChildEndedError, bare_environment
+from local.processes.ports import any_port
+from local.processes.supervisor import Supervisor
+from local.program.graph import ProgramError
+from local.program.provider import cognito_client
+from local.run.chain import Chain
 from tests.local.conftest import Server
 
 
@@ -63,7 +63,7 @@ def test_a_part_that_dies_while_the_chain_starts_is_named(
     monkeypatch.setattr(Chain, "start", die)
     monkeypatch.setattr(sys, "argv", ["local", "up", "--folder", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
-        local.commands.main()
+        local.run.commands.main()
     assert capsys.readouterr().err.startswith("The part stopped with exit code 1;")
     assert ended.value.code == 1
 
@@ -111,7 +111,7 @@ def test_an_error_of_the_work_is_not_swallowed(tmp_path: Path) -> None:
 
 
 def test_a_child_that_does_not_become_ready_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.processes.START_SECONDS", 0.1)
+    monkeypatch.setattr("local.processes.child.START_SECONDS", 0.1)
 
     async def scene() -> int | None:
         child = await start(tmp_path, "import time; time.sleep(60)")

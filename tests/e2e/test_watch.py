@@ -14,9 +14,9 @@ import pytest
 
 from client.signin import sign_in
 from local import ROOT
-from local.chain import Chain
-from local.graph import ProgramError
-from local.watch import affected, watch
+from local.program.graph import ProgramError
+from local.run.chain import Chain
+from local.run.watch import affected, watch
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 from tests.e2e.project import copy_project
 
@@ -160,7 +160,7 @@ def test_files_of_both_kinds_restart_both() -> None:
 
 def test_a_process_stands_ready_for_modules_that_python_calls_otherwise() -> None:
     """``aws:lambda/function:Function`` is in ``pulumi_aws.lambda_``, ``lambda`` being a word of the language."""
-    argv = [sys.executable, "-m", "local.provision", "lambda"]
+    argv = [sys.executable, "-m", "local.run.provision", "lambda"]
     done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -175,6 +175,6 @@ def test_files_that_cannot_be_watched_are_told_in_a_sentence(monkeypatch: pytest
         async def stand_by(self) -> None:
             pass
 
-    monkeypatch.setattr("local.watch.awatch", refuse)
+    monkeypatch.setattr("local.run.watch.awatch", refuse)
     with pytest.raises(ProgramError, match=r"^Files cannot be watched \(no watches left\): run it without --watch\.$"):
         asyncio.run(asyncio.wait_for(watch(cast(Chain, Up()), lambda: None), PATIENCE))

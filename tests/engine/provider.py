@@ -3,7 +3,8 @@
 It keeps what the bridge of pulumi-aws promises the engine: computed outputs are unknown in a preview, a resource
 without a name of its own gets one with a random end, a changed input of `tests.engine.forced` replaces the resource,
 one of its `KEPT` that is left out stays as it was, and a name that somebody chose is freed before it is used again.
-Ids, ARNs and addresses are those of `local.answers`. AWS is `Cloud`: what exists, and every change in its order.
+Ids, ARNs and addresses are those of `local.program.mocked_outputs`. AWS is `Cloud`: what exists, and every change in
+its order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, resource_pb2, resource_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
 
-from local.provider import ImaginedProvider
+from local.program.provider import ImaginedProvider
 from tests.engine.forced import FORCED, KEPT
 from tests.infra.sdk import computed, takes_a_name
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local.graph import Graph
+from local.program.graph import Graph
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
 
 

@@ -8,9 +8,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from local.evaluate import evaluate, known_stacks, project_name, read_settings
-from local.graph import Graph, Resource
-from local.provider import ImaginedProvider
+from local.program.evaluate import evaluate, known_stacks, project_name, read_settings
+from local.program.graph import Graph, Resource
+from local.program.provider import ImaginedProvider
 
 ENVIRONMENTS = tuple(sorted(known_stacks()))
 """Every environment that has a stack file; a new one is tested like the others."""

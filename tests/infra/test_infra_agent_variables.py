@@ -10,8 +10,8 @@ import pytest
 from agent.settings import Settings as AgentSettings
 from infra.config import StackConfig
 from infra.settings.agent_environment import AGENT_DEFAULTS
-from local.agent_process import agent_environment as local_environment
-from local.graph import Graph
+from local.processes.agent_process import agent_environment as local_environment
+from local.program.graph import Graph
 from tests.infra.graphs import changed_settings, role_statements, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"

@@ -9,7 +9,7 @@ import pytest
 
 from agent.settings import Settings
 from agent.telemetry import RunRecord
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 from tests.infra.graphs import environment_graph
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"

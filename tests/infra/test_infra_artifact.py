@@ -15,9 +15,9 @@ import pytest
 
 import infra.artifact
 from infra.artifact import NOT_SHIPPED, ROOT, package_digest, shipped_files
-from local.evaluate import evaluate
-from local.graph import Graph
-from local.provider import ImaginedProvider
+from local.program.evaluate import evaluate
+from local.program.graph import Graph
+from local.program.provider import ImaginedProvider
 from tests.infra.graphs import environment_graph, role_statements, stack_settings, variation
 
 OBJECT = "aws:s3/bucketObjectv2:BucketObjectv2"

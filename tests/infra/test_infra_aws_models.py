@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 from tests.infra.aws_calls import CALLS, NOT_MAPPED
 from tests.infra.aws_models import complaints, request
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 from tests.infra.graphs import environment_graph, variation, waits_for
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"

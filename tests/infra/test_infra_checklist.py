@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
 
 Broken = Iterator[Resource]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from infra.config import SettingsError, StackConfig
-from local.graph import Graph
+from local.program.graph import Graph
 from tests.infra.graphs import changed_settings, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from infra.api import StreamingApi
-from local.evaluate import evaluate
-from local.graph import Graph
-from local.provider import ImaginedProvider
+from local.program.evaluate import evaluate
+from local.program.graph import Graph
+from local.program.provider import ImaginedProvider
 from tests.infra.graphs import environment_graph, stack_settings, variation
 
 DEPLOYMENT = "aws:apigateway/deployment:Deployment"

@@ -16,10 +16,10 @@ from infra.access_log import FIELDS, FORMAT_LIMIT, log_format
 from infra.settings.firewall import FirewallSettings
 from infra.waf_rules import CAPACITY_LIMIT, capacity
 from local import ROOT
-from local.evaluate import evaluate
-from local.graph import Graph
-from local.graph_table import listing
-from local.provider import ImaginedProvider, UnknownProvider
+from local.program.evaluate import evaluate
+from local.program.graph import Graph
+from local.program.graph_table import listing
+from local.program.provider import ImaginedProvider, UnknownProvider
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph, stack_settings, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
@@ -241,7 +241,7 @@ def nameless(graph: Graph) -> list[Any]:
 class TestWhatIsImported:
     def test_awsx_is_loaded_only_for_a_stack_that_declares_it(self) -> None:
         program = (
-            "import sys; from local.evaluate import main; main(['dev']); "
+            "import sys; from local.program.evaluate import main; main(['dev']); "
             "sys.stderr.write(','.join(name for name in sys.modules if 'awsx' in name or 'docker' in name))"
         )
         done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 from tests.infra.graphs import variation
 
 INTEGRATION = "aws:apigateway/integration:Integration"

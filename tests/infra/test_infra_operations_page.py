@@ -6,7 +6,7 @@ import re
 
 from infra.access_log import FIELDS
 from local import ROOT
-from local.graph import Graph
+from local.program.graph import Graph
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 

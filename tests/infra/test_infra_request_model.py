@@ -19,9 +19,9 @@ from agent.request import command_of
 from agent.settings import Settings
 from infra.request_model import FORMS, schema
 from infra.settings.api import SessionFrom
-from local.gateway.responses import GatewayError
-from local.gateway.validation import RequestRules
-from local.graph import Graph
+from local.planes.gateway.responses import GatewayError
+from local.planes.gateway.validation import RequestRules
+from local.program.graph import Graph
 from tests.infra.graphs import environment_graph, variation
 
 MODELS: dict[SessionFrom, Draft4Validator] = {

@@ -9,10 +9,10 @@ import pytest
 
 from infra.config import SettingsError, StackConfig
 from infra.settings.denied_actions import SHELLS, SIBLINGS
-from local import engine
-from local.evaluate import evaluate
-from local.graph import Graph
-from local.provider import ImaginedProvider
+from local.program import engine
+from local.program.evaluate import evaluate
+from local.program.graph import Graph
+from local.program.provider import ImaginedProvider
 from tests.infra.graphs import changed_settings, environment_graph, variation, waits_for
 
 POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"

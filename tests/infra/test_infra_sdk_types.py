@@ -16,7 +16,7 @@ from typing import Any, Union
 
 import pytest
 
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 from tests.infra.sdk import arguments
 
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from local.evaluate import evaluate
-from local.graph import Answer, Graph
-from local.graph_table import redacted
-from local.provider import ImaginedProvider
+from local.program.evaluate import evaluate
+from local.program.graph import Answer, Graph
+from local.program.graph_table import redacted
+from local.program.provider import ImaginedProvider
 from tests.infra.graphs import EVERYTHING, changed_settings, role_statements, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"

@@ -16,8 +16,8 @@ from agent.settings import Settings as AgentSettings
 from infra.config import OWNER, SettingsError, StackConfig
 from infra.settings.forms import Form
 from infra.settings.words import bare, inside, section_model
-from local.evaluate import evaluate
-from local.provider import ImaginedProvider
+from local.program.evaluate import evaluate
+from local.program.provider import ImaginedProvider
 from tests.infra.graphs import stack_settings
 from tests.infra.test_infra_aws_models import refusals
 

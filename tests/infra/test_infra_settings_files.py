@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from infra.config import StackConfig
-from local.evaluate import stack_file
+from local.program.evaluate import stack_file
 from tests.infra.graphs import ENVIRONMENTS, stack_settings
 
 # What staging may have otherwise than production: where it is, and how much it bears and keeps.

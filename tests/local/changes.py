@@ -6,7 +6,7 @@ import dataclasses
 import json
 from typing import Any
 
-from local.graph import Graph, Resource
+from local.program.graph import Graph, Resource
 
 ACL = "aws:wafv2/webAcl:WebAcl"
 INTEGRATION = "aws:apigateway/integration:Integration"

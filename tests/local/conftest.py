@@ -29,15 +29,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from local import ROOT
-from local.gateway.api import api_from_graph
-from local.gateway.app import create_app as gateway_app
-from local.graph import Graph
-from local.network import LOOPBACK, AddressBook
-from local.runtime.app import create_app as runtime_app
-from local.runtime.config import runtime_from_graph
-from local.runtime.sessions import SharedAgent
-from local.serving import server_config
+from local import LOOPBACK, ROOT
+from local.planes.addresses import AddressBook
+from local.planes.gateway.api import api_from_graph
+from local.planes.gateway.app import create_app as gateway_app
+from local.planes.runtime.app import create_app as runtime_app
+from local.planes.runtime.config import runtime_from_graph
+from local.planes.runtime.sessions import SharedAgent
+from local.planes.serving import server_config
+from local.program.graph import Graph
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 PATIENCE = 30.0
@@ -83,7 +83,7 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 def graph() -> Graph:
     """What the dev stack declares."""
     done = subprocess.run(
-        [sys.executable, "-m", "local.evaluate", "dev"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "local.program.evaluate", "dev"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return Graph.from_json(done.stdout)

@@ -12,9 +12,9 @@ from typing import Any
 
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from local.evaluate import evaluate, read_settings
-from local.graph import Graph
-from local.provider import UnknownProvider
+from local.program.evaluate import evaluate, read_settings
+from local.program.graph import Graph
+from local.program.provider import UnknownProvider
 from policy.graph import Declared, Stack
 from policy.rules import RULES
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.graph import Graph
+from local.program.graph import Graph
 from policy import graph as kinds
 from policy.graph import Declared, Stack
 from policy.rules import RULES, Rule

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import local.check
-from local.graph import Graph
+import local.program.check
+from local.program.graph import Graph
 from tests.infra.graphs import environment_graph
 from tests.tools.fake_pulumi import FakePulumi
 from tools import deploy, package
@@ -58,7 +58,7 @@ def test_what_the_guard_rails_refuse_never_reaches_pulumi(
     pulumi: FakePulumi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = buffered(environment_graph("dev"))
-    monkeypatch.setattr(local.check, "evaluate", lambda *_arguments, **_options: broken)
+    monkeypatch.setattr(local.program.check, "evaluate", lambda *_arguments, **_options: broken)
     assert main(["--stack", "dev"]) == 1
     assert pulumi.commands == []
     assert "Declare responseTransferMode STREAM" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from local.network import LOOPBACK
+from local import LOOPBACK
 
 ARGUMENTS = (
     "--no-sandbox",  # as root in a container there is none

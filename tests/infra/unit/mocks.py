@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime.stack import wait_for_rpcs
 
-from local.provider import ImaginedProvider
+from local.program.provider import ImaginedProvider
 
 REGION = "us-east-1"
 TAGS = {"owner": "agent-team"}

@@ -1,4 +1,4 @@
-/** The local run's switches, as `local/control.py` serves them. */
+/** The local run's switches, as `local/run/control.py` serves them. */
 
 export interface Fault {
   name: string;

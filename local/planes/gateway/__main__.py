@@ -1,0 +1,38 @@
+"""``python -m local.planes.gateway --graph FILE --port N --address HOST=URL ...``: serve the declared API."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from local.planes.addresses import AddressBook
+from local.planes.gateway.api import api_from_graph
+from local.planes.gateway.app import create_app
+from local.planes.serving import serve
+from local.program.graph import Graph, ProgramError
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m local.planes.gateway")
+    parser.add_argument("--graph", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--access-log", type=Path)
+    parser.add_argument("--page", nargs=2, type=Path, metavar=("FOLDER", "CONFIG"), help="the built page to serve")
+    parser.add_argument("--time-scale", type=float, default=1.0)
+    arguments = parser.parse_args()
+    graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
+    addresses = AddressBook.parse(arguments.address)
+    try:
+        api = api_from_graph(graph, time_scale=arguments.time_scale)
+    except ProgramError as error:
+        raise SystemExit(str(error)) from None
+    app = create_app(
+        api, addresses, access_log=arguments.access_log, time_scale=arguments.time_scale, page=arguments.page
+    )
+    serve(app, arguments.port, time_scale=arguments.time_scale)
+
+
+if __name__ == "__main__":
+    main()

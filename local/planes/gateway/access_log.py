@@ -1,0 +1,82 @@
+"""The stage's access log: the declared format with real values, one line a request, written when its answer is over.
+
+Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from starlette.types import Message, Send
+
+from local.planes.gateway.responses import substitute
+from local.program.graph import Graph
+
+
+class Exchange:
+    """One request and its answer, as the access log will tell of it: ``$context`` variables as they become known."""
+
+    def __init__(self, context: dict[str, str]) -> None:
+        self.context = context
+        self._started = time.monotonic()
+        self._length = 0
+
+    def elapsed(self) -> str:
+        """Milliseconds since the request came, as the log writes them."""
+        return str(round((time.monotonic() - self._started) * 1000))
+
+    def watching(self, send: Send) -> Send:
+        """The same ``send``, noting what goes out."""
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.context["status"] = str(message["status"])
+            elif message["type"] == "http.response.body":
+                self._length += len(message.get("body", b""))
+            await send(message)
+
+        return watched
+
+    def finish(self) -> Mapping[str, str]:
+        """All variables, now that the answer is over."""
+        self.context["responseLength"] = str(self._length)
+        self.context["responseLatency"] = self.elapsed()
+        return self.context
+
+
+class AccessLog:
+    """Writes one line for each request; a log that cannot be written to costs no request.
+
+    Args:
+        path: the file; None where nothing is to be written.
+        format_: the declared format; None where the stage declares no log.
+    """
+
+    def __init__(self, path: Path | None, format_: str | None) -> None:
+        self._path = path
+        self._format = format_
+
+    def write(self, exchange: Exchange) -> None:
+        """Write the line of a finished exchange."""
+        if self._path is None or self._format is None:
+            return
+        if exchange.context.get("error.responseType") == "REQUEST_TOO_LARGE":
+            return  # API Gateway logs no 413 of its own
+        values = {name: _safe(value) for name, value in exchange.finish().items()}
+        line = substitute(self._format, values)
+        with contextlib.suppress(OSError), self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
+def declared_format(graph: Graph) -> str | None:
+    """The format of the stage's access log; None when the stage declares none."""
+    settings = graph.one("aws:apigateway/stage:Stage").inputs.get("accessLogSettings") or {}
+    return settings.get("format")
+
+
+def _safe(value: str) -> str:
+    """A value that can break neither the line nor the JSON around it."""
+    return "".join(character if character.isprintable() and character not in '"\\' else "?" for character in value)

@@ -1,0 +1,241 @@
+"""The declared REST API as the data plane needs it: which method answers where, behind what, with which backend."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from local.planes.gateway.access_log import declared_format
+from local.planes.gateway.firewall import WebAcl, web_acl_from_graph
+from local.planes.gateway.mapping import check_source
+from local.planes.gateway.responses import GatewayResponse, declared_responses
+from local.planes.gateway.throttle import Throttle, throttle_from_graph
+from local.planes.gateway.validation import RequestRules, request_rules
+from local.program.graph import Graph, ProgramError, Resource
+
+IDLE_LIMIT_SECONDS = {"REGIONAL": 300.0, "PRIVATE": 300.0, "EDGE": 30.0}
+"""https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html"""
+
+HEADER_LIMIT_BYTES = {"REGIONAL": 20_480, "PRIVATE": 8_000, "EDGE": 20_480}
+"""Names and values together
+(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
+
+DEFAULT_TIMEOUT_MILLISECONDS = 29_000
+
+TIMEOUT_MILLISECONDS = {"STREAM": range(50, 900_001), "BUFFERED": range(50, 300_001)}
+"""https://www.pulumi.com/registry/packages/aws/api-docs/apigateway/integration/"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A Cognito authorizer.
+
+    Attributes:
+        issuers: the ``iss`` of each user pool it takes tokens of.
+        header: the request header that carries the token, in lower case.
+        audience: the expression that ``aud`` must match; None takes any.
+        cache_seconds: how long a caller who was let in is let in again unchecked, in AWS's time.
+    """
+
+    issuers: tuple[str, ...]
+    header: str
+    audience: re.Pattern[str] | None
+    cache_seconds: float = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Integration:
+    """What stands behind a method.
+
+    Attributes:
+        type: ``HTTP_PROXY`` or ``MOCK``.
+        http_method: of the request to the backend; ``ANY`` for the caller's.
+        transfer_mode: ``STREAM`` or ``BUFFERED``.
+        timeout: seconds that the whole answer may take.
+        parameters: request parameter mappings, as declared.
+        responses: of a MOCK integration, the headers of its answer by status.
+    """
+
+    type: str
+    uri: str
+    http_method: str
+    transfer_mode: str
+    timeout: float
+    parameters: Mapping[str, str]
+    responses: Mapping[int, Mapping[str, str]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Method:
+    """One method of one resource.
+
+    Attributes:
+        authorizer: None where anybody may call.
+        scopes: when there are any, an access token with one of them is asked for in place of the ID token.
+        api_key_required: whether the caller must name a team by its key.
+        rules: what its validator asks of a request; None without one.
+    """
+
+    authorizer: Authorizer | None
+    scopes: tuple[str, ...]
+    api_key_required: bool
+    rules: RequestRules | None
+    integration: Integration
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Api:
+    """A deployed stage.
+
+    Attributes:
+        account: whose API it is.
+        domain: the host name that AWS gives it.
+        firewall: the web ACL on it; None without one.
+        header_limit: bytes of a request's headers, names and values together.
+        log_format: of its access log; None without one.
+        methods: by path below the stage (``/invocations``), then by HTTP method or ``ANY``.
+        idle_limit: seconds of silence after which a stream is cut.
+    """
+
+    id: str
+    account: str
+    domain: str
+    stage: str
+    methods: Mapping[str, Mapping[str, Method]]
+    responses: Mapping[str, GatewayResponse]
+    idle_limit: float
+    header_limit: int
+    throttle: Throttle
+    firewall: WebAcl | None
+    log_format: str | None
+
+
+def api_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Api:
+    """The stage that the graph declares.
+
+    Args:
+        graph: the declared resources.
+        time_scale: AWS's periods and windows are divided by this.
+
+    Raises:
+        ProgramError: when the graph does not declare exactly one API with one stage, or one that is not served here.
+    """
+    api = graph.one("aws:apigateway/restApi:RestApi")
+    stage = graph.one("aws:apigateway/stage:Stage")
+    authorizers = {resource.id: _authorizer(resource) for resource in graph.all("aws:apigateway/authorizer:Authorizer")}
+    paths = _paths(api, graph.all("aws:apigateway/resource:Resource"))
+    methods: dict[str, dict[str, Method]] = {}
+    for resource in graph.all("aws:apigateway/method:Method"):
+        path, verb = paths[resource.inputs["resourceId"]], resource.inputs["httpMethod"]
+        methods.setdefault(path, {})[verb] = _method(resource, graph, authorizers)
+    kind = api.inputs.get("endpointConfiguration", {}).get("types", "EDGE")
+    return Api(
+        id=api.id,
+        account=str(api.outputs["executionArn"]).split(":")[4],
+        domain=f"{api.id}.execute-api.{graph.region}.amazonaws.com",
+        stage=stage.inputs["stageName"],
+        methods=methods,
+        responses=declared_responses(graph),
+        idle_limit=IDLE_LIMIT_SECONDS[kind],
+        header_limit=HEADER_LIMIT_BYTES[kind],
+        throttle=throttle_from_graph(graph, time_scale=time_scale),
+        firewall=web_acl_from_graph(graph, time_scale=time_scale),
+        log_format=declared_format(graph),
+    )
+
+
+def _paths(api: Resource, resources: list[Resource]) -> dict[str, str]:
+    """Resource ids to full paths; API Gateway declares a path part by part."""
+    paths = {api.outputs["rootResourceId"]: ""}
+    waiting = list(resources)
+    while waiting:
+        known = [resource for resource in waiting if resource.inputs["parentId"] in paths]
+        if not known:
+            raise ProgramError(f"{waiting[0].name} hangs below a resource that the program does not declare.")
+        for resource in known:
+            if "{" in resource.inputs["pathPart"]:
+                raise _not_served(resource, f"the path parameter {resource.inputs['pathPart']}", "fixed paths")
+            paths[resource.id] = f"{paths[resource.inputs['parentId']]}/{resource.inputs['pathPart']}"
+        waiting = [resource for resource in waiting if resource not in known]
+    return paths
+
+
+def _not_served(resource: Resource, what: str, served: str) -> ProgramError:
+    return ProgramError(f"{resource.name} declares {what}, which the local run does not serve; it serves {served}.")
+
+
+def _authorizer(resource: Resource) -> Authorizer:
+    if resource.inputs["type"] != "COGNITO_USER_POOLS":
+        raise _not_served(resource, f"an authorizer of type {resource.inputs['type']}", "COGNITO_USER_POOLS")
+    pools = [arn.split(":") for arn in resource.inputs.get("providerArns", [])]
+    expression = resource.inputs.get("identityValidationExpression")
+    source = resource.inputs.get("identitySource", "method.request.header.Authorization")
+    return Authorizer(
+        issuers=tuple(
+            f"https://cognito-idp.{region}.amazonaws.com/{path.removeprefix('userpool/')}"
+            for _, _, _, region, _, path in pools
+        ),
+        header=source.removeprefix("method.request.header.").lower(),
+        audience=re.compile(expression) if expression else None,
+        cache_seconds=resource.inputs.get("authorizerResultTtlInSeconds", 300),
+    )
+
+
+def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authorizer]) -> Method:
+    where = {key: resource.inputs[key] for key in ("resourceId", "httpMethod")}
+
+    def beside(type_: str) -> list[Resource]:
+        return [other for other in graph.all(type_) if where.items() <= other.inputs.items()]
+
+    protection = resource.inputs["authorization"]
+    if protection not in ("NONE", "COGNITO_USER_POOLS"):
+        raise _not_served(resource, f"the authorization {protection}", "NONE and COGNITO_USER_POOLS")
+    integrations = beside("aws:apigateway/integration:Integration")
+    if len(integrations) != 1:
+        raise ProgramError(f"{resource.name} has {len(integrations)} integrations, and a method needs one.")
+    responses = beside("aws:apigateway/integrationResponse:IntegrationResponse")
+    return Method(
+        authorizer=authorizers[resource.inputs["authorizerId"]] if protection != "NONE" else None,
+        scopes=tuple(resource.inputs.get("authorizationScopes") or ()),
+        api_key_required=bool(resource.inputs.get("apiKeyRequired")),
+        rules=request_rules(resource, graph),
+        integration=_integration(integrations[0], responses, resource.inputs.get("requestParameters") or {}),
+    )
+
+
+def _integration(resource: Resource, responses: list[Resource], declared: Mapping[str, Any]) -> Integration:
+    behind = resource.inputs
+    kind, mode = behind["type"], behind.get("responseTransferMode", "BUFFERED")
+    timeout = behind.get("timeoutMilliseconds", DEFAULT_TIMEOUT_MILLISECONDS)
+    if kind not in ("HTTP_PROXY", "MOCK"):
+        raise _not_served(resource, f"an integration of type {kind}", "HTTP_PROXY and MOCK")
+    if mode == "STREAM" and kind != "HTTP_PROXY":
+        raise _not_served(resource, f"an integration of type {kind} that streams", "STREAM with HTTP_PROXY")
+    if len(responses) > 1:
+        raise _not_served(resource, f"{len(responses)} answers to choose from", "one integration response")
+    if timeout not in TIMEOUT_MILLISECONDS[mode]:
+        limits = TIMEOUT_MILLISECONDS[mode]
+        raise _not_served(resource, f"a timeout of {timeout} ms", f"{limits[0]} to {limits[-1]} ms with {mode}")
+    parameters: Mapping[str, str] = behind.get("requestParameters") or {}
+    for target, source in parameters.items():
+        if not target.startswith(("integration.request.header.", "integration.request.querystring.")):
+            raise _not_served(resource, f"a mapping to {target}", "headers and query parameters")
+        check_source(source, resource.name, declared=declared)
+    return Integration(
+        type=kind,
+        uri=behind.get("uri", ""),
+        http_method=behind.get("integrationHttpMethod", ""),
+        transfer_mode=mode,
+        timeout=timeout / 1000,
+        parameters=parameters,
+        responses={int(response.inputs["statusCode"]): _response_headers(response) for response in responses},
+    )
+
+
+def _response_headers(resource: Resource) -> dict[str, str]:
+    parameters: Mapping[str, str] = resource.inputs.get("responseParameters") or {}
+    for source in parameters.values():
+        check_source(source, resource.name, declared=())
+    return {target.removeprefix("method.response.header."): source for target, source in parameters.items()}

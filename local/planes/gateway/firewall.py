@@ -1,0 +1,169 @@
+"""The web ACL: the declared rules, in order of priority, on a request.
+
+AWS's managed rule groups are declared and listed, and not evaluated: their patterns are not public. A rule that says
+anything else that cannot be evaluated here is left out as a whole, and reported by `WebAcl.not_evaluated`.
+
+Statements: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.planes.gateway.firewall_statements import Inspected, Statement, StatementReader
+from local.planes.gateway.responses import GatewayError
+from local.program.graph import Graph
+
+_INSPECTION_LIMITS = {"KB_16": 16, "KB_32": 32, "KB_48": 48, "KB_64": 64}
+
+
+class BlockedError(GatewayError):
+    """The web ACL blocks the request.
+
+    A custom answer takes precedence over the API's own ``WAF_FILTERED`` response
+    (https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html).
+    """
+
+    def __init__(self, rule: str, answer: Answer | None) -> None:
+        super().__init__("WAF_FILTERED", reason=f"blocked by the rule {rule}")
+        self.answer = answer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rule, or the web ACL itself, answers to a request that it blocks."""
+
+    status: int
+    body: str
+    media_type: str
+    headers: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. ``action`` is ``allow``, ``block`` or ``count``."""
+
+    name: str
+    statement: Statement
+    action: str
+    answer: Answer | None
+    labels: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WebAcl:
+    """A web ACL on a stage.
+
+    Attributes:
+        rules: by rising priority.
+        default_action: ``allow`` or ``block``.
+        inspection_limit: bytes of a body that rules see; the rest passes unseen.
+        not_evaluated: the rules that are declared and left out, each with why.
+    """
+
+    rules: Sequence[Rule]
+    default_action: str
+    default_answer: Answer | None
+    inspection_limit: int
+    not_evaluated: tuple[str, ...]
+
+    def check(self, inspected: Inspected) -> None:
+        """Let a request pass. A rule that counts stops nothing; its labels stay for the rules after it.
+
+        Raises:
+            BlockedError: when a rule, or the default action, blocks it.
+        """
+        for rule in self.rules:
+            if not rule.statement.matches(inspected):
+                continue
+            inspected.labels.update(rule.labels)
+            if rule.action == "block":
+                raise BlockedError(rule.name, rule.answer)
+            if rule.action == "allow":
+                return
+        if self.default_action == "block":
+            raise BlockedError("the default action", self.default_answer)
+
+
+def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | None:
+    """The web ACL that is associated with the stage; None when none is.
+
+    Args:
+        graph: the declared resources.
+        time_scale: windows of rate rules are divided by this.
+    """
+    stage = graph.one("aws:apigateway/stage:Stage")
+    associations = [
+        one.inputs["webAclArn"]
+        for one in graph.all("aws:wafv2/webAclAssociation:WebAclAssociation")
+        if one.inputs["resourceArn"] == stage.outputs["arn"]
+    ]
+    found = [acl for acl in graph.all("aws:wafv2/webAcl:WebAcl") if acl.outputs["arn"] in associations]
+    if not found:
+        return None
+    inputs = found[0].inputs
+    address_sets = {one.outputs["arn"]: one.inputs.get("addresses") or [] for one in graph.all("aws:wafv2/ipSet:IpSet")}
+    bodies = {body["key"]: body for body in inputs.get("customResponseBodies") or ()}
+    missing: list[str] = []
+    reader = StatementReader(address_sets, time_scale, missing.append)
+    declared = sorted(inputs.get("rules") or (), key=lambda rule: rule["priority"])
+    # AWS's name for what its labels are in (https://docs.aws.amazon.com/waf/latest/developerguide/waf-labels.html).
+    account = found[0].outputs["arn"].split(":")[4]
+    namespace = f"awswaf:{account}:webacl:{found[0].outputs['name']}:"
+    rules = [rule for one in declared if (rule := _rule(one, reader, bodies, namespace)) is not None]
+    default = inputs["defaultAction"]
+    return WebAcl(
+        rules=rules,
+        default_action="block" if "block" in default else "allow",
+        default_answer=_answer(default.get("block") or {}, bodies),
+        inspection_limit=_inspection_limit(inputs) * 1024,
+        not_evaluated=tuple(missing),
+    )
+
+
+def _rule(
+    declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]], namespace: str
+) -> Rule | None:
+    """A rule, ready to be tried; None when it is left out, and the reader has told why."""
+    name = declared["name"]
+    labels = tuple(f"{namespace}{label['name']}" for label in declared.get("ruleLabels") or ())
+    # A group has an override instead of an action: its own rules decide unless the override is Count.
+    action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {"count": {}}
+    kind = next(iter(action))
+    mine = dataclasses.replace(reader, report=lambda what: reader.report(what if what == name else f"{name}: {what}"))
+    statement = mine.read(declared["statement"])
+    if statement is not None and kind not in ("allow", "block", "count", "none"):
+        mine.report(f"action {kind}")
+        statement = None
+    if (action[kind] or {}).get("customRequestHandling"):
+        mine.report("headers that it inserts")
+        statement = None
+    if statement is None:
+        reader.unknown_labels.update(labels)
+        return None
+    return Rule(name, statement, kind, _answer(action.get("block") or {}, bodies), labels)
+
+
+def _answer(block: Mapping[str, Any], bodies: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+    custom = block.get("customResponse")
+    if not custom:
+        return None
+    body = bodies.get(custom.get("customResponseBodyKey", ""), {})
+    media_types = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/html", "TEXT_PLAIN": "text/plain"}
+    return Answer(
+        status=int(custom["responseCode"]),
+        body=body.get("content", ""),
+        media_type=media_types.get(body.get("contentType", ""), "text/plain"),
+        headers={header["name"]: header["value"] for header in custom.get("responseHeaders") or ()},
+    )
+
+
+def _inspection_limit(inputs: Mapping[str, Any]) -> int:
+    """Kilobytes; 16 unless the web ACL asks for more
+    (https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html)."""
+    for body in (inputs.get("associationConfig") or {}).get("requestBodies") or ():
+        if body.get("apiGateway"):
+            return _INSPECTION_LIMITS[body["apiGateway"]["defaultSizeInspectionLimit"]]
+    return 16

@@ -1,0 +1,113 @@
+"""A web ACL's rate-based rule: how many requests with the same key came in the last minutes.
+
+AWS looks every ten seconds or so and acts with that delay; here every request is counted as it comes
+(https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from local.planes.gateway import transformations
+
+if TYPE_CHECKING:
+    from local.planes.gateway.firewall_statements import Inspected, Statement
+
+KEYS_AT_ONCE = 10_000
+"""Keys that are counted at the same time, as on AWS; the one not seen for longest is forgotten first."""
+
+Key = tuple[str, ...]
+KeyOf = Callable[["Inspected"], Key | None]
+
+
+class RateStatement:
+    """Matches while more than ``limit`` requests with one key came within ``window`` seconds.
+
+    Args:
+        limit: requests.
+        window: seconds.
+        key_of: the key of a request; None when it lacks a part of it, and then it is not counted.
+        scope: counts only what this statement matches.
+        clock: seconds, rising.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        window: float,
+        key_of: KeyOf,
+        scope: Statement | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limit = limit
+        self._window = window
+        self._key_of = key_of
+        self._scope = scope
+        self._clock = clock
+        self._seen: OrderedDict[Key, deque[float]] = OrderedDict()
+
+    def matches(self, inspected: Inspected) -> bool:
+        """Count the request; whether its key is over the limit now."""
+        if self._scope is not None and not self._scope.matches(inspected):
+            return False
+        key = self._key_of(inspected)
+        if key is None:
+            return False
+        now = self._clock()
+        # One more than the limit is all that has to be remembered to know that it is exceeded.
+        times = self._seen.setdefault(key, deque(maxlen=self._limit + 1))
+        self._seen.move_to_end(key)
+        if len(self._seen) > KEYS_AT_ONCE:
+            self._seen.popitem(last=False)
+        times.append(now)
+        while times[0] <= now - self._window:
+            times.popleft()
+        return len(times) > self._limit
+
+
+def rate_keys(statement: Mapping[str, Any]) -> KeyOf | None:
+    """How a rate-based statement tells requests apart; None when that cannot be evaluated here."""
+    match statement["aggregateKeyType"]:
+        case "IP":
+            return lambda inspected: (inspected.address,)
+        case "CONSTANT":
+            return lambda _inspected: ()
+        case "CUSTOM_KEYS":
+            parts = [_custom_key(key) for key in statement.get("customKeys") or ()]
+            readers = [part for part in parts if part is not None]
+            return _joined(readers) if len(readers) == len(parts) else None
+        case _:
+            return None
+
+
+def _joined(readers: list[Callable[[Inspected], str | None]]) -> KeyOf:
+    def key_of(inspected: Inspected) -> Key | None:
+        values = [reader(inspected) for reader in readers]
+        return tuple(value for value in values if value is not None) if None not in values else None
+
+    return key_of
+
+
+def _custom_key(declared: Mapping[str, Any]) -> Callable[[Inspected], str | None] | None:
+    ((kind, options),) = [(key, value) for key, value in declared.items() if value is not None]
+    readers: Mapping[str, Callable[[Inspected], str | None]] = {
+        "header": lambda inspected: ", ".join(inspected.headers.getlist(options["name"])) or None,
+        "ip": lambda inspected: inspected.address,
+        "httpMethod": lambda inspected: inspected.method,
+        "uriPath": lambda inspected: inspected.path,
+        "queryString": lambda inspected: inspected.query,
+    }
+    names = transformations.names(options)
+    reader = readers.get(kind)
+    if reader is None or any(name not in transformations.KNOWN for name in names):
+        return None
+    made = [transformations.KNOWN[name] for name in names]
+
+    def key(inspected: Inspected) -> str | None:
+        value = reader(inspected)
+        return None if value is None else transformations.applied(made, value.encode("latin-1")).decode("latin-1")
+
+    return key

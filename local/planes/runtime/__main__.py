@@ -1,0 +1,54 @@
+"""``python -m local.planes.runtime --graph FILE --port N --address HOST=URL ...``: AgentCore on loopback.
+
+With ``--agent URL`` all sessions share the agent there. With ``--agents FILE`` each session gets a process of its own;
+the file says how to start one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from local.planes.addresses import AddressBook
+from local.planes.runtime.app import create_app
+from local.planes.runtime.config import RuntimeConfig, runtime_from_graph
+from local.planes.runtime.sessions import POLL_SECONDS, Agents, IsolatedAgents, Lifecycle, SharedAgent
+from local.planes.serving import serve
+from local.program.graph import Graph
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m local.planes.runtime")
+    parser.add_argument("--graph", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--agent")
+    how.add_argument("--agents", type=Path)
+    parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--time-scale", type=float, default=1.0)
+    parser.add_argument("--hang-up", choices=("lost", "passed"), default="lost")
+    arguments = parser.parse_args()
+    config = runtime_from_graph(Graph.from_json(arguments.graph.read_text(encoding="utf-8")))
+    agents = SharedAgent(arguments.agent) if arguments.agent else _isolated(config, arguments)
+    scale, addresses = arguments.time_scale, AddressBook.parse(arguments.address)
+    app = create_app(config, addresses, agents, time_scale=scale, hang_up=arguments.hang_up)
+    serve(app, arguments.port, time_scale=scale)
+
+
+def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
+    how = json.loads(arguments.agents.read_text(encoding="utf-8"))
+    arguments.agents.unlink()  # with a real model, the developer's own AWS credentials are in it
+    scale = arguments.time_scale
+    return IsolatedAgents(
+        how["environment"],
+        Path(how["logs"]),
+        Lifecycle(config.idle_seconds / scale, config.lifetime_seconds / scale, POLL_SECONDS / scale),
+        limit=how["limit"],
+        module=how["module"],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The declared AgentCore runtime as the data plane needs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from local.planes.runtime.policy import denied_actions
+from local.program.graph import Graph, ProgramError
+
+DEFAULT_QUALIFIER = "DEFAULT"
+DEFAULT_IDLE_SECONDS = 900
+DEFAULT_LIFETIME_SECONDS = 28_800
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CustomClaim:
+    """A claim of the token that must hold something.
+
+    Attributes:
+        name: of the claim.
+        operator: ``EQUALS`` for a text; ``CONTAINS`` or ``CONTAINS_ANY`` for a list of texts.
+        values: what it must equal, or hold one of.
+    """
+
+    name: str
+    operator: str
+    values: frozenset[str]
+
+    def holds(self, claim: Any) -> bool:
+        """Whether the token's claim is as it must be; a claim of another type, or none, is not."""
+        if self.operator == "EQUALS":
+            return isinstance(claim, str) and claim in self.values
+        return isinstance(claim, list) and any(one in self.values for one in claim if isinstance(one, str))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class JwtAuthorizer:
+    """What a token must satisfy; every list that is not empty is checked, and all that are checked must match.
+
+    Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/inbound-jwt-authorizer.html
+    """
+
+    discovery_url: str
+    audiences: frozenset[str]
+    clients: frozenset[str]
+    scopes: frozenset[str]
+    custom_claims: tuple[CustomClaim, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """One runtime.
+
+    Attributes:
+        authorizer: None where the runtime takes signed AWS requests instead of tokens.
+        forwarded: request headers that reach the agent, in lower case.
+        qualifiers: names of its endpoints.
+        idle_seconds: how long a session's microVM waits for a request before it ends.
+        lifetime_seconds: how long it lives at most.
+        denied: the operations that its resource policy denies to the bearer of a token, as patterns.
+    """
+
+    id: str
+    arn: str
+    authorizer: JwtAuthorizer | None
+    forwarded: frozenset[str]
+    qualifiers: frozenset[str]
+    idle_seconds: float
+    lifetime_seconds: float
+    denied: tuple[str, ...] = ()
+
+    @property
+    def account(self) -> str:
+        """The account's twelve digits."""
+        return self.arn.split(":")[4]
+
+
+def runtime_from_graph(graph: Graph) -> RuntimeConfig:
+    """The runtime that the graph declares.
+
+    Raises:
+        ProgramError: when it does not declare exactly one, or AgentCore would refuse its authorizer.
+    """
+    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    endpoints = graph.all("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
+    jwt = (runtime.inputs.get("authorizerConfiguration") or {}).get("customJwtAuthorizer")
+    allowed = (runtime.inputs.get("requestHeaderConfiguration") or {}).get("requestHeaderAllowlists") or []
+    lifecycle: Mapping[str, float] = next(iter(runtime.inputs.get("lifecycleConfigurations") or ()), {})
+    return RuntimeConfig(
+        id=runtime.id,
+        arn=runtime.outputs["agentRuntimeArn"],
+        authorizer=_authorizer(jwt) if jwt else None,
+        forwarded=frozenset(name.lower() for name in allowed),
+        qualifiers=frozenset({DEFAULT_QUALIFIER, *(endpoint.inputs["name"] for endpoint in endpoints)}),
+        idle_seconds=lifecycle.get("idleRuntimeSessionTimeout", DEFAULT_IDLE_SECONDS),
+        lifetime_seconds=lifecycle.get("maxLifetime", DEFAULT_LIFETIME_SECONDS),
+        denied=denied_actions(graph, runtime.outputs["agentRuntimeArn"]),
+    )
+
+
+def _authorizer(inputs: Mapping[str, Any]) -> JwtAuthorizer:
+    lists = {name: frozenset(inputs.get(f"allowed{name}") or ()) for name in ("Audiences", "Clients", "Scopes")}
+    custom = tuple(_custom_claim(one) for one in inputs.get("customClaims") or ())
+    if not custom and not any(lists.values()):
+        raise ProgramError(
+            "The runtime's JWT authorizer lists no audience, client, scope or claim, and AgentCore wants one: "
+            "set allowed_audiences in infra/runtime.py."
+        )
+    return JwtAuthorizer(inputs["discoveryUrl"], lists["Audiences"], lists["Clients"], lists["Scopes"], custom)
+
+
+def _custom_claim(inputs: Mapping[str, Any]) -> CustomClaim:
+    match = inputs["authorizingClaimMatchValue"]
+    value = match["claimMatchValue"]
+    values = value.get("matchValueStringLists") or [value["matchValueString"]]
+    return CustomClaim(inputs["inboundTokenClaimName"], match["claimMatchOperator"], frozenset(values))

@@ -1,0 +1,68 @@
+"""What the runtime's resource policy denies to the bearer of a token.
+
+Only what can be judged on loopback counts: a caller with a token is no principal of an account, and came through no
+VPC endpoint that this run has. A statement with any other condition, such as that of the private way, is left out.
+
+Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/resource-based-policies.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from local.program.graph import Graph
+
+POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
+SERVICE = "bedrock-agentcore:"
+
+QUESTION = "InvokeAgentRuntime"
+
+OPERATIONS: Mapping[tuple[str, str], str] = {
+    ("POST", "invocations"): QUESTION,
+    ("POST", "commands"): "InvokeAgentRuntimeCommand",
+    ("POST", "stopruntimesession"): "StopRuntimeSession",
+    ("GET", "ws"): "InvokeAgentRuntimeWithWebSocketStream",
+    ("GET", "ws/shells"): "InvokeAgentRuntimeCommandShell",
+}
+"""AgentCore's operations on a runtime, by method and path below ``/runtimes/{id}/``. Paths as AWS's own SDKs build
+them (botocore's model of bedrock-agentcore; `AgentCoreRuntimeClient` of bedrock-agentcore)."""
+
+FOR_USER = "InvokeAgentRuntimeForUser"
+USER_HEADER = "x-amzn-bedrock-agentcore-runtime-user-id"
+"""With this header an invocation is the operation `FOR_USER`."""
+
+
+def denied_actions(graph: Graph, runtime_arn: str) -> tuple[str, ...]:
+    """The patterns of operations, without the service, that the runtime's policy denies to whoever holds a token."""
+    found: list[str] = []
+    for policy in graph.all(POLICY):
+        if policy.inputs.get("resourceArn") == runtime_arn:
+            statements = json.loads(policy.inputs["policy"])["Statement"]
+            found += [action for one in statements if _denies_token_bearers(one) for action in _actions(one)]
+    return tuple(found)
+
+
+def denies(patterns: Sequence[str], action: str) -> bool:
+    """Whether an operation is among those that are denied."""
+    return any(fnmatchcase(action, pattern) for pattern in patterns)
+
+
+def _denies_token_bearers(statement: Mapping[str, Any]) -> bool:
+    if statement["Effect"] != "Deny" or statement.get("Principal") not in ("*", {"AWS": "*"}):
+        return False
+    conditions = statement.get("Condition") or {}
+    # A negated comparison holds where its key is missing
+    # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
+    return all(
+        operator == "StringNotEquals" and set(compared) == {"aws:PrincipalAccount"}
+        for operator, compared in conditions.items()
+    )
+
+
+def _actions(statement: Mapping[str, Any]) -> Iterator[str]:
+    actions = statement["Action"]
+    for action in [actions] if isinstance(actions, str) else actions:
+        yield str(action).removeprefix(SERVICE)

@@ -1,0 +1,197 @@
+"""What stands before the emulator: who may call it from a browser, and the rotation of refresh tokens.
+
+The emulator answers every call with ``Access-Control-Allow-Origin: *``, unsigned administration among them, so that any
+page in the developer's browser could drive the local user pool. Here a page gets what Cognito has for pages, if its
+origin is that of a callback address, and nothing else. A program that is no browser sends no ``Origin`` and is let in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local.planes.user_pool.rotation import ReusedError, Rotation
+
+SERVICE = "AWSCognitoIdentityProviderService."
+
+USER_CALLS = frozenset(
+    (
+        *("AssociateSoftwareToken", "ChangePassword", "ConfirmDevice", "ConfirmForgotPassword", "ConfirmSignUp"),
+        *("DeleteUser", "DeleteUserAttributes", "ForgetDevice", "ForgotPassword", "GetTokensFromRefreshToken"),
+        *("GetUser", "GetUserAttributeVerificationCode", "GlobalSignOut", "InitiateAuth", "ListDevices"),
+        *("ResendConfirmationCode", "RespondToAuthChallenge", "RevokeToken", "SetUserMFAPreference", "SignUp"),
+        *("UpdateUserAttributes", "VerifySoftwareToken", "VerifyUserAttribute"),
+    )
+)
+"""What a user may ask for without AWS credentials
+(https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-public-server-side.html)."""
+
+OF_PAGES = ("/oauth2/", "/login", "/logout", "/signup", "/.well-known/")
+
+
+class Front:
+    """An ASGI application before the emulator's."""
+
+    def __init__(self, emulator: ASGIApp, rotation: Rotation | None = None) -> None:
+        self._emulator = emulator
+        self._rotation = rotation or Rotation()
+        self._origins: dict[str, frozenset[str]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._emulator(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        for name in [name for name in response.headers if name.startswith("access-control-")]:
+            del response.headers[name]
+        origin = request.headers.get("origin")
+        if origin is not None and self._is_let_in(origin, request):
+            response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
+            if request.method == "OPTIONS":
+                asked = request.headers.get("access-control-request-headers", "")
+                response.headers.update(
+                    {"Access-Control-Allow-Headers": asked, "Access-Control-Allow-Methods": "GET, POST"}
+                )
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        origin = request.headers.get("origin")
+        if origin is not None and not self._is_let_in(origin, request):
+            return JSONResponse(
+                {
+                    "message": f"A page of {origin} may not call this: only pages at a callback address of an app "
+                    "client may, and no administration."
+                },
+                403,
+            )
+        if request.method == "OPTIONS":
+            return Response(status_code=204)
+        target = request.headers.get("x-amz-target", "")
+        if target.startswith(SERVICE):
+            return await self._call(request, target.removeprefix(SERVICE))
+        if request.method == "POST" and request.url.path in ("/oauth2/token", "/oauth2/revoke"):
+            return await self._form(request)
+        return await self._pass_on(request, await request.body())
+
+    def _is_let_in(self, origin: str, request: Request) -> bool:
+        if origin == f"http://{request.headers.get('host')}":
+            return request.url.path.startswith(OF_PAGES)  # the login page's own form
+        if not any(origin in origins for origins in self._origins.values()):
+            return False
+        target = request.headers.get("x-amz-target")
+        if target is not None:
+            signed = request.headers.get("authorization", "").startswith("AWS4-")
+            return target.startswith(SERVICE) and target.removeprefix(SERVICE) in USER_CALLS and not signed
+        # A preflight does not say which call it is for; the call itself is looked at.
+        return (
+            request.method == "OPTIONS" or "/.well-known/" in request.url.path or request.url.path.startswith(OF_PAGES)
+        )
+
+    async def _call(self, request: Request, name: str) -> Response:
+        """One call of Cognito's API."""
+        try:
+            asked = json.loads(await request.body())
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict):
+            return await self._pass_on(request, await request.body())
+        client = str(asked.get("ClientId", ""))
+        sent = dict(asked)
+        try:
+            if name == "GetTokensFromRefreshToken":
+                sent["RefreshToken"] = self._rotation.used(client, str(asked.get("RefreshToken", "")))
+        except ReusedError:
+            return _exception("RefreshTokenReuseException", "The refresh token was used before.")
+        if name == "RevokeToken":
+            sent["Token"] = self._rotation.meant(str(asked.get("Token", "")))
+        refreshes = name == "InitiateAuth" and str(asked.get("AuthFlow")).startswith("REFRESH_TOKEN")
+        if refreshes and self._rotation.rotates(client):
+            return _exception(
+                "UnsupportedOperationException", "With refresh token rotation, use GetTokensFromRefreshToken."
+            )
+        response = await self._pass_on(request, json.dumps(sent).encode())
+        return self._completed(name, asked, response)
+
+    def _completed(self, name: str, asked: Mapping[str, Any], response: Response) -> Response:
+        """The emulator's answer with what it lacks, and what is noted of it."""
+        if response.status_code != 200:
+            return response
+        given = json.loads(bytes(response.body) or b"{}")
+        client = given.get("UserPoolClient")
+        if isinstance(client, dict):
+            id_ = client["ClientId"]
+            if name in ("CreateUserPoolClient", "UpdateUserPoolClient"):
+                self._rotation.declare(id_, asked.get("RefreshTokenRotation"))
+                addresses = [urlsplit(url) for url in client.get("CallbackURLs") or ()]
+                self._origins[id_] = frozenset(f"{each.scheme}://{each.netloc}" for each in addresses)
+            client["RefreshTokenRotation"] = dict(self._rotation.declared(id_))
+        elif name == "GetTokensFromRefreshToken" and self._rotation.rotates(str(asked["ClientId"])):
+            given["AuthenticationResult"]["RefreshToken"] = self._rotation.renewed(str(asked["RefreshToken"]))
+        else:
+            return response
+        return _with_body(response, given)
+
+    async def _form(self, request: Request) -> Response:
+        """A call of the token endpoint, or of the one that revokes."""
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+        client, refreshes = form.get("client_id", ""), form.get("grant_type") == "refresh_token"
+        sent = dict(form)
+        try:
+            if refreshes:
+                sent["refresh_token"] = self._rotation.used(client, form.get("refresh_token", ""))
+        except ReusedError:
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        if "token" in form:
+            sent["token"] = self._rotation.meant(form["token"])
+        response = await self._pass_on(request, urlencode(sent).encode())
+        if not (refreshes and response.status_code == 200 and self._rotation.rotates(client)):
+            return response
+        renewed = {"refresh_token": self._rotation.renewed(form["refresh_token"])}
+        return _with_body(response, json.loads(bytes(response.body)) | renewed)
+
+    async def _pass_on(self, request: Request, body: bytes) -> Response:
+        """The emulator's answer to a request with this body."""
+        headers = MutableHeaders(raw=list(request.scope["headers"]))
+        headers["content-length"] = str(len(body))
+        del headers["transfer-encoding"]
+        messages: list[Message] = []
+        sent = False
+
+        async def receive() -> Message:
+            nonlocal sent
+            if sent:
+                return await request.receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            messages.append(message)
+
+        await self._emulator({**request.scope, "headers": headers.raw}, receive, send)
+        start = next(each for each in messages if each["type"] == "http.response.start")
+        whole = b"".join(each.get("body", b"") for each in messages if each["type"] == "http.response.body")
+        response = Response(whole, start["status"])
+        kept = [(name, value) for name, value in start.get("headers", ()) if name.lower() != b"content-length"]
+        response.raw_headers = [(name.lower(), value) for name, value in kept]
+        response.raw_headers.append((b"content-length", str(len(whole)).encode()))
+        return response
+
+
+def _exception(kind: str, message: str) -> Response:
+    """A refusal as Cognito's API words it."""
+    return JSONResponse({"__type": kind, "message": message}, 400, {"x-amzn-errortype": kind})
+
+
+def _with_body(response: Response, body: Mapping[str, Any]) -> Response:
+    """The same answer with another body."""
+    kept = {name: value for name, value in Headers(raw=response.raw_headers).items() if name != "content-length"}
+    return Response(json.dumps(body), response.status_code, kept)

@@ -1,0 +1,260 @@
+"""The resource graph for people: ``python -m local graph [--stack S] [--type T] [--json]``.
+
+Components in the order in which a request meets them, their resources below them, each with the inputs that decide
+what it does; everything else is in the JSON, where policies and schemas are objects. Secrets are shown in neither form.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from local.program.evaluate import evaluate, read_settings
+from local.program.graph import Graph, ProgramError, Resource
+from local.program.provider import ImaginedProvider
+
+SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
+
+WIDEST = 120
+"""Columns; a longer line is hard to read on any screen."""
+
+WAY = (
+    "Identity",
+    "Firewall",
+    "StreamingApi",
+    "ApiDomain",
+    "PrivateEdge",
+    "ResourcePolicy",
+    "Runtime",
+    "Memory",
+    "OriginSecret",
+    "CodePackage",
+    "ContainerImage",
+    "Website",
+    "Observability",
+)
+"""The components as a request meets them; others come last."""
+
+# What tells one resource of a type from another, or decides what it does; dotted below the input's name.
+SHOWN: Mapping[str, Sequence[str]] = {
+    "UserPool": ("userPoolTier", "mfaConfiguration", "deletionProtection"),
+    "UserPoolClient": ("explicitAuthFlows", "idTokenValidity", "refreshTokenValidity", "refreshTokenRotation.feature"),
+    "UserPoolDomain": ("domain", "managedLoginVersion"),
+    "AgentcoreAgentRuntime": ("networkConfiguration.networkMode", "platformVersion"),
+    "AgentcoreAgentRuntimeEndpoint": ("name",),
+    "AgentcoreMemory": ("eventExpiryDuration",),
+    "RestApi": ("endpointConfiguration.types", "securityPolicy", "endpointAccessMode"),
+    "Authorizer": ("type", "identityValidationExpression", "authorizerResultTtlInSeconds"),
+    "Method": ("httpMethod", "authorization", "authorizationScopes", "apiKeyRequired"),
+    "Integration": ("type", "responseTransferMode", "timeoutMilliseconds"),
+    "Response": ("responseType", "statusCode"),
+    "Stage": ("stageName", "xrayTracingEnabled"),
+    "MethodSettings": ("methodPath", "settings.throttlingRateLimit", "settings.throttlingBurstLimit"),
+    "WebAcl": ("scope", "rules"),
+    "IpSet": ("ipAddressVersion", "addresses"),
+    "LogGroup": ("name", "retentionInDays"),
+    "LogMetricFilter": ("pattern",),
+    "MetricAlarm": ("metricName", "threshold"),
+    "RolePolicyAttachment": ("policyArn",),
+    "TopicSubscription": ("protocol", "endpoint"),
+    "BucketObjectv2": ("key",),
+    "RandomPassword": ("length",),
+}
+
+
+def _runtime(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Whose tokens it takes, which headers reach the agent, how long a microVM lives."""
+    jwt = _dig(inputs, "authorizerConfiguration.customJwtAuthorizer") or {}
+    for name in ("allowedAudiences", "allowedClients", "allowedScopes"):
+        if jwt.get(name):
+            yield f"{name}={','.join(jwt[name])}"
+    listed = _dig(inputs, "requestHeaderConfiguration.requestHeaderAllowlists") or []
+    yield f"requestHeaderAllowlists={','.join(listed)}"
+    for life in inputs.get("lifecycleConfigurations") or ():
+        yield from (f"{name}={value}" for name, value in sorted(life.items()))
+
+
+def _mapped(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """What the gateway maps to the backend's headers."""
+    prefix = "integration.request.header."
+    for target, source in sorted((inputs.get("requestParameters") or {}).items()):
+        if target.startswith(prefix):
+            yield f"{target.removeprefix(prefix)}={source}"
+
+
+def _policy(key: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
+    """What a policy document allows and denies: one fact a statement, without its resources."""
+
+    def facts(inputs: Mapping[str, Any]) -> Iterator[str]:
+        for statement in (_as_object(inputs.get(key)) or {}).get("Statement", ()):
+            who = statement.get("Principal")
+            named = who.get("Service", who.get("AWS", "*")) if isinstance(who, dict) else who
+            subject = [",".join(_listed(named))] if who else []
+            actions = ",".join(_listed(statement.get("Action", "*")))
+            condition = [f"if {','.join(statement['Condition'])}"] if statement.get("Condition") else []
+            yield " ".join([*subject, statement["Effect"].lower(), actions, *condition])
+
+    return facts
+
+
+DECIDES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
+    "AgentcoreAgentRuntime": _runtime,
+    "AgentcoreResourcePolicy": _policy("policy"),
+    "Integration": _mapped,
+    "Role": _policy("assumeRolePolicy"),
+    "RolePolicy": _policy("policy"),
+}
+"""What decides that is more than an input's value, by type."""
+
+
+def print_graph(stack: str, as_json: bool, only: Sequence[str] = ()) -> None:
+    """Evaluate a stack with imagined answers and print what it declares.
+
+    Args:
+        stack: its name.
+        as_json: print JSON.
+        only: leave out resources whose type has none of these words in it.
+
+    Raises:
+        ProgramError: when the stack cannot be evaluated, or has no resource of such a type.
+    """
+    graph = redacted(evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", ""))))
+    found = [each for each in graph.resources if _is_wanted(each, only)]
+    if only and not found:
+        kinds = ", ".join(sorted({_kind(each) for each in graph.resources if each.custom}))
+        raise ProgramError(f"The {stack} stack declares nothing of the type {' or '.join(only)}: it declares {kinds}.")
+    if as_json:
+        wanted = dataclasses.replace(graph, resources=tuple(found))
+        print(json.dumps(_objects(dataclasses.asdict(wanted)), indent=1, sort_keys=True))
+    else:
+        print("\n".join(listing(graph, found, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))))
+
+
+def _is_wanted(resource: Resource, only: Sequence[str]) -> bool:
+    return not only or any(word.lower() in resource.type.lower() for word in only)
+
+
+def redacted(graph: Graph) -> Graph:
+    """The same graph with every secret input and whatever repeats its values replaced."""
+    hidden = {*_secret_texts(graph), *graph.secrets}
+
+    def hide(value: Any) -> Any:
+        if isinstance(value, str):
+            return SECRET if any(secret in value for secret in hidden) else value
+        if isinstance(value, Mapping):
+            return {key: hide(item) for key, item in value.items()}
+        return [hide(item) for item in value] if isinstance(value, list | tuple) else value
+
+    resources = tuple(
+        dataclasses.replace(each, inputs=hide(each.inputs), outputs=hide(each.outputs)) for each in graph.resources
+    )
+    return dataclasses.replace(graph, resources=resources, outputs=hide(graph.outputs), secrets=())
+
+
+def _secret_texts(graph: Graph) -> Iterator[str]:
+    """The generated passwords and keys: what every secret value is made of."""
+    for each in graph.resources:
+        if each.type == "random:index/randomPassword:RandomPassword":
+            yield each.outputs["result"]
+        if each.type == "aws:apigateway/apiKey:ApiKey":
+            yield each.outputs["value"]
+
+
+def listing(graph: Graph, resources: Sequence[Resource], width: int) -> Iterator[str]:
+    """The lines of a graph: components as headings, resources below theirs, words kept whole."""
+    custom = sum(1 for each in graph.resources if each.custom)
+    yield f"{graph.project} {graph.stack}: {custom} resources in {len(graph.resources) - custom} components"
+    named = {each.urn: each for each in graph.resources}
+    prefix = f"{graph.project}-{graph.stack}-"  # every name begins with it
+    shown = [each for each in resources if each.custom or not any(one.parent == each.urn for one in graph.resources)]
+    last = ""
+    for each in sorted(shown, key=lambda one: _place(_path(one, named))):  # as declared within a component
+        path = _path(each, named)
+        if path != last:
+            yield from ("", path)
+            last = path
+        yield f"  {_kind(each)}  {each.name.removeprefix(prefix)}"
+        facts = " · ".join(_decisive(each))
+        yield from _indented(facts, width)
+
+
+def _indented(text: str, width: int) -> list[str]:
+    """A text in lines of whole words, below the name that it belongs to."""
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * 6,
+        subsequent_indent=" " * 6,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _place(path: str) -> tuple[int, str]:
+    outermost = path.partition("/")[0]
+    return (WAY.index(outermost) if outermost in WAY else len(WAY), path)
+
+
+def _path(resource: Resource, named: Mapping[str, Resource]) -> str:
+    """The components around a resource, outermost first."""
+    parent = named.get(resource.parent)
+    return "" if parent is None else "/".join(part for part in (_path(parent, named), _kind(parent)) if part)
+
+
+def _kind(resource: Resource) -> str:
+    return resource.type.rpartition(":")[2]
+
+
+def _decisive(resource: Resource) -> Iterator[str]:
+    kind = _kind(resource)
+    for name in SHOWN.get(kind, ()):
+        value = _dig(resource.inputs, name)
+        if value is not None:
+            yield f"{name.rpartition('.')[2]}={_brief(value)}"
+    if kind in DECIDES:
+        yield from DECIDES[kind](resource.inputs)
+    yield from (mark for mark, on in (("protected", resource.protect), ("kept", resource.retain_on_delete)) if on)
+
+
+def _dig(inputs: Mapping[str, Any], name: str) -> Any:
+    value: Any = inputs
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list):
+        named = [item.get("name", "…") if isinstance(item, Mapping) else str(item) for item in value]
+        return ", ".join(named)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _listed(value: Any) -> list[str]:
+    """A policy's member that may be one value or several."""
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
+def _as_object(text: Any) -> Any:
+    """What a text of JSON says, when that is an object; None otherwise."""
+    if not (isinstance(text, str) and text.startswith("{")):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _objects(value: Any) -> Any:
+    """The same value with every text that is a JSON object as that object."""
+    if isinstance(value, str):
+        found = _as_object(value)
+        return value if found is None else found
+    if isinstance(value, Mapping):
+        return {key: _objects(item) for key, item in value.items()}
+    return [_objects(item) for item in value] if isinstance(value, list | tuple) else value

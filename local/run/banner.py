@@ -1,0 +1,57 @@
+"""What a chain that is up says of itself, on the terminal and to ``status``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from local import ROOT
+from local.processes.ports import USUAL_PORTS
+from local.run.chain import Chain
+from local.run.page import NOT_BUILT
+from local.run.services import Options
+
+FOLDER = ROOT / ".local"
+
+
+def print_ready(chain: Chain, options: Options) -> None:
+    """Tell a person where the chain is, how to use it, and what is in force."""
+    outputs, folder = chain.outputs, options.folder
+    elsewhere = folder != FOLDER
+    client = f" --outputs {shlex.quote(str(folder / 'outputs.json'))}" if elsewhere else ""
+    local = f" --folder {shlex.quote(str(folder))}" if elsewhere else ""
+    print(f"The {chain.graph.stack} stack is up on loopback.", flush=True)
+    print(f"  page        {outputs.get('websiteUrl', NOT_BUILT)}")
+    print(f"  POST        {outputs['invokeUrl']}")
+    print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
+    print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')
+    print(f"  in force    {told(options.in_force)}")
+    print(f"  stop        Ctrl-C, or .venv/bin/python -m local down{local}", flush=True)
+
+
+def told(options: Mapping[str, str]) -> str:
+    """Options as a person reads them, with what one of them means where its name does not say it."""
+    meant = {
+        "--break": "broken on purpose",
+        "--time-scale": "of AWS's time limits",
+        "--sessions": "agents, one a session",
+        "--hang-up": "the agent does not hear of it" if options.get("--hang-up") == "lost" else "the agent hears of it",
+    }
+    return ", ".join(f"{name} {value} ({meant[name]})" for name, value in options.items())
+
+
+def print_state(state: Mapping[str, Any]) -> None:
+    """Tell a person what `local.processes.state.read_state` says."""
+    if state["state"] == "down":
+        print("The local chain is down: `python -m local up` brings it up.")
+    elif state["state"] == "starting":
+        print(f"The local chain is starting (process {state['pid']}).")
+    else:
+        print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
+        for name in USUAL_PORTS:
+            print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
+        print(f"  in force  {told(state.get('options', {}))}")
+        print("Not emulated here, though declared:")
+        for line in state["notEmulated"]:
+            print(f"  {line}")

@@ -1,0 +1,320 @@
+"""The chain on loopback: up, down and shown."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import re
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from local import ROOT
+from local.planes.limits import not_emulated
+from local.planes.runtime.hang_up import HangUp
+from local.processes.child import ChildEndedError
+from local.processes.files import forget
+from local.processes.logs import FILES, POLL_SECONDS, Logs, news
+from local.processes.state import Claim, read_state
+from local.program.graph import ProgramError
+from local.run.banner import FOLDER, print_ready, print_state
+from local.run.chain import Chain, running
+from local.run.misconfigurations import FAULTS, SOUND, Fault
+from local.run.page import built_page
+from local.run.services import Options
+from tools.imports import missing_imports, refusal
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Stack = Annotated[str, typer.Option(help="Whose graph to serve, as in Pulumi.<stack>.yaml.")]
+Folder = Annotated[Path, typer.Option(help="Where outputs, graphs and logs go.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port or fail; chosen when left out.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def _version(wanted: bool) -> None:
+    """Print the version, which is the newest heading of the changelog."""
+    if wanted:
+        headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+        print(f"agent-stream {headings[0].lower()}, Python {sys.version.split()[0]}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="And nothing else.")
+    ] = False,
+) -> None:
+    """The chain on loopback: up, down and shown."""
+
+
+@app.command()
+def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls this
+    stack: Stack = "dev",
+    gateway_port: Port = None,
+    runtime_port: Port = None,
+    agent_port: Port = None,
+    emulator_port: Port = None,
+    model: Annotated[str, typer.Option(help="scripted, ollama:NAME or bedrock:MODEL_ID.")] = "scripted",
+    time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
+    sessions: Annotated[
+        int, typer.Option(min=0, help="Up to so many sessions, each in an agent process of its own; 0: one for all.")
+    ] = 0,
+    hang_up: Annotated[
+        HangUp, typer.Option(help="Whether the agent learns of a caller who has hung up: lost, as reported of AWS.")
+    ] = "lost",
+    break_: Annotated[
+        str | None, typer.Option("--break", help="Break the chain on purpose; `faults` lists how.")
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Restart what a saved file affects.")] = False,
+    folder: Folder = FOLDER,
+) -> None:
+    """Bring the chain up and keep it up until Ctrl-C."""
+    asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
+    options = Options(
+        stack=stack,
+        folder=folder,
+        ports={name: port for name, port in asked.items() if port is not None},
+        model=model,
+        time_scale=time_scale,
+        sessions=sessions,
+        hang_up=hang_up,
+        fault=_fault(break_) if break_ else SOUND,
+        control=built_page() is not None,
+    )
+    _run(_up(options, watching=watch))
+
+
+def _fault(name: str) -> Fault:
+    if name not in FAULTS:
+        raise ProgramError(f"There is no fault {name!r}: known are {', '.join(FAULTS)}.")
+    return FAULTS[name]
+
+
+@app.command()
+def faults(as_json: Json = False) -> None:
+    """List the ways to break the chain on purpose."""
+    if as_json:
+        told = ({"name": one.name, "description": one.description, "check": one.check} for one in FAULTS.values())
+        print(json.dumps([*told], indent=2))
+        return
+    for fault in FAULTS.values():
+        print(f"{fault.name:<24} {fault.description}")
+
+
+async def _up(options: Options, *, watching: bool) -> None:
+    if missing := missing_imports():
+        raise ProgramError(refusal(missing))
+    with Claim.take(options.folder) as claim:
+        forget(options.folder)  # what a killed chain left behind
+        async with running(options, _progress) as chain:
+
+            def describe() -> None:
+                claim.describe(
+                    {
+                        "state": "up",
+                        "stack": options.stack,
+                        "ports": chain.parts.ports,
+                        "processes": chain.parts.processes,
+                        "options": options.in_force,
+                        "notEmulated": not_emulated(chain.graph),
+                    }
+                )
+
+            describe()
+            print_ready(chain, options)
+            if watching:
+                from local.run.watch import watch  # noqa: PLC0415 - needed by nothing else
+
+                work: Coroutine[Any, Any, object] = watch(chain, describe)
+            else:
+                work = asyncio.Event().wait()
+            telling = asyncio.create_task(_tell(options.folder))
+            async with _switches(chain, options, describe):
+                with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
+                    await chain.parts.while_up(work)
+            telling.cancel()
+    print("Stopped.", file=sys.stderr)
+
+
+def _switches(chain: Chain, options: Options, restarted: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+    if not options.control:
+        return nullcontext()
+    from local.run.control import Control  # noqa: PLC0415 - needed by nothing else
+
+    return Control(chain, restarted).serving()
+
+
+def _progress(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+async def _tell(folder: Path) -> None:
+    """Print what is news in the agent's log, for as long as the chain is up."""
+    logs = Logs(folder, ["agent"])
+    while True:
+        for line in logs.new():
+            if told := news(line):
+                print(told, file=sys.stderr, flush=True)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+@app.command()
+def logs(
+    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(FILES)}; all when left out.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    folder: Folder = FOLDER,
+    as_json: Json = False,
+) -> None:
+    """Print the logs of the chain that is up, or was last."""
+    unknown = [name for name in names or () if name not in FILES]
+    if unknown:
+        raise ProgramError(f"There is no log {unknown[0]!r}: known are {', '.join(FILES)}.")
+    reading = Logs(folder, names or [name for name in FILES if name != "emulator"])
+    several = names is None or len(names) > 1
+    for line in reading.follow() if follow else reading.new():
+        if as_json:
+            print(json.dumps({"log": line.log, "line": _parsed(line.text)}), flush=True)
+        else:
+            print(f"{line.log}: {line.text}" if several else line.text, flush=True)
+
+
+def _parsed(text: str) -> object:
+    """A line that is JSON as what it says."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@app.command()
+def demo(stack: Stack = "dev") -> None:
+    """Stream one answer through the whole chain, then the same answer buffered, and compare."""
+    from local.run.demo import show  # noqa: PLC0415 - the client's imports are needed by nothing else here
+
+    _run(show(stack))
+
+
+@app.command()
+def graph(
+    stack: Stack = "dev",
+    only: Annotated[
+        list[str] | None, typer.Option("--type", help="Types with this word in them; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a stack declares, in the order of a request's way; secrets are blotted out."""
+    from local.program.graph_table import print_graph  # noqa: PLC0415 - needed by nothing else here
+
+    print_graph(stack, as_json, only or ())
+
+
+@app.command()
+def check(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Check a stack's settings, the guard rails and the agent's package, without Pulumi or AWS; 1 when one fails."""
+    from local.program.check import check as look  # noqa: PLC0415 - needed by nothing else
+
+    results = list(look(stack))
+    if as_json:
+        print(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
+    else:
+        for result in results:
+            print(f"{'fails' if result.problems else 'ok':<6} {result.name:<12} {result.seen}".rstrip())
+            for problem in result.problems:
+                print(f"       {problem}")
+        print(f"What it would cost: python -m local cost --stack {shlex.quote(stack)}")
+    if any(result.problems for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def cost(
+    stack: Stack = "dev",
+    turns: Annotated[int, typer.Option(min=1, help="Questions in a conversation.")] = 6,
+    answer_seconds: Annotated[float, typer.Option(min=0, help="How long an answer streams.")] = 8,
+    output_tokens: Annotated[int, typer.Option(min=1, help="Of an answer.")] = 350,
+    memory_gb: Annotated[float, typer.Option(min=0.1, help="Of a microVM.")] = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Estimate what a stack costs, from what it declares and what a conversation takes."""
+    from local.program.cost import Usage  # noqa: PLC0415 - needed by nothing else
+    from local.program.cost_table import print_cost  # noqa: PLC0415 - as above
+
+    usage = Usage(turns=turns, answer_seconds=answer_seconds, output_tokens=output_tokens, memory_gb=memory_gb)
+    print_cost(stack, usage, as_json=as_json)
+
+
+@app.command()
+def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Say whether the chain is up, and where; exit code 1 when it is not."""
+    state = read_state(folder) or {"state": "down"}
+    if as_json:
+        print(json.dumps(state, indent=2))
+    else:
+        print_state(state)
+    if state["state"] != "up":
+        raise typer.Exit(1)
+
+
+@app.command()
+def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
+    """Stop a chain that is up or starting, and wait until it is gone."""
+    stopped = Claim.stop_holder(folder)
+    if as_json:
+        print(json.dumps({"stopped": stopped}))
+        return
+    print("The local chain is down." if stopped else "The local chain is down already.")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run until done, or until a signal; then the exit code is the shell's for it."""
+    stopped_by = asyncio.run(_until_signal(work))
+    if stopped_by is not None:
+        print("Stopped.", file=sys.stderr)
+        raise typer.Exit(128 + stopped_by)
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
+    """Do the work; the number of the signal that ended it first, after everything it started was stopped."""
+    task = asyncio.create_task(work)
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        if not received:  # a second one would break off the stopping itself
+            task.cancel()
+        received.append(number)
+        print("\nStopping ...", file=sys.stderr, flush=True)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return received[0]
+    return None
+
+
+def main() -> None:
+    """Run a command. A person's mistake ends in a sentence and exit code 2, a part that died in one and 1."""
+    if Path.cwd() != ROOT:
+        sys.exit(f"Run this from {ROOT}, the project's root.")
+    try:
+        app(prog_name="python -m local")
+    except ChildEndedError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except ProgramError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        print(f"{error.filename or 'The local run'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        sys.exit(2)

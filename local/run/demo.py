@@ -1,0 +1,143 @@
+"""``make demo``: one answer streamed through the whole chain, the same answer buffered, and what the difference is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from client.account import demo_user
+from client.delivery import pieces
+from client.errors import ClientError
+from client.exchange import ask
+from client.outputs import Outputs
+from client.recording import Mark
+from local.processes.child import ChildEndedError
+from local.program.graph import Graph, ProgramError
+from local.run.chain import Chain, running
+from local.run.services import Options
+
+PROMPT = "Why do words that stream feel faster?"
+
+
+class Lines:
+    """Text that arrives in pieces, in lines of whole words.
+
+    Args:
+        width: of a line, in characters.
+        write: takes what can be shown.
+    """
+
+    def __init__(self, width: int, write: Callable[[str], None]) -> None:
+        self._width = width
+        self._write = write
+        self._column = 0
+        self._word = ""
+
+    def add(self, text: str) -> None:
+        """Show what is whole; the last word waits for what follows it."""
+        *whole, self._word = re.split(r"(\s)", self._word + text)
+        for word, space in zip(whole[::2], whole[1::2], strict=True):
+            self._show(word)
+            self._write(space)
+            self._column = 0 if space == "\n" else self._column + 1
+
+    def end(self) -> None:
+        """Show the last word and end the line."""
+        self._show(self._word)
+        self._write("\n")
+        self._column, self._word = 0, ""
+
+    def _show(self, word: str) -> None:
+        if self._column and self._column + len(word) >= self._width:
+            self._write("\n")
+            self._column = 0
+        self._write(word)
+        self._column += len(word)
+
+
+class Measured(NamedTuple):
+    """How one answer came: seconds from the question to the first and the last word, and in how many pieces."""
+
+    first_word: float
+    last_word: float
+    arrivals: int
+
+
+async def show(stack: str) -> None:
+    """Run the demonstration; leaves nothing running, and nothing written unless a log tells why it failed.
+
+    Raises:
+        ProgramError: with a sentence about what is at fault.
+        ChildEndedError: with a sentence about the part of the chain that died.
+    """
+    console = Console(highlight=False)
+    began = time.monotonic()
+    console.print(f"Bringing up the {stack} stack: Cognito, API Gateway, AgentCore, agent ...")
+    folder = Path(tempfile.mkdtemp(prefix="agent-stream-"))
+    told = ""
+    try:
+        async with running(Options(stack=stack, folder=folder)) as chain:
+            console.print(f"Up after {time.monotonic() - began:.1f} s. Signing {chain.outputs['demoUsername']} in ...")
+            await chain.parts.while_up(_compare(console, chain))
+    except ClientError as error:
+        told = f"{error} The logs are in {folder / 'logs'}."
+        raise ProgramError(told) from None
+    except (ProgramError, ChildEndedError) as error:
+        told = str(error)
+        raise
+    finally:
+        if str(folder) not in told:
+            shutil.rmtree(folder)
+
+
+async def _compare(console: Console, chain: Chain) -> None:
+    outputs = Outputs.model_validate(chain.outputs)
+    tokens = await asyncio.to_thread(demo_user, outputs)
+
+    console.print("\n[bold]As declared: responseTransferMode STREAM[/bold]")
+    streamed = await _listen(console, outputs.invoke_url, tokens.id)
+
+    console.print("\n[bold]The same graph with the integration set to BUFFERED[/bold]")
+    base = await chain.parts.start_gateway("buffered-gateway", buffered(chain.graph))
+    held_back = await _listen(console, base + outputs.invoke_url.removeprefix(chain.parts.url("gateway")), tokens.id)
+
+    console.print()
+    console.print(_table(streamed, held_back))
+
+
+def buffered(graph: Graph) -> Graph:
+    """The graph as it would be without the third mechanism: every integration BUFFERED, at the default timeout."""
+    for integration in graph.all("aws:apigateway/integration:Integration"):
+        graph = graph.with_inputs(integration.urn, responseTransferMode="BUFFERED", timeoutMilliseconds=29_000)
+    return graph
+
+
+async def _listen(console: Console, url: str, id_token: str) -> Measured:
+    words: list[Mark] = []
+    lines = Lines(console.width, lambda text: console.print(text, end="", markup=False, soft_wrap=True))
+    try:
+        async for arrival in ask(url, id_token, PROMPT):
+            if arrival.text:
+                lines.add(arrival.text)
+                words.append(Mark(arrival.seconds, "delta", arrival.text))
+    finally:
+        lines.end()
+    if not words:
+        raise ProgramError("The agent ended without a word, and the demonstration is about words: see agent/agent.py.")
+    return Measured(words[0].seconds, words[-1].seconds, pieces(words))
+
+
+def _table(streamed: Measured, held_back: Measured) -> Table:
+    table = Table("", "first word after", "last word after", "separate arrivals")
+    for name, measured in (("STREAM", streamed), ("BUFFERED", held_back)):
+        table.add_row(name, f"{measured.first_word:.2f} s", f"{measured.last_word:.2f} s", str(measured.arrivals))
+    return table

@@ -1,0 +1,75 @@
+"""``python -m local up --watch``: a saved file restarts what it affects, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from watchfiles import awatch
+
+from local import ROOT
+from local.processes.supervisor import together
+from local.program.graph import ProgramError
+from local.run.chain import Chain
+
+
+def affected(paths: set[Path]) -> set[str]:
+    """What changed files ask for: ``graph``, ``agent``, both or nothing.
+
+    The package's name in the graph is a digest of the agent's sources, so a changed agent changes the graph too; for
+    the local run that is of no interest, and only the agent is restarted.
+    """
+    parts = {path.relative_to(ROOT).parts for path in paths if path.suffix in (".py", ".yaml", ".txt")}
+    program = {part for part in parts if part[0] in ("infra", "__main__.py") or part[0].startswith("Pulumi.")}
+    agent = {part for part in parts if part[0] == "agent"}
+    return {what for what, changed in (("graph", program), ("agent", agent)) if changed}
+
+
+async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
+    """Restart what changes, until cancelled; what cannot be brought up leaves the old one up.
+
+    Args:
+        chain: what is up.
+        restarted: called after each restart: process ids have changed.
+    """
+    changed: asyncio.Queue[set[Path]] = asyncio.Queue()
+
+    async def collect(*folders: Path, recursive: bool) -> None:
+        try:
+            async for changes in awatch(*folders, recursive=recursive):
+                changed.put_nowait({Path(path) for _, path in changes})
+        except (OSError, RuntimeError) as error:  # such as: other programs watch as many files as the system allows
+            raise ProgramError(f"Files cannot be watched ({error}): run it without --watch.") from None
+
+    await chain.stand_by()
+    async with together() as group:
+        group.create_task(collect(ROOT / "infra", ROOT / "agent", recursive=True))
+        # The folder and not its files: an editor that saves puts a new file in the old one's place.
+        group.create_task(collect(ROOT, recursive=False))
+        while True:
+            paths = await changed.get()
+            while not changed.empty():  # saved while the last restart was under way: one restart serves all of them
+                paths |= changed.get_nowait()
+            for what in sorted(affected(paths)):
+                await _restart(chain, what)
+                restarted()
+
+
+async def _restart(chain: Chain, what: str) -> None:
+    began = time.monotonic()
+    try:
+        names = await (chain.restart_graph() if what == "graph" else chain.restart_agent())
+    except ProgramError as error:
+        absent = ", ".join(chain.missing)
+        end = f"{absent} will be back once that is mended and saved." if absent else "What was up stays up."
+        print(f"{error} {end}", file=sys.stderr, flush=True)
+        return
+    if names:
+        print(f"Restarted {', '.join(names)} in {time.monotonic() - began:.1f} s.", flush=True)
+    elif what == "graph":
+        print("The graph is as before: nothing was restarted.", flush=True)
+    else:
+        print("Sessions that begin from now on get the changed agent; those that are open keep theirs.", flush=True)

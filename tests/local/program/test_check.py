@@ -1,0 +1,59 @@
+"""`python -m local check`: as a person runs it, over files of the project's own and over ones that are wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from local import ROOT
+from local.program import check as checking
+from local.program.evaluate import evaluate
+from local.program.provider import ImaginedProvider
+from tests.infra.graphs import changed_settings
+from tools.imports import Import
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "local", "check", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+
+
+def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
+    done = run("--stack", "prod", "--json")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert [each["name"] for each in results] == ["settings", "guard rails", "package"]
+    assert [each["problems"] for each in results] == [[], [], []]
+
+
+def test_a_stack_that_is_not_there_fails_with_the_names_of_those_that_are() -> None:
+    done = run("--stack", "nosuch")
+    assert done.returncode == 1
+    assert "known are dev" in done.stdout
+
+
+def test_wrong_settings_are_told_and_the_package_is_looked_at_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = changed_settings("prod", {"runtime": {"bypassProtection": "none"}})
+    monkeypatch.setattr(checking, "evaluate", lambda stack, provider: evaluate(stack, provider, settings=wrong))
+    settings, package = checking.check("prod")
+    assert "bypassProtection" in settings.problems[0]
+    assert package.problems == ()
+
+
+def test_what_the_guard_rails_find_is_told_by_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = evaluate("prod", ImaginedProvider())
+    kept = tuple(one for one in graph.resources if "webAclAssociation" not in one.type)
+    bare = type(graph)(graph.project, graph.stack, graph.region, kept, graph.outputs)
+    monkeypatch.setattr(checking, "evaluate", lambda _stack, _provider: bare)
+    _, guard_rails, _ = checking.check("prod")
+    assert [each.partition(":")[0] for each in guard_rails.problems] == ["web-acl-on-stage"]
+
+
+def test_an_import_that_the_package_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = [Import("agent/agent.py", 3, "aiohttp", "aiohttp")]
+    monkeypatch.setattr(checking, "missing_imports", lambda: missing)
+    *_, package = checking.check("dev")
+    assert "agent/agent.py:3 imports aiohttp" in package.problems[0]
