@@ -172,7 +172,15 @@ class Parts(Supervisor):
     async def _start_server(self, name: str, graph: Graph, *arguments: str, module: str | None = None) -> None:
         path = self._options.folder / f"{name}-graph.json"
         write_private(path, graph.to_json())
-        argv = [sys.executable, "-m", f"local.{module or name}", "--graph", str(path), "--port", str(self.ports[name])]
+        argv = [
+            sys.executable,
+            "-m",
+            f"local.planes.{module or name}",
+            "--graph",
+            str(path),
+            "--port",
+            str(self.ports[name]),
+        ]
         argv += [f"--address={host}={url}" for host, url in addresses_of(graph, self.url).hosts.items()]
         await self._start(name, [*argv, "--time-scale", str(self._options.time_scale), *arguments], {})
 
