@@ -117,6 +117,7 @@ class Deployed:
     undeployed: Mapping[str, str] | None = None
     uri: str = f"https://bedrock-agentcore.{REGION}.amazonaws.com/runtimes/{RUNTIME}/invocations"
     bucket: Throttle | None = dataclasses.field(default_factory=lambda: Throttle(50, 5))
+    origin: str = PAGE
     alarm_count: int | None = 3
     line: Mapping[str, Any] | None = dataclasses.field(
         default_factory=lambda: dict.fromkeys(
@@ -137,7 +138,7 @@ class Deployed:
         raise DeploymentUnavailable("Nobody may read it.")
 
     def preflight_origin(self) -> str:
-        return PAGE
+        return self.origin
 
     def log_line(self, request_id: str) -> Mapping[str, Any] | None:
         return self.line

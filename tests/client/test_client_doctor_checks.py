@@ -29,6 +29,7 @@ from tests.client import scripted_server as scripted
 from tests.client.doctor_world import (
     CHALLENGE,
     HANG,
+    PAGE,
     PARAMETERS,
     RUNTIME,
     DisposableUsers,
@@ -277,6 +278,18 @@ def test_the_rate_rule_is_named_with_when_it_ends() -> None:
         result = look(name, world)
         assert result.status == "inconclusive"
         assert "rateWindowSeconds" in result.seen
+
+
+def test_the_stack_s_own_page_needs_no_preflight_and_a_page_elsewhere_does() -> None:
+    world = World()
+    world.changes["websiteUrl"] = "https://own.example/"
+    world.deployment.origin = ""
+    assert look("cors", world).status == "pass"
+    assert "https://own.example/" in look("cors", world).seen
+    world.deployment.origin = PAGE
+    assert look("cors", world).status == "pass"
+    world.refusal_headers = {}
+    assert look("cors", world).status == "fail"
 
 
 def test_a_throttle_that_lets_one_through_at_a_time_is_waited_for() -> None:

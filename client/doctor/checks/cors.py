@@ -27,7 +27,14 @@ class Cors(Check):
         """See `Check.run`."""
         origin = await self._origin(context)
         if not origin:
-            return Pass("no page calls this API", ["everything: the stack allows no origin; --origin names one"])
+            # The stack's own page is served on the API's origin, and a browser sends no preflight there.
+            own = context.outputs.website_url
+            who = (
+                f"only the stack's own page calls this API, from the same origin ({own})"
+                if own
+                else "no page calls this API"
+            )
+            return Pass(who, ["pages elsewhere: the stack allows no origin; --origin names one"])
         await self._preflight(context, origin)
         refused = await context.ask(SHORT, token=None, headers={"Origin": origin}, leave_after_deltas=1)
         understood(refused, "With an Origin and no token", "authorizer", "API")
@@ -47,8 +54,8 @@ class Cors(Check):
         return Pass(f"preflight, streamed answer and refusal allow {origin}")
 
     async def _origin(self, context: CheckContext) -> str:
-        if context.origin or context.outputs.website_url:
-            return context.origin or context.outputs.website_url.rstrip("/")
+        if context.origin:
+            return context.origin
         try:
             origin = await asyncio.to_thread(context.deployment.preflight_origin)
         except DeploymentUnavailable as error:
