@@ -42,6 +42,9 @@ engine: ## build the Pulumi engine that its tests run; needs Go, and some minute
 		go build -trimpath -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$$version" \
 		-o ../../.build/engine/bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
+test-engine: engine setup ## the Pulumi program in that engine, before a stand-in for AWS
+	@$(BIN)/python -m pytest tests/engine
+
 web: setup ## build the chat page with Node; kept by its content, so that make local needs none afterwards
 	@$(BIN)/python -m tools.page
 
@@ -82,6 +85,9 @@ sbom: setup ## the agent's bill of materials, CycloneDX, in dist/agent.cdx.json
 	@mkdir -p dist
 	@$(BIN)/cyclonedx-py requirements --output-reproducible --mc-type application agent/requirements.txt -o dist/agent.cdx.json
 
+release-files: sbom ## what a release offers beside the sources: dist/page.zip, which needs no Node, and the bill of materials
+	@$(BIN)/python -m tools.page --zip dist/page.zip
+
 audit: setup ## known advisories of every pinned package; fails where one cannot be looked up
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r agent/requirements.txt
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.txt
@@ -106,6 +112,9 @@ preview-comment: setup ## put the previews of .build/reports on their pull reque
 
 drift-issue: setup ## open an issue for each stack in .build/reports (in a workflow)
 	@$(BIN)/python -m tools.github issue --reports .build/reports
+
+release-upload: setup ## attach the files of dist/ to their release (in a workflow)
+	@$(BIN)/python -m tools.github release --files dist
 
 doctor: setup ## check STACK from outside and from above; names the layer at fault
 	@$(BIN)/python -m client doctor --stack $(STACK)

@@ -24,6 +24,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "aws:route53/record:Record",
         }
     ),
+    "container": frozenset({"awsx:ecr:Image", "awsx:ecr:Repository"}),
     "key": frozenset({"aws:kms/alias:Alias", "aws:kms/key:Key"}),
     "private": frozenset(
         {
@@ -36,6 +37,7 @@ PARTS: Mapping[str, frozenset[str]] = {
             "aws:lb/targetGroupAttachment:TargetGroupAttachment",
             "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
             "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            "awsx:ec2:Vpc",
         }
     ),
     "teams": frozenset(
@@ -52,6 +54,9 @@ PARTS: Mapping[str, frozenset[str]] = {
 """What a stack has only where its settings ask for it; a role gets these types' permissions only then."""
 
 READS = ("Get", "Describe", "List")
+
+CONTENT = frozenset({"GetObject", "GetObjectVersion", "GetDownloadUrlForLayer"})
+"""Reads that give away what was deployed, packages and images, and that no preview needs."""
 
 NEEDS_BOUNDARY = frozenset({"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"})
 """What could give a role more than the deploying role has itself, were there no bound."""
@@ -119,7 +124,7 @@ def reading() -> list[Grant]:
 def is_reading(action: str) -> bool:
     """Whether an action changes nothing; API Gateway's is an HTTP method."""
     verb = action.partition(":")[2]
-    return verb == "GET" or (verb.startswith(READS) and verb not in {"GetObject", "GetObjectVersion"})
+    return verb == "GET" or (verb.startswith(READS) and verb not in CONTENT)
 
 
 def statements(grants: Iterable[Grant], names: Mapping[str, str], boundary: str = "") -> list[dict[str, Any]]:

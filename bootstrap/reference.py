@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bootstrap.documents import AGENT_AT_MOST, PARTS, documents, is_reading, needed, reading, statements
-from bootstrap.permissions import ASKS_NOTHING, NEEDED, NOT_COVERED, Grant
+from bootstrap.permissions import ASKS_NOTHING, NEEDED, Grant
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 
@@ -85,11 +85,6 @@ def types() -> Iterator[str]:
             yield f"| {shown} | {_actions(grant)} | {_resources(grant)} |"
     for type_, why in ASKS_NOTHING.items():
         yield f"| `{type_}` | none: {why} | |"
-    yield ""
-    yield "Not covered, because another provider makes many resources of each, and which depends on its release:"
-    yield ""
-    for type_, why in NOT_COVERED.items():
-        yield f"- `{type_}`: {why}"
 
 
 def boundary() -> Iterator[str]:

@@ -1,8 +1,9 @@
-"""Tell people on GitHub: ``python -m tools.github comment`` (previews, on their pull request) and ``… issue`` (drift).
+"""Tell people on GitHub: ``python -m tools.github comment`` (previews, on their pull request), ``… issue`` (drift) and
+``… release`` (the files that a release offers).
 
-Runs from the default branch, with a token that may write comments or issues and nothing else. The reports were written
-by a job that ran somebody else's code, so they are data: bounded, shown inside a fence that they cannot end, and never
-asked which pull request they belong to. That is looked up by the commit that GitHub says the run was for.
+Runs with a token that may write comments, issues or a release's files and nothing else. Reports were written by a job
+that ran somebody else's code, so they are data: bounded, shown inside a fence that they cannot end, and never asked
+which pull request they belong to. That is looked up by the commit that GitHub says the run was for.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ MOST_CHARACTERS = 15_000
 
 SECONDS = 30.0
 PAGE = 100
+FILES = {"page.zip": "application/zip", "agent.cdx.json": "application/vnd.cyclonedx+json"}
+"""What a release offers, made by ``make release-files``, and each file's media type."""
+
 REPORT = re.compile(r"([a-z][a-z0-9-]{0,39})\.txt")
 
 
@@ -53,6 +57,17 @@ class GitHub:
         """Make or change something; what it then is."""
         made: dict[str, Any] = self._http.request(method, path, json=content).raise_for_status().json()
         return made
+
+    def delete(self, path: str) -> None:
+        """Remove something."""
+        self._http.delete(path).raise_for_status()
+
+    def upload(self, address: str, file: Path, media_type: str) -> None:
+        """Send a file to an address that GitHub named for it."""
+        sent = self._http.post(
+            address, params={"name": file.name}, content=file.read_bytes(), headers={"Content-Type": media_type}
+        )
+        sent.raise_for_status()
 
 
 def fenced(text: str) -> str:
@@ -119,26 +134,53 @@ def issue(github: GitHub, folder: Path) -> str:
     return "; ".join(done) or "No stack has drifted."
 
 
+def attach(github: GitHub, event: dict[str, Any], folder: Path) -> str:
+    """Put the files beside a release, in the place of those that an earlier attempt left; says what was done.
+
+    Raises:
+        OSError: when one of them was not made.
+    """
+    release = event["release"]
+    there = {each["name"]: each["id"] for each in github.get_all(f"/releases/{release['id']}/assets")}
+    address = release["upload_url"].partition("{")[0]  # a URI template: …/assets{?name,label}
+    for name, media_type in FILES.items():
+        if not (folder / name).is_file():
+            raise OSError(f"{folder / name} is missing: `make release-files` makes it")
+        if name in there:
+            github.delete(f"/releases/assets/{there[name]}")
+        github.upload(address, folder / name, media_type)
+    return f"{release['tag_name']} has {', '.join(FILES)}."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tell, and say what was told."""
     parser = argparse.ArgumentParser(prog="python -m tools.github", description=__doc__)
-    parser.add_argument("what", choices=("comment", "issue"))
-    parser.add_argument("--reports", type=Path, required=True, help="the folder with a STACK.txt for each stack")
+    parser.add_argument("what", choices=("comment", "issue", "release"))
+    parser.add_argument("--reports", type=Path, help="comment, issue: the folder with a STACK.txt for each stack")
+    parser.add_argument("--files", type=Path, help="release: the folder with its files")
     options = parser.parse_args(arguments)
+    folder: Path | None = options.files if options.what == "release" else options.reports
+    if folder is None:
+        parser.error(f"{options.what} needs {'--files' if options.what == 'release' else '--reports'}")
     missing = [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN", "GITHUB_EVENT_PATH") if not os.environ.get(name)]
     if missing:
         print(f"{', '.join(missing)} must be set, as in a workflow: this is of no use elsewhere.", file=sys.stderr)
         return 2
     address = os.environ.get("GITHUB_API_URL", "https://api.github.com")
     github = GitHub(address, os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"])
+    event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
     try:
         if options.what == "comment":
-            event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-            print(comment(github, event, options.reports))
+            print(comment(github, event, folder))
+        elif options.what == "issue":
+            print(issue(github, folder))
         else:
-            print(issue(github, options.reports))
+            print(attach(github, event, folder))
     except httpx.HTTPError as error:
         print(f"GitHub did not take it ({error}): look at the job's permissions.", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error}.", file=sys.stderr)
         return 1
     return 0
 

@@ -128,3 +128,18 @@ def test_the_cli_is_the_release_that_the_program_is_tested_with() -> None:
     (tested,) = re.findall(r"^pulumi==(\S+)", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     texts = "".join(path.read_text(encoding="utf-8") for path in (*WORKFLOWS, *ACTIONS))
     assert set(re.findall(r"pulumi-version: (\S+)", texts)) == {tested}
+
+
+def test_the_agents_image_is_built_from_one_digest_and_never_from_a_tag_alone() -> None:
+    recipe = (ROOT / "agent" / "Dockerfile").read_text(encoding="utf-8")
+    stages = re.findall(r"^FROM (?:--platform=\S+ )?(\S+) AS (\S+)$", recipe, re.MULTILINE)
+    made = {name for _, name in stages}
+    (base,) = {source for source, _ in stages if source not in made}
+    assert re.fullmatch(r"[\w./-]+:\d[\w.-]+@sha256:[0-9a-f]{64}", base)
+
+
+def test_only_the_job_that_attaches_a_releases_files_may_write_and_it_builds_nothing() -> None:
+    found = dict(jobs(FOLDER / "workflows" / "release.yml"))
+    writing = [name for name, job in found.items() if "write" in job["permissions"].values()]
+    assert writing == ["attach"]
+    assert [step["run"] for step in found["attach"]["steps"] if "run" in step] == ["make release-upload"]

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tools.github import LABEL, MARK, MOST_CHARACTERS, fenced, main, reports
+from tools.github import FILES, LABEL, MARK, MOST_CHARACTERS, fenced, main, reports
 
 SHA = "a" * 40
 
@@ -24,6 +24,9 @@ class Api:
         self.pulls: list[dict[str, Any]] = [{"number": 7, "head": {"sha": SHA}, "from": "someone:fix"}]
         self.comments: list[dict[str, Any]] = []
         self.issues: list[dict[str, Any]] = []
+        self.assets: list[dict[str, Any]] = []
+        self.uploaded: dict[str, bytes] = {}
+        self.deleted: list[str] = []
         self.written: list[tuple[str, str, dict[str, Any]]] = []
         self.refused = False
         self.address = ""
@@ -34,6 +37,8 @@ class Api:
             entries = [each for each in self.pulls if each["from"] == query["head"]]
         elif path.endswith("/comments"):
             entries = self.comments
+        elif path.endswith("/assets"):
+            entries = self.assets
         else:
             entries = [each for each in self.issues if query["labels"] in each["labels"]]
         return entries[(page - 1) * size : page * size]
@@ -58,12 +63,23 @@ def api() -> Iterator[Api]:
             self.respond(200, state.get(split.path, query))
 
         def do_POST(self) -> None:
-            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
             if state.refused:
                 self.respond(403, {"message": "Resource not accessible by integration"})
                 return
+            if self.path.startswith("/upload?name="):
+                assert self.headers["Content-Type"] in FILES.values()
+                state.uploaded[self.path.partition("=")[2]] = body
+                self.respond(201, {"id": 2})
+                return
+            content = json.loads(body)
             state.written.append((self.command, self.path, content))
             self.respond(201, {"number": 11, "id": 1})
+
+        def do_DELETE(self) -> None:
+            state.deleted.append(self.path)
+            self.send_response(204)
+            self.end_headers()
 
         def do_PATCH(self) -> None:
             self.do_POST()
@@ -159,6 +175,39 @@ def test_drift_is_an_issue_and_the_next_night_a_comment_on_it(api: Api, told: Pa
     api.issues = [{"number": 11, "title": made["title"], "labels": [LABEL]}]
     assert main(["issue", "--reports", str(told)]) == 0
     assert api.written[1][1] == "/repos/team/project/issues/11/comments"
+
+
+@pytest.fixture
+def released(api: Api, told: Path, tmp_path: Path) -> Path:
+    """The folder with a release's files; the environment is a workflow's that a release started."""
+    release = {"id": 5, "tag_name": "v1.0.0", "upload_url": f"{api.address}/upload{{?name,label}}"}
+    (tmp_path / "event.json").write_text(json.dumps({"release": release}))
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_bytes(name.encode())
+    (folder / "agent-0123.zip").write_bytes(b"not for the release")
+    return folder
+
+
+def test_a_release_gets_its_files_and_nothing_else_of_the_folder(api: Api, released: Path) -> None:
+    assert main(["release", "--files", str(released)]) == 0
+    assert api.uploaded == {name: name.encode() for name in FILES}
+    assert api.deleted == []
+
+
+def test_a_file_of_an_earlier_attempt_is_replaced(api: Api, released: Path) -> None:
+    api.assets = [{"name": "page.zip", "id": 31}, {"name": "notes.txt", "id": 32}]
+    assert main(["release", "--files", str(released)]) == 0
+    assert api.deleted == ["/repos/team/project/releases/assets/31"]
+    assert set(api.uploaded) == {*FILES}
+
+
+def test_a_file_that_was_not_made_is_named(api: Api, released: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (released / "page.zip").unlink()
+    assert main(["release", "--files", str(released)]) == 1
+    assert "make release-files" in capsys.readouterr().err
+    assert api.uploaded == {}
 
 
 def test_a_refusal_is_told_in_a_sentence(api: Api, told: Path, capsys: pytest.CaptureFixture[str]) -> None:
