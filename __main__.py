@@ -1,4 +1,7 @@
-"""The stack: settings, then the components in the order in which each needs the one before, then the outputs."""
+"""The stack: settings, then the components in the order in which each needs the one before, then the outputs.
+
+user → identity → firewall → api (→ private edge) → runtime → the agent's artifact
+"""
 
 import pulumi
 
@@ -8,102 +11,51 @@ from infra.config import StackConfig
 from infra.encryption import EncryptionKey
 from infra.firewall import Firewall
 from infra.identity import Identity
+from infra.image import ContainerImage
 from infra.observability import Observability, Watched
+from infra.private_edge import PrivateEdge
 from infra.resource_policy import ResourcePolicy
 from infra.runtime import Runtime
 
 config = StackConfig.load()
+stack = config.context
 
-identity = Identity(config.name, config.identity, region=config.region, tags=config.tags)
-key = None
-if config.runtime.customer_key:
-    key = EncryptionKey(
-        config.name, of_account=identity.user_pool_arn, protect=config.identity.protect, tags=config.tags
-    )
+identity = Identity(stack, config.identity)
+key = EncryptionKey(stack, of_account=identity.user_pool_arn) if config.runtime.customer_key else None
 artifact: Artifact
 if config.runtime.artifact == "container":
-    from infra.image import ContainerImage  # loads awsx, as PrivateEdge does; a stack with neither is spared it
-
-    artifact = ContainerImage(
-        config.name, telemetry=config.runtime.telemetry, keep=config.identity.protect, tags=config.tags
-    )
+    artifact = ContainerImage(stack, telemetry=config.runtime.telemetry)
 else:
-    artifact = CodePackage(
-        config.name,
-        package=package_path(),
-        telemetry=config.runtime.telemetry,
-        keep=config.identity.protect,
-        key=key,
-        tags=config.tags,
-    )
-runtime = Runtime(
-    config.name,
-    config.runtime,
-    identity=identity,
-    artifact=artifact,
-    region=config.region,
-    environment=config.agent_environment,
-    log_retention_days=config.observability.log_retention_days,
-    protect=config.identity.protect,
-    tags=config.tags,
-)
-private_edge = None
-if config.network is not None:
-    from infra.private_edge import PrivateEdge
-
-    private_edge = PrivateEdge(
-        config.name,
-        config.network,
-        runtime=runtime,
-        region=config.region,
-        protect=config.identity.protect,
-        tags=config.tags,
-    )
+    artifact = CodePackage(stack, package=package_path(), telemetry=config.runtime.telemetry, key=key)
+runtime = Runtime(stack, config.runtime, identity=identity, artifact=artifact, environment=config.agent_environment)
+edge = PrivateEdge(stack, config.network, runtime=runtime) if config.network else None
 api = StreamingApi(
-    config.name,
+    stack,
     config.api,
     identity=identity,
     runtime=runtime,
-    observability=config.observability,
-    private_edge=private_edge,
+    private_edge=edge,
     stage_name=config.stage_name,
-    protect=config.identity.protect,
-    tags=config.tags,
+    tracing=config.observability.tracing,
 )
 ResourcePolicy(
-    config.name,
+    stack,
     runtime_arn=runtime.arn,
     account_id=runtime.account_id,
     denied_actions=config.runtime.denied_actions,
-    endpoint_id=None if private_edge is None else private_edge.endpoint_id,
-    after=[] if private_edge is None else [api],
+    endpoint_id=edge.endpoint_id if edge else None,
+    after=[api] if edge else [],
 )
 firewall = Firewall(
-    config.name,
+    stack,
     config.firewall,
-    stage_name=config.stage_name,
+    stage_name=api.stage_name,
     stage_arn=api.stage_arn,
     user_pool_arn=identity.user_pool_arn if config.identity.firewall else None,
     allowed_origin=config.api.allowed_origin,
-    log_retention_days=config.observability.log_retention_days,
-    protect=config.identity.protect,
-    tags=config.tags,
 )
 api.answer_at_domain(after=[firewall])
-observability = Observability(
-    config.name,
-    config.observability,
-    watched=Watched(
-        region=config.region,
-        api_name=api.name,
-        stage=config.stage_name,
-        web_acl=firewall.metric_name,
-        runtime_id=runtime.id,
-        access_log=api.log_group,
-    ),
-    key=key,
-    tags=config.tags,
-)
+observability = Observability(stack, config.observability, watched=Watched.of(api, firewall, runtime), key=key)
 
 pulumi.export("region", config.region)
 pulumi.export("apiUrl", api.url)

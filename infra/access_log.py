@@ -64,20 +64,17 @@ def log_format() -> str:
     return json.dumps(FIELDS, separators=(",", ":"))
 
 
-def log_group(
-    name: str, retention_days: int, protect: bool, tags: dict[str, str], opts: pulumi.ResourceOptions
-) -> aws.cloudwatch.LogGroup:
+def log_group(name: str, retention_days: int, opts: pulumi.ResourceOptions) -> aws.cloudwatch.LogGroup:
     """The group that the stage writes to."""
     return aws.cloudwatch.LogGroup(
         f"{name}-access-log",
         name=f"/agent-stream/{name}/access",
         retention_in_days=retention_days,
-        tags=tags,
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=protect)),
+        opts=opts,
     )
 
 
-def account_role(name: str, tags: dict[str, str], opts: pulumi.ResourceOptions) -> aws.apigateway.Account:
+def account_role(name: str, opts: pulumi.ResourceOptions) -> aws.apigateway.Account:
     """The role with which API Gateway writes logs: one for the whole account in this Region.
 
     Both stay when the stack goes: destroying the setting would silence every other REST API in the Region
@@ -99,7 +96,6 @@ def account_role(name: str, tags: dict[str, str], opts: pulumi.ResourceOptions) 
                 ],
             }
         ),
-        tags=tags,
         opts=kept,
     )
     attached = aws.iam.RolePolicyAttachment(

@@ -11,25 +11,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import access_log
+from infra.component import Component, StackContext
 from infra.domain import ApiDomain
 from infra.gateway_responses import gateway_responses
 from infra.header_mapping import integration_parameters, method_parameters
 from infra.identity import Identity
 from infra.preflight import preflight
+from infra.private_edge import PrivateEdge
 from infra.request_model import EVERY_CONTENT_TYPE, request_model
 from infra.runtime import Runtime
 from infra.settings.api import ApiSettings
-from infra.settings.observability import ObservabilitySettings
 from infra.usage_plans import usage_plans
-
-if TYPE_CHECKING:  # it loads awsx, which a stack without a private edge need not pay for
-    from infra.private_edge import PrivateEdge
 
 PATH = "invocations"
 
@@ -37,7 +35,7 @@ NOT_SERVED = ("aws:apigateway/domainName:DomainName", "aws:apigateway/basePathMa
 """What is no part of a stage's snapshot: it stands beside the API."""
 
 
-class StreamingApi(pulumi.ComponentResource):
+class StreamingApi(Component):
     """A REST API with ``POST /invocations``, behind the user pool, streaming from the runtime.
 
     Pulumi type: ``agentstream:infra:StreamingApi``. Produces ``apigateway.RestApi``, ``Authorizer``, ``Resource``,
@@ -49,6 +47,7 @@ class StreamingApi(pulumi.ComponentResource):
     rest_api_id: pulumi.Output[str]
     name: pulumi.Output[str]
     """The REST API's name, by which CloudWatch knows it."""
+    stage_name: str
     stage_arn: pulumi.Output[str]
     url: pulumi.Output[str]
     """The stage's root, without a trailing slash."""
@@ -59,33 +58,29 @@ class StreamingApi(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: ApiSettings,
         *,
         identity: Identity,
         runtime: Runtime,
-        observability: ObservabilitySettings,
         private_edge: PrivateEdge | None,
         stage_name: str,
-        protect: bool,
-        tags: dict[str, str],
+        tracing: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; with ``protect`` Pulumi refuses to delete the API, whose address would change, and its log."""
+        """Declare it; Pulumi refuses to delete a protected stack's API, whose address would change, and its log."""
         self._parts: list[pulumi.Resource] = []
         self._inputs: list[object] = []
         remembering = pulumi.ResourceOptions(transformations=[self._remember])
-        super().__init__("agentstream:infra:StreamingApi", name, None, pulumi.ResourceOptions.merge(opts, remembering))
-        self._name = name
+        super().__init__("StreamingApi", stack, pulumi.ResourceOptions.merge(opts, remembering))
+        name = stack.name
         self._settings = settings
-        self._kept = protect
-        self._tags = tags
-        self._child = pulumi.ResourceOptions(parent=self)
+        self.stage_name = stage_name
 
         # First, and without the API: a certificate that is never issued then leaves the API as it is.
         domain = None
         if settings.domain is not None:
-            domain = ApiDomain(name, settings.domain, settings, tags=tags, opts=self._child)
+            domain = ApiDomain(stack, settings.domain, settings, opts=self._child)
         api = self._rest_api(domain)
         invocations = aws.apigateway.Resource(
             f"{name}-{PATH}", rest_api=api.id, parent_id=api.root_resource_id, path_part=PATH, opts=self._child
@@ -102,7 +97,7 @@ class StreamingApi(pulumi.ComponentResource):
         )
         gateway_responses(name, api.id, settings.allowed_origin, self._child)
 
-        self._stage = stage = self._declare_stage(api, stage_name, observability)
+        self._stage = stage = self._declare_stage(api, tracing=tracing)
         self.rest_api_id = api.id
         self.name = api.name
         self.stage_arn = stage.arn
@@ -111,7 +106,7 @@ class StreamingApi(pulumi.ComponentResource):
         if domain is not None:
             self.url = domain.url
         self.invoke_url = pulumi.Output.concat(self.url, "/", PATH)
-        self.api_keys = usage_plans(name, stage, settings.teams, tags, self._child)
+        self.api_keys = usage_plans(name, stage, settings.teams, self._child)
         self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
 
     def answer_at_domain(self, after: Sequence[pulumi.Resource]) -> None:
@@ -144,10 +139,9 @@ class StreamingApi(pulumi.ComponentResource):
             security_policy=settings.security_policy,
             endpoint_access_mode=settings.access_mode,
             disable_execute_api_endpoint=settings.domain is not None and settings.domain.only_this_name,
-            tags=self._tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                protect=self._kept,
+                protect=self._stack.protect,
                 # The name itself, and not the component: a part of that waits for the API's stage.
                 depends_on=None if domain is None else [domain.domain_name],
             ),
@@ -219,9 +213,7 @@ class StreamingApi(pulumi.ComponentResource):
             **by_link,
         )
 
-    def _declare_stage(
-        self, api: aws.apigateway.RestApi, stage_name: str, observability: ObservabilitySettings
-    ) -> aws.apigateway.Stage:
+    def _declare_stage(self, api: aws.apigateway.RestApi, *, tracing: bool) -> aws.apigateway.Stage:
         # A stage serves a snapshot. It is taken anew when any input of any part declared so far changes; ids alone
         # would not do, for they survive an update in place.
         deployment = aws.apigateway.Deployment(
@@ -230,19 +222,18 @@ class StreamingApi(pulumi.ComponentResource):
             triggers={"inputs": pulumi.Output.json_dumps(list(self._inputs), sort_keys=True).apply(_digest)},
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._parts)),
         )
-        log = access_log.log_group(self._name, observability.log_retention_days, self._kept, self._tags, self._child)
+        log = access_log.log_group(self._name, self._stack.log_retention_days, self._kept)
         self.log_group = log.name
         needed: list[pulumi.Resource] = []
         if self._settings.account_log_role:
-            needed.append(access_log.account_role(self._name, self._tags, self._child))
+            needed.append(access_log.account_role(self._name, self._child))
         stage = aws.apigateway.Stage(
             f"{self._name}-stage",
             rest_api=api.id,
             deployment=deployment.id,
-            stage_name=stage_name,
+            stage_name=self.stage_name,
             access_log_settings={"destination_arn": log.arn, "format": access_log.log_format()},
-            xray_tracing_enabled=observability.tracing,
-            tags=self._tags,
+            xray_tracing_enabled=tracing,
             opts=pulumi.ResourceOptions(parent=self, depends_on=needed),
         )
         self._throttle(stage, "every-method", "*/*", self._settings.throttle_rate, self._settings.throttle_burst)

@@ -17,6 +17,7 @@ from typing import Protocol
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component, StackContext
 from infra.encryption import EncryptionKey
 from infra.permissions import Grant, allow
 
@@ -73,7 +74,7 @@ class Artifact(Protocol):
     """The runtime's argument."""
 
 
-class CodePackage(pulumi.ComponentResource):
+class CodePackage(Component):
     """The package in S3, readable by nobody but whom a role policy names.
 
     Pulumi type: ``agentstream:infra:CodePackage``. Produces ``s3.Bucket`` with its ``BucketVersioning``,
@@ -90,28 +91,25 @@ class CodePackage(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         *,
         package: Path,
         telemetry: bool,
-        tags: dict[str, str],
-        keep: bool = False,
         key: EncryptionKey | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare the bucket and the package at a path; with ``telemetry`` the agent is started under OpenTelemetry.
 
-        With ``keep`` a bucket that holds packages is not deleted; ``key`` encrypts it in place of S3's own.
+        A protected stack's bucket is not deleted while it holds packages; ``key`` encrypts it in place of S3's own.
         """
-        super().__init__("agentstream:infra:CodePackage", name, None, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
-        bucket = self._bucket(name, tags, keep=keep, key=key)
+        super().__init__("CodePackage", stack, opts)
+        name = stack.name
+        bucket = self._bucket(key)
         uploaded = aws.s3.BucketObjectv2(
             f"{name}-code-package",
             bucket=bucket.id,
             key=package.name,
             source=_asset(package),
-            tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 retain_on_delete=True,
@@ -136,10 +134,11 @@ class CodePackage(pulumi.ComponentResource):
         }
         self.register_outputs({"bucket": bucket.bucket, "key": uploaded.key})
 
-    def _bucket(self, name: str, tags: dict[str, str], *, keep: bool, key: EncryptionKey | None) -> aws.s3.Bucket:
+    def _bucket(self, key: EncryptionKey | None) -> aws.s3.Bucket:
+        name = self._name
         # Emptied when the stack is destroyed, for the packages that stayed would otherwise keep it: all that it holds
         # can be built again. Production's is emptied by hand, so that no slip takes the running agent's package away.
-        bucket = aws.s3.Bucket(f"{name}-code", force_destroy=not keep, tags=tags, opts=self._child)
+        bucket = aws.s3.Bucket(f"{name}-code", force_destroy=not self._stack.protect, opts=self._child)
         aws.s3.BucketVersioning(
             f"{name}-code-versions",
             bucket=bucket.id,

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, get_args
 import pulumi
 from pydantic import Field, ValidationError
 
+from infra.component import StackContext
 from infra.settings import source
 from infra.settings.agent_environment import agent_environment
 from infra.settings.api import ApiSettings
@@ -122,6 +123,17 @@ class StackConfig(Settings):
     def tags(self) -> dict[str, str]:
         """The tags of every resource that can carry any."""
         return {"project": self.project, "stack": self.stack, "environment": self.kind, "owner": self.owner}
+
+    @property
+    def context(self) -> StackContext:
+        """What every component is given."""
+        return StackContext(
+            name=self.name,
+            region=self.region,
+            tags=self.tags,
+            protect=self.identity.protect,
+            log_retention_days=self.observability.log_retention_days,
+        )
 
     @property
     def stage_name(self) -> str:

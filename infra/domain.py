@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component, StackContext
 from infra.settings.api import ApiSettings, DomainSettings
 
 
-class ApiDomain(pulumi.ComponentResource):
+class ApiDomain(Component):
     """The API's own host name.
 
     Pulumi type: ``agentstream:infra:ApiDomain``. Produces ``apigateway.DomainName`` and ``BasePathMapping``; with a
@@ -24,18 +25,17 @@ class ApiDomain(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: DomainSettings,
         api: ApiSettings,
         *,
-        tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("agentstream:infra:ApiDomain", name, None, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
-        certificate = pulumi.Output.from_input(settings.certificate_arn or self._certificate(name, settings, tags))
+        super().__init__("ApiDomain", stack, opts)
+        name = stack.name
+        certificate = pulumi.Output.from_input(settings.certificate_arn or self._certificate(settings))
         at_the_edge = api.endpoint_type == "EDGE"
-        self._name, self._settings = name, settings
+        self._settings = settings
         self._at_the_edge = at_the_edge
         self.domain_name = aws.apigateway.DomainName(
             f"{name}-domain",
@@ -45,7 +45,6 @@ class ApiDomain(pulumi.ComponentResource):
             regional_certificate_arn=None if at_the_edge else certificate,
             security_policy=api.security_policy,
             endpoint_access_mode=api.access_mode,
-            tags=tags,
             opts=self._child,
         )
         self.url = pulumi.Output.concat("https://", self.domain_name.domain_name)
@@ -77,14 +76,14 @@ class ApiDomain(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[mapping]),
             )
 
-    def _certificate(self, name: str, settings: DomainSettings, tags: dict[str, str]) -> pulumi.Output[str]:
+    def _certificate(self, settings: DomainSettings) -> pulumi.Output[str]:
         """A certificate, validated by a record in the zone; its ARN only once it is issued."""
         certificate = aws.acm.Certificate(
-            f"{name}-certificate", domain_name=settings.name, validation_method="DNS", tags=tags, opts=self._child
+            f"{self._name}-certificate", domain_name=settings.name, validation_method="DNS", opts=self._child
         )
         asked = certificate.domain_validation_options[0]
         record = aws.route53.Record(
-            f"{name}-certificate-proof",
+            f"{self._name}-certificate-proof",
             zone_id=settings.hosted_zone_id,
             name=asked.resource_record_name,
             type=asked.resource_record_type,
@@ -93,7 +92,7 @@ class ApiDomain(pulumi.ComponentResource):
             opts=self._child,
         )
         issued = aws.acm.CertificateValidation(
-            f"{name}-certificate-issued",
+            f"{self._name}-certificate-issued",
             certificate_arn=certificate.arn,
             validation_record_fqdns=[record.fqdn],
             opts=self._child,

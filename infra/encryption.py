@@ -6,13 +6,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import arn
+from infra.component import Component, StackContext
 from infra.permissions import Statement, allow, document
 
 DELETION_DAYS = 30
 """Days in which a deleted key can be had back: without it what it encrypts is lost."""
 
 
-class EncryptionKey(pulumi.ComponentResource):
+class EncryptionKey(Component):
     """A key for the package's bucket and the alarms' topic, replaced by AWS every year.
 
     Pulumi type: ``agentstream:infra:EncryptionKey``. Produces ``kms.Key`` and ``kms.Alias``. Leaves who may read the
@@ -29,15 +30,14 @@ class EncryptionKey(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         *,
         of_account: pulumi.Output[str],
-        protect: bool,
-        tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it in the account that the ARN ``of_account`` names; with ``protect`` Pulumi refuses to delete it."""
-        super().__init__("agentstream:infra:EncryptionKey", name, None, opts)
+        """Declare it in the account of the ARN ``of_account``; Pulumi refuses to delete a protected stack's."""
+        super().__init__("EncryptionKey", stack, opts)
+        name = stack.name
         key = aws.kms.Key(
             f"{name}-key",
             description=f"Package and alarms of {name}.",
@@ -46,14 +46,13 @@ class EncryptionKey(pulumi.ComponentResource):
             policy=pulumi.Output.json_dumps(
                 document(_statements(arn.partition(of_account), arn.account_id(of_account)))
             ),
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            opts=self._kept,
         )
         aws.kms.Alias(
             f"{name}-key-name",
             name=f"alias/{name}",
             target_key_id=key.id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._child,
         )
         self.arn = key.arn
         self.grant = allow("PackageKey", ["kms:Decrypt"], [key.arn])

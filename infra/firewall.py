@@ -9,13 +9,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import waf_rules
+from infra.component import Component, StackContext
 from infra.settings.firewall import FirewallSettings
 
 SECRET_HEADERS = ("authorization", "x-api-key")
 """Headers that neither the log nor a sample may show."""
 
 
-class Firewall(pulumi.ComponentResource):
+class Firewall(Component):
     """A regional web ACL, associated with the stage.
 
     Pulumi type: ``agentstream:infra:Firewall``. Produces ``wafv2.WebAcl`` and ``WebAclAssociation``, its
@@ -31,23 +32,18 @@ class Firewall(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: FirewallSettings,
         *,
         stage_name: str,
         stage_arn: pulumi.Output[str],
         user_pool_arn: pulumi.Output[str] | None = None,
         allowed_origin: str,
-        log_retention_days: int,
-        protect: bool,
-        tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; with ``protect`` Pulumi refuses to delete its log."""
-        super().__init__("agentstream:infra:Firewall", name, None, opts)
-        self._name = name
-        self._tags = tags
-        self._child = pulumi.ResourceOptions(parent=self)
+        """Declare it; Pulumi refuses to delete a protected stack's log."""
+        super().__init__("Firewall", stack, opts)
+        name = stack.name
         self.metric_name = f"{name}-firewall"
 
         addresses = {
@@ -96,7 +92,6 @@ class Firewall(pulumi.ComponentResource):
                 "sampled_requests_enabled": True,
                 "metric_name": self.metric_name,
             },
-            tags=tags,
             opts=self._child,
         )
         # A stage has one association, and deleting it takes whichever web ACL is there away. Made first, a replacement
@@ -119,7 +114,7 @@ class Firewall(pulumi.ComponentResource):
                 web_acl_arn=web_acl.arn,
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
-        self._log(web_acl, settings, log_retention_days, protect)
+        self._log(web_acl, settings)
 
         self.web_acl_arn = web_acl.arn
         self.register_outputs({"webAclArn": web_acl.arn})
@@ -136,21 +131,19 @@ class Firewall(pulumi.ComponentResource):
                     scope="REGIONAL",
                     ip_address_version=f"IPV{version}",
                     addresses=addresses,
-                    tags=self._tags,
                     opts=self._child,
                 )
                 found.append(ip_set.arn)
         return found
 
-    def _log(self, web_acl: aws.wafv2.WebAcl, settings: FirewallSettings, retention_days: int, protect: bool) -> None:
+    def _log(self, web_acl: aws.wafv2.WebAcl, settings: FirewallSettings) -> None:
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-firewall-log",
             # WAF writes to no group of another name
             # (https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html).
             name=f"aws-waf-logs-{self._name}",
-            retention_in_days=retention_days,
-            tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            retention_in_days=self._stack.log_retention_days,
+            opts=self._kept,
         )
         keep: aws.wafv2.WebAclLoggingConfigurationLoggingFilterArgsDict = {
             "default_behavior": "DROP",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component, StackContext
 from infra.settings.identity import IdentitySettings
 from infra.settings.regions import is_government
 
@@ -15,7 +16,7 @@ MANAGED_LOGIN = 2
 """The version of the login pages; 1 is the classic hosted UI."""
 
 
-class Identity(pulumi.ComponentResource):
+class Identity(Component):
     """A user pool, one public app client and the managed login pages.
 
     Pulumi type: ``agentstream:infra:Identity``. Produces ``cognito.UserPool``, ``cognito.UserPoolClient``,
@@ -37,15 +38,13 @@ class Identity(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: IdentitySettings,
         *,
-        region: str,
-        tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("agentstream:infra:Identity", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__("Identity", stack, opts)
+        name, region = stack.name, stack.region
 
         pool = aws.cognito.UserPool(
             f"{name}-users",
@@ -73,10 +72,9 @@ class Identity(pulumi.ComponentResource):
             user_pool_add_ons={"advanced_security_mode": settings.threat_protection.upper()}
             if settings.threat_protection != "none"
             else None,
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect),
+            opts=pulumi.ResourceOptions(parent=self, protect=stack.protect),
         )
-        client = _app_client(name, settings, pool, child)
+        client = _app_client(name, settings, pool, self._child)
         # A login domain is unique in its Region across all accounts, so by default it carries the account's number.
         domain = aws.cognito.UserPoolDomain(
             f"{name}-login",
@@ -96,7 +94,7 @@ class Identity(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[domain]),
         )
         for group in settings.groups:
-            aws.cognito.UserGroup(f"{name}-group-{group}", user_pool_id=pool.id, name=group, opts=child)
+            aws.cognito.UserGroup(f"{name}-group-{group}", user_pool_id=pool.id, name=group, opts=self._child)
 
         self.user_pool_arn = pool.arn
         self.user_pool_id = pool.id

@@ -1,7 +1,6 @@
 """What AgentCore runs, packed as a container: an image in a private repository.
 
-Only imported by a stack whose artifact is ``container``: awsx and Docker's provider are slow to load. The image is
-built on the machine that deploys; AgentCore runs linux/arm64 only
+The image is built on the machine that deploys; AgentCore runs linux/arm64 only
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html).
 """
 
@@ -11,9 +10,9 @@ import hashlib
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_awsx as awsx
 
 from infra.artifact import ROOT, package_digest
+from infra.component import Component, StackContext
 from infra.permissions import Grant, allow
 from infra.settings.regions import partition_of
 
@@ -30,7 +29,7 @@ def image_tag(target: str) -> str:
     return hashlib.sha256(f"{package_digest()} {target} ".encode() + recipe).hexdigest()[:16]
 
 
-class ContainerImage(pulumi.ComponentResource):
+class ContainerImage(Component):
     """The agent's image and the repository that holds it.
 
     Pulumi type: ``agentstream:infra:ContainerImage``. Produces ``awsx.ecr.Repository`` (immutable tags, scan on push,
@@ -43,27 +42,28 @@ class ContainerImage(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         *,
         telemetry: bool,
-        tags: dict[str, str],
-        keep: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare repository and image; with ``telemetry`` the agent is started under OpenTelemetry.
 
-        With ``keep`` a repository that holds images is not deleted.
+        A protected stack's repository is not deleted while it holds images.
         """
-        super().__init__("agentstream:infra:ContainerImage", name, None, opts)
+        super().__init__("ContainerImage", stack, opts)
+        name = stack.name
         if not DOCKERFILE.exists():
             pulumi.log.warn(f"{DOCKERFILE.relative_to(ROOT)} is missing: write it before a deployment.", self)
-        child = pulumi.ResourceOptions(parent=self)
+        # Slow to load, with Docker's provider: a stack with a package is spared it.
+        import pulumi_awsx as awsx  # noqa: PLC0415
+
         repository = awsx.ecr.Repository(
             f"{name}-agent",
             image_tag_mutability="IMMUTABLE",
             # ECR deletes no repository with images in it, and all of them can be built again; production's are
             # deleted by hand.
-            force_delete=not keep,
+            force_delete=not stack.protect,
             image_scanning_configuration={"scan_on_push": True},
             lifecycle_policy={
                 "rules": [
@@ -74,8 +74,7 @@ class ContainerImage(pulumi.ComponentResource):
                     }
                 ]
             },
-            tags=tags,
-            opts=child,
+            opts=self._child,
         )
         target = "traced" if telemetry else "plain"  # the Dockerfile's stages differ in how the agent is started
         image = awsx.ecr.Image(
@@ -86,7 +85,7 @@ class ContainerImage(pulumi.ComponentResource):
             target=target,
             platform="linux/arm64",
             image_tag=image_tag(target),
-            opts=child,
+            opts=self._child,
         )
         statements = [
             allow(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component, StackContext
 from infra.permissions import Grant, allow
 
 
-class Memory(pulumi.ComponentResource):
+class Memory(Component):
     """Short-term memory: the events of each user's conversations, kept for some days.
 
     Pulumi type: ``agentstream:infra:Memory``. Produces ``bedrock.AgentcoreMemory``. Declares no long-term strategy:
@@ -19,19 +20,17 @@ class Memory(pulumi.ComponentResource):
     grant: Grant
     """What the agent's role needs, on this memory and no other."""
 
-    def __init__(
-        self, name: str, days: int, *, protect: bool, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        """Declare it; with ``protect`` Pulumi refuses to delete it, and the conversations in it."""
-        super().__init__("agentstream:infra:Memory", name, None, opts)
+    def __init__(self, stack: StackContext, days: int, *, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare it; Pulumi refuses to delete a protected stack's, and the conversations in it."""
+        super().__init__("Memory", stack, opts)
+        name = stack.name
         memory = aws.bedrock.AgentcoreMemory(
             f"{name}-memory",
             # Letters, digits and underscores only, as for a runtime.
             name=name.replace("-", "_"),
             description="Conversations of the agent's users.",
             event_expiry_duration=days,
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            opts=self._kept,
         )
         self.id = memory.id
         actions = [f"bedrock-agentcore:{action}Event" for action in ("Create", "Get", "Delete")]

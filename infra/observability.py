@@ -9,8 +9,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import dashboard, metrics
+from infra.api import StreamingApi
+from infra.component import Component, StackContext
 from infra.encryption import EncryptionKey
+from infra.firewall import Firewall
 from infra.metrics import Metric
+from infra.runtime import Runtime
 from infra.settings.observability import ObservabilitySettings
 from infra.settings.regions import is_government
 
@@ -23,15 +27,19 @@ FEWEST_FAILURES = 3
 class Watched(NamedTuple):
     """What is observed, named as CloudWatch names it."""
 
-    region: str
     api_name: pulumi.Output[str]
     stage: str
     web_acl: str
     runtime_id: pulumi.Output[str]
     access_log: pulumi.Output[str]
 
+    @classmethod
+    def of(cls, api: StreamingApi, firewall: Firewall, runtime: Runtime) -> Watched:
+        """What these three are called there."""
+        return cls(api.name, api.stage_name, firewall.metric_name, runtime.id, api.log_group)
 
-class Observability(pulumi.ComponentResource):
+
+class Observability(Component):
     """Metric filters on the access log, and what the settings ask for: alarms with their topic, a dashboard.
 
     Pulumi type: ``agentstream:infra:Observability``. Produces ``cloudwatch.LogMetricFilter``\\ s, ``MetricAlarm``\\ s,
@@ -45,20 +53,16 @@ class Observability(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: ObservabilitySettings,
         *,
         watched: Watched,
-        tags: dict[str, str],
         key: EncryptionKey | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("agentstream:infra:Observability", name, None, opts)
-        self._name = name
-        self._tags = tags
+        super().__init__("Observability", stack, opts)
         self._key = key
-        self._child = pulumi.ResourceOptions(parent=self)
-        metrics.log_metrics(name, watched.access_log, self._child)
+        metrics.log_metrics(stack.name, watched.access_log, self._child)
         self.topic_arn = None
         if settings.alarms:
             self._topic = self._declare_topic(settings.subscribers)
@@ -73,7 +77,6 @@ class Observability(pulumi.ComponentResource):
             f"{self._name}-alarms",
             # Never the key that AWS manages for SNS: CloudWatch may not use it, and its alarms would be lost silently.
             kms_master_key_id=None if self._key is None else self._key.arn,
-            tags=self._tags,
             opts=self._child,
         )
         for subscriber in subscribers:
@@ -144,7 +147,7 @@ class Observability(pulumi.ComponentResource):
         counters = (
             (
                 "firewall-blocks",
-                metrics.web_acl_metric("BlockedRequests", watched.web_acl, watched.region),
+                metrics.web_acl_metric("BlockedRequests", watched.web_acl, self._stack.region),
                 settings.blocked_requests,
                 "were blocked by the web ACL",
             ),
@@ -185,7 +188,6 @@ class Observability(pulumi.ComponentResource):
             treat_missing_data="notBreaching",  # at night there are no requests, and that is no fault
             alarm_actions=[self._topic.arn],
             ok_actions=[self._topic.arn],
-            tags=self._tags,
             opts=self._child,
             **watched,
         )
@@ -195,7 +197,7 @@ class Observability(pulumi.ComponentResource):
             pulumi.Output.all(watched.api_name, watched.runtime_id, watched.access_log).apply(
                 lambda known: dashboard.body(
                     name=self._name,
-                    region=watched.region,
+                    region=self._stack.region,
                     stage=watched.stage,
                     web_acl=watched.web_acl,
                     api_name=known[0],
@@ -207,6 +209,7 @@ class Observability(pulumi.ComponentResource):
         shown = aws.cloudwatch.Dashboard(
             f"{self._name}-dashboard", dashboard_name=self._name, dashboard_body=document, opts=self._child
         )
-        console = "console.amazonaws-us-gov.com" if is_government(watched.region) else "console.aws.amazon.com"
-        home = f"https://{watched.region}.{console}/cloudwatch/home?region={watched.region}"
+        region = self._stack.region
+        console = "console.amazonaws-us-gov.com" if is_government(region) else "console.aws.amazon.com"
+        home = f"https://{region}.{console}/cloudwatch/home?region={region}"
         return pulumi.Output.concat(home, "#dashboards/dashboard/", shown.dashboard_name)

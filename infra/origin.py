@@ -9,12 +9,13 @@ from __future__ import annotations
 import pulumi
 import pulumi_random as random
 
+from infra.component import Component, StackContext
 from infra.settings.runtime import OriginSecretSettings
 
 ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 
 
-class OriginSecret(pulumi.ComponentResource):
+class OriginSecret(Component):
     """One random value for each generation in use.
 
     Pulumi type: ``agentstream:infra:OriginSecret``. Produces one or two ``random.RandomPassword``. The values live in
@@ -26,19 +27,17 @@ class OriginSecret(pulumi.ComponentResource):
     also_accepted: pulumi.Output[str] | None
 
     def __init__(
-        self, name: str, settings: OriginSecretSettings, *, opts: pulumi.ResourceOptions | None = None
+        self, stack: StackContext, settings: OriginSecretSettings, *, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("agentstream:infra:OriginSecret", name, None, opts)
-        self.sent = self._generation(name, settings.sent)
+        super().__init__("OriginSecret", stack, opts)
+        self.sent = self._generation(settings.sent)
         other = settings.also_accepted
-        self.also_accepted = None if other is None else self._generation(name, other)
+        self.also_accepted = None if other is None else self._generation(other)
         self.register_outputs({})
 
-    def _generation(self, name: str, number: int) -> pulumi.Output[str]:
+    def _generation(self, number: int) -> pulumi.Output[str]:
         # 48 letters and digits: 285 bits, and nothing that a header or a mapping would have to escape.
-        password = random.RandomPassword(
-            f"{name}-origin-{number}", length=48, special=False, opts=pulumi.ResourceOptions(parent=self)
-        )
+        password = random.RandomPassword(f"{self._name}-origin-{number}", length=48, special=False, opts=self._child)
         return pulumi.Output.secret(password.result)
 
     def variables(self) -> dict[str, pulumi.Input[str]]:

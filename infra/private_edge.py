@@ -7,20 +7,22 @@ address stays the public one. Declared and tested against AWS's service models, 
 Gateway accepts AgentCore's certificate behind a VPC link, and that the stream passes unbuffered, is inferred from
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-private-integration.html and
 https://aws.amazon.com/blogs/machine-learning/securing-amazon-bedrock-agentcore-runtime-with-aws-waf.
-
-Only imported by a stack that asks for it: awsx is slow to load.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_awsx as awsx
 
+from infra.component import Component, StackContext
 from infra.runtime import Runtime
 from infra.settings.network import NetworkSettings
+
+if TYPE_CHECKING:
+    import pulumi_awsx as awsx
 
 SUBNET_PREFIX = 27
 """Room for a load balancer, an endpoint and the link's interfaces in each zone."""
@@ -29,7 +31,7 @@ ENDPOINT_HOST = 10
 """The endpoint's place in each subnet. Fixed, so that the load balancer's targets need no look-up."""
 
 
-class PrivateEdge(pulumi.ComponentResource):
+class PrivateEdge(Component):
     """A VPC without internet, through which the API reaches the runtime.
 
     Pulumi type: ``agentstream:infra:PrivateEdge``. Produces ``awsx.ec2.Vpc``, three ``ec2.SecurityGroup`` with their
@@ -44,24 +46,19 @@ class PrivateEdge(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: NetworkSettings,
         *,
         runtime: Runtime,
-        region: str,
-        tags: dict[str, str],
-        protect: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; with ``protect`` AWS refuses to delete the load balancer, and with it the only way."""
-        super().__init__("agentstream:infra:PrivateEdge", name, None, opts)
-        self._protect = protect
-        self._name = name
-        self._tags = tags
-        self._child = pulumi.ResourceOptions(parent=self)
+        """Declare it; of a protected stack Pulumi refuses to delete any part, and AWS the load balancer."""
+        super().__init__("PrivateEdge", stack, opts)
+        name = stack.name
+        self._child = self._kept  # each part is needed by the only way
         networks = list(ipaddress.IPv4Network(settings.cidr).subnets(new_prefix=SUBNET_PREFIX))[: len(settings.zones)]
 
-        vpc = self._vpc(settings, region, networks)
+        vpc = self._vpc(settings, networks)
         subnets = vpc.isolated_subnet_ids
         link, balancer, endpoint = (self._group(vpc, kind) for kind in ("link", "balancer", "endpoint"))
         self._let_through("link-to-balancer", link, balancer)
@@ -70,7 +67,7 @@ class PrivateEdge(pulumi.ComponentResource):
         way_in = aws.ec2.VpcEndpoint(
             f"{name}-agentcore",
             vpc_id=vpc.vpc_id,
-            service_name=f"com.amazonaws.{region}.bedrock-agentcore",
+            service_name=f"com.amazonaws.{stack.region}.bedrock-agentcore",
             vpc_endpoint_type="Interface",
             private_dns_enabled=False,  # reached by its addresses, through the load balancer
             subnet_ids=subnets,
@@ -80,22 +77,23 @@ class PrivateEdge(pulumi.ComponentResource):
             ],
             security_group_ids=[endpoint.id],
             policy=pulumi.Output.json_dumps(_endpoint_policy(runtime.arn)),
-            tags=tags,
             opts=self._child,
         )
         self.load_balancer_arn = self._balancer(vpc, balancer, way_in, networks)
         self.vpc_link_id = aws.apigatewayv2.VpcLink(
-            f"{name}-link", subnet_ids=subnets, security_group_ids=[link.id], tags=tags, opts=self._child
+            f"{name}-link", subnet_ids=subnets, security_group_ids=[link.id], opts=self._child
         ).id
         self.endpoint_id = way_in.id
         self.register_outputs({"vpcLinkId": self.vpc_link_id, "loadBalancerArn": self.load_balancer_arn})
 
-    def _vpc(self, settings: NetworkSettings, region: str, networks: list[ipaddress.IPv4Network]) -> awsx.ec2.Vpc:
+    def _vpc(self, settings: NetworkSettings, networks: list[ipaddress.IPv4Network]) -> awsx.ec2.Vpc:
+        import pulumi_awsx as awsx  # noqa: PLC0415 - slow to load: only a stack with a private edge pays for it
+
         return awsx.ec2.Vpc(
             f"{self._name}-private",
             cidr_block=settings.cidr,
             # Named, for awsx would otherwise ask AWS which zones there are.
-            availability_zone_names=[f"{region}{zone}" for zone in settings.zones],
+            availability_zone_names=[f"{self._stack.region}{zone}" for zone in settings.zones],
             nat_gateways={"strategy": awsx.ec2.NatGatewayStrategy.NONE},
             subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
             subnet_specs=[
@@ -103,7 +101,6 @@ class PrivateEdge(pulumi.ComponentResource):
             ],
             enable_dns_support=True,
             enable_dns_hostnames=True,
-            tags=self._tags,
             opts=self._child,
         )
 
@@ -113,7 +110,6 @@ class PrivateEdge(pulumi.ComponentResource):
             f"{self._name}-{kind}",
             description=f"The {kind} of the private way to AgentCore.",
             vpc_id=vpc.vpc_id,
-            tags=self._tags,
             opts=self._child,
         )
 
@@ -126,7 +122,6 @@ class PrivateEdge(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=443,
             to_port=443,
-            tags=self._tags,
             opts=self._child,
         )
         aws.vpc.SecurityGroupIngressRule(
@@ -136,7 +131,6 @@ class PrivateEdge(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=443,
             to_port=443,
-            tags=self._tags,
             opts=self._child,
         )
 
@@ -156,8 +150,7 @@ class PrivateEdge(pulumi.ComponentResource):
             subnets=vpc.isolated_subnet_ids,
             security_groups=[group.id],
             enable_cross_zone_load_balancing=True,
-            enable_deletion_protection=self._protect,
-            tags=self._tags,
+            enable_deletion_protection=self._stack.protect,
             opts=self._child,
         )
         targets = aws.lb.TargetGroup(
@@ -169,7 +162,6 @@ class PrivateEdge(pulumi.ComponentResource):
             port=443,
             preserve_client_ip="false",
             health_check={"protocol": "TCP", "port": "443"},
-            tags=self._tags,
             opts=self._child,
         )
         for index, network in enumerate(networks):
@@ -178,7 +170,7 @@ class PrivateEdge(pulumi.ComponentResource):
                 target_group_arn=targets.arn,
                 target_id=str(network[ENDPOINT_HOST]),
                 port=443,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[endpoint]),
+                opts=pulumi.ResourceOptions.merge(self._kept, pulumi.ResourceOptions(depends_on=[endpoint])),
             )
         aws.lb.Listener(
             f"{self._name}-private",
@@ -188,7 +180,6 @@ class PrivateEdge(pulumi.ComponentResource):
             default_actions=[{"type": "forward", "target_group_arn": targets.arn}],
             # A stream may be silent for as long as API Gateway allows.
             tcp_idle_timeout_seconds=350,
-            tags=self._tags,
             opts=self._child,
         )
         return balancer.arn

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component, StackContext
 from infra.settings.denied_actions import STOP_SESSION
 
 SERVICE = "bedrock-agentcore:"
@@ -24,7 +25,7 @@ SERVICE = "bedrock-agentcore:"
 Statement = dict[str, object]
 
 
-class ResourcePolicy(pulumi.ComponentResource):
+class ResourcePolicy(Component):
     """The runtime's one resource policy: questions by one way, and nothing beside them.
 
     Pulumi type: ``agentstream:infra:ResourcePolicy``. Produces ``bedrock.AgentcoreResourcePolicy``. Leaves the way
@@ -34,7 +35,7 @@ class ResourcePolicy(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         *,
         runtime_arn: pulumi.Output[str],
         account_id: pulumi.Output[str],
@@ -46,7 +47,7 @@ class ResourcePolicy(pulumi.ComponentResource):
         """Declare it.
 
         Args:
-            name: the stack's.
+            stack: what all components share.
             runtime_arn: of the runtime.
             account_id: of the stack's account, whose own administrators may end sessions.
             denied_actions: AgentCore's names without the service, see `infra.settings.denied_actions`.
@@ -54,7 +55,8 @@ class ResourcePolicy(pulumi.ComponentResource):
             after: with an endpoint, what must have switched to the private way before: it refuses at once.
             opts: of the component.
         """
-        super().__init__("agentstream:infra:ResourcePolicy", name, None, opts)
+        super().__init__("ResourcePolicy", stack, opts)
+        name = stack.name
         questions = (
             [_allow(runtime_arn)]
             if endpoint_id is None

@@ -14,6 +14,7 @@ import pulumi_aws as aws
 
 from infra import arn, permissions
 from infra.artifact import Artifact
+from infra.component import Component, StackContext
 from infra.identity import Identity
 from infra.memory import Memory
 from infra.origin import ORIGIN_HEADER, OriginSecret
@@ -25,7 +26,7 @@ DEFAULT_ENDPOINT = "DEFAULT"
 SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 
-class Runtime(pulumi.ComponentResource):
+class Runtime(Component):
     """An AgentCore runtime that takes the user pool's ID tokens and streams over HTTP.
 
     Pulumi type: ``agentstream:infra:Runtime``. Produces ``iam.Role``, ``iam.RolePolicy``\\ s,
@@ -49,21 +50,17 @@ class Runtime(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        stack: StackContext,
         settings: RuntimeSettings,
         *,
         identity: Identity,
         artifact: Artifact,
-        region: str,
         environment: Mapping[str, str],
-        log_retention_days: int,
-        protect: bool,
-        tags: dict[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; with ``protect`` Pulumi refuses to delete the memory, and leaves the agent's logs behind."""
-        super().__init__("agentstream:infra:Runtime", name, None, opts)
-        self._child = pulumi.ResourceOptions(parent=self)
+        """Declare it; of a protected stack Pulumi refuses to delete the memory, and leaves the agent's logs behind."""
+        super().__init__("Runtime", stack, opts)
+        name, region = stack.name, stack.region
 
         place = permissions.Place(arn.partition(identity.user_pool_arn), region, arn.account_id(identity.user_pool_arn))
         variables: dict[str, pulumi.Input[str]] = {
@@ -76,13 +73,13 @@ class Runtime(pulumi.ComponentResource):
         self.origin_secret = None
         # Behind the private way the secret is a second lock: a token that leaks with the network's help still fails.
         if settings.bypass_protection != "none":
-            secret = OriginSecret(name, settings.origin_secret, opts=self._child)
+            secret = OriginSecret(stack, settings.origin_secret, opts=self._child)
             self.origin_secret = secret.sent
             if settings.origin_secret.required:
                 variables |= secret.variables()
             forwarded.append(ORIGIN_HEADER)
         if settings.memory_days:
-            memory = Memory(name, settings.memory_days, protect=protect, tags=tags, opts=self._child)
+            memory = Memory(stack, settings.memory_days, opts=self._child)
             variables["AGENT_MEMORY_ID"] = memory.id
             grants.append(memory.grant)
         if settings.secrets:
@@ -90,7 +87,6 @@ class Runtime(pulumi.ComponentResource):
             variables["AGENT_SECRETS"] = pulumi.Output.json_dumps(named, separators=(",", ":"))
 
         runtime = self._declare(
-            name,
             settings,
             identity,
             artifact,
@@ -98,7 +94,6 @@ class Runtime(pulumi.ComponentResource):
             grants=grants,
             forwarded=forwarded,
             variables=variables,
-            tags=tags,
         )
         self.arn = runtime.agent_runtime_arn
         self.id = runtime.agent_runtime_id
@@ -107,7 +102,7 @@ class Runtime(pulumi.ComponentResource):
         self.url = pulumi.Output.concat(
             "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, "/invocations"
         )
-        groups = self._logs(name, settings, log_retention_days, protect, tags)
+        groups = self._logs(settings)
         self.qualifier = pulumi.Output.from_input(DEFAULT_ENDPOINT)
         if settings.endpoint_name:
             self.qualifier = aws.bedrock.AgentcoreAgentRuntimeEndpoint(
@@ -117,7 +112,6 @@ class Runtime(pulumi.ComponentResource):
                 # Without a version the endpoint would stay on the one it was made with and serve old code
                 # (https://github.com/aws-ia/terraform-aws-agentcore/pull/31).
                 agent_runtime_version=runtime.agent_runtime_version,
-                tags=tags,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=groups),
             ).name
         self.address = pulumi.Output.concat(self.url, "?qualifier=", self.qualifier, "&accountId=", self.account_id)
@@ -125,7 +119,6 @@ class Runtime(pulumi.ComponentResource):
 
     def _declare(
         self,
-        name: str,
         settings: RuntimeSettings,
         identity: Identity,
         artifact: Artifact,
@@ -134,8 +127,8 @@ class Runtime(pulumi.ComponentResource):
         grants: list[permissions.Grant],
         forwarded: list[str],
         variables: dict[str, pulumi.Input[str]],
-        tags: dict[str, str],
     ) -> aws.bedrock.AgentcoreAgentRuntime:
+        name = self._name
         runtime_name = _runtime_name(name, settings)
         boundary = settings.permissions_boundary
         role = aws.iam.Role(
@@ -143,7 +136,6 @@ class Runtime(pulumi.ComponentResource):
             description="What the agent may do in AWS.",
             assume_role_policy=pulumi.Output.json_dumps(permissions.trust(place)),
             permissions_boundary=permissions.of_account(place, boundary) if boundary else None,
-            tags=tags,
             opts=self._child,
         )
         policies = [
@@ -183,7 +175,6 @@ class Runtime(pulumi.ComponentResource):
                 }
             ],
             environment_variables=variables,
-            tags=tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=policies,  # AgentCore assumes the role while it creates the runtime
@@ -191,9 +182,7 @@ class Runtime(pulumi.ComponentResource):
             ),
         )
 
-    def _logs(
-        self, name: str, settings: RuntimeSettings, retention_days: int, protect: bool, tags: dict[str, str]
-    ) -> list[aws.cloudwatch.LogGroup]:
+    def _logs(self, settings: RuntimeSettings) -> list[aws.cloudwatch.LogGroup]:
         """Claim the groups that AgentCore writes to, so that their lines do not stay for ever.
 
         There is one for each endpoint, and DEFAULT is always there
@@ -205,12 +194,11 @@ class Runtime(pulumi.ComponentResource):
             return []
         return [
             aws.cloudwatch.LogGroup(
-                f"{name}-agent-log-{endpoint}",
+                f"{self._name}-agent-log-{endpoint}",
                 name=pulumi.Output.concat("/aws/bedrock-agentcore/runtimes/", self.id, "-", endpoint),
-                retention_in_days=retention_days,
-                tags=tags,
+                retention_in_days=self._stack.log_retention_days,
                 # Its name has the runtime's id: a runtime that is replaced leaves its lines behind until they end.
-                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=protect),
+                opts=pulumi.ResourceOptions(parent=self, retain_on_delete=self._stack.protect),
             )
             for endpoint in sorted({DEFAULT_ENDPOINT, settings.qualifier})
         ]

@@ -17,26 +17,24 @@ def usage_plans(
     name: str,
     stage: aws.apigateway.Stage,
     teams: Mapping[str, TeamSettings],
-    tags: dict[str, str],
     opts: pulumi.ResourceOptions,
 ) -> dict[str, pulumi.Output[str]]:
     """Declare a usage plan and a key for each team; returns the keys' values, which are secret."""
-    return {team: _plan(f"{name}-team-{team}", stage, settings, tags, opts) for team, settings in teams.items()}
+    return {team: _plan(f"{name}-team-{team}", stage, settings, opts) for team, settings in teams.items()}
 
 
 def _plan(
-    name: str, stage: aws.apigateway.Stage, settings: TeamSettings, tags: dict[str, str], opts: pulumi.ResourceOptions
+    name: str, stage: aws.apigateway.Stage, settings: TeamSettings, opts: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
     plan = aws.apigateway.UsagePlan(
         name,
         api_stages=[{"api_id": stage.rest_api, "stage": stage.stage_name}],
         throttle_settings={"rate_limit": settings.rate, "burst_limit": settings.burst},
         quota_settings={"limit": settings.requests_per_day, "period": "DAY"},
-        tags=tags,
         opts=opts,
     )
     # Both have the key itself among their outputs, and the provider takes only the first for a secret.
     secret = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["value"]))
-    key = aws.apigateway.ApiKey(name, tags=tags, opts=secret)
+    key = aws.apigateway.ApiKey(name, opts=secret)
     aws.apigateway.UsagePlanKey(name, usage_plan_id=plan.id, key_id=key.id, key_type="API_KEY", opts=secret)
     return pulumi.Output.secret(key.value)

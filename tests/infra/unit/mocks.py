@@ -13,10 +13,11 @@ from typing import Any
 import pulumi
 from pulumi.runtime.stack import wait_for_rpcs
 
+from infra.component import StackContext
 from local.program.provider import ImaginedProvider
 
 REGION = "us-east-1"
-TAGS = {"owner": "agent-team"}
+STACK = StackContext("unit", REGION, {"owner": "agent-team"}, log_retention_days=7)
 
 
 class AwsMocks(pulumi.runtime.Mocks):

@@ -10,7 +10,7 @@ from infra.identity import Identity
 from infra.runtime import Runtime
 from infra.settings.identity import IdentitySettings
 from infra.settings.runtime import RuntimeSettings
-from tests.infra.unit.mocks import REGION, TAGS
+from tests.infra.unit.mocks import STACK
 
 MODEL = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0"
 
@@ -22,19 +22,15 @@ def runtime_settings(**changes: Any) -> RuntimeSettings:
 
 def an_identity() -> Identity:
     """A user pool at its defaults."""
-    return Identity("unit", IdentitySettings(), region=REGION, tags=TAGS)
+    return Identity(STACK, IdentitySettings())
 
 
 def a_runtime(package: Path, settings: RuntimeSettings | None = None, identity: Identity | None = None) -> Runtime:
     """A runtime with what it stands on."""
     return Runtime(
-        "unit",
+        STACK,
         settings or runtime_settings(),
         identity=identity or an_identity(),
-        artifact=CodePackage("unit", package=package, telemetry=False, tags=TAGS),
-        region=REGION,
+        artifact=CodePackage(STACK, package=package, telemetry=False),
         environment={"AGENT_NAME": "unit"},
-        log_retention_days=7,
-        protect=False,
-        tags=TAGS,
     )

@@ -9,23 +9,20 @@ import pulumi
 
 from infra.api import StreamingApi
 from infra.settings.api import ApiSettings
-from infra.settings.observability import ObservabilitySettings
-from tests.infra.unit.mocks import TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 from tests.infra.unit.parts import a_runtime, an_identity
 
 
 def streaming_api(package: Path, **settings: Any) -> StreamingApi:
     identity = an_identity()
     return StreamingApi(
-        "unit",
+        STACK,
         ApiSettings.model_validate(settings),
         identity=identity,
         runtime=a_runtime(package, identity=identity),
-        observability=ObservabilitySettings(),
         private_edge=None,
         stage_name="dev",
-        protect=False,
-        tags=TAGS,
+        tracing=False,
     )
 
 

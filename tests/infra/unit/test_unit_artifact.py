@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 
 from infra.artifact import CodePackage
-from tests.infra.unit.mocks import TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 
 
 def code_package(path: Path, *, telemetry: bool = False) -> CodePackage:
-    return CodePackage("unit", package=path, telemetry=telemetry, tags=TAGS)
+    return CodePackage(STACK, package=path, telemetry=telemetry)
 
 
 @pulumi.runtime.test

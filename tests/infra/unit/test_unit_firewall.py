@@ -8,21 +8,18 @@ import pulumi
 
 from infra.firewall import Firewall
 from infra.settings.firewall import FirewallSettings
-from tests.infra.unit.mocks import TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 
 STAGE = "arn:aws:apigateway:us-east-1::/restapis/abc/stages/dev"
 
 
 def firewall(**settings: Any) -> Firewall:
     return Firewall(
-        "unit",
+        STACK,
         FirewallSettings.model_validate(settings),
         stage_name="dev",
         stage_arn=pulumi.Output.from_input(STAGE),
         allowed_origin="https://chat.example.com",
-        log_retention_days=7,
-        protect=False,
-        tags=TAGS,
     )
 
 

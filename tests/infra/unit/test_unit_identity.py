@@ -8,11 +8,11 @@ import pulumi
 
 from infra.identity import Identity
 from infra.settings.identity import IdentitySettings
-from tests.infra.unit.mocks import REGION, TAGS, AwsMocks
+from tests.infra.unit.mocks import REGION, STACK, AwsMocks
 
 
 def identity(**settings: Any) -> Identity:
-    return Identity("unit", IdentitySettings.model_validate(settings), region=REGION, tags=TAGS)
+    return Identity(STACK, IdentitySettings.model_validate(settings))
 
 
 @pulumi.runtime.test

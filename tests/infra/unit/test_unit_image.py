@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from infra.image import ContainerImage
-from tests.infra.unit.mocks import TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 
 
 @pulumi.runtime.test
@@ -17,7 +17,7 @@ def test_the_runtime_is_given_the_image_by_its_digest(aws: AwsMocks) -> pulumi.O
         assert aws.inputs("Image")["platform"] == "linux/arm64"
         assert aws.inputs("Repository")["imageTagMutability"] == "IMMUTABLE"
 
-    made = ContainerImage("unit", telemetry=False, tags=TAGS)
+    made = ContainerImage(STACK, telemetry=False)
     return aws.after(check, made.runtime_artifact)
 
 
@@ -27,5 +27,5 @@ def test_only_the_stacks_own_repository_is_granted(aws: AwsMocks) -> pulumi.Outp
         pull = next(grant for grant in grants if grant["Sid"] == "Image")
         assert pull["Resource"] == ["arn:aws:ecr:us-east-1:000000000000:repository/unit-agent"]
 
-    made = ContainerImage("unit", telemetry=False, tags=TAGS)
+    made = ContainerImage(STACK, telemetry=False)
     return aws.after(check, made.grant.statements)

@@ -7,12 +7,12 @@ from typing import Any
 import pulumi
 
 from infra.memory import Memory
-from tests.infra.unit.mocks import TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 
 
 @pulumi.runtime.test
 def test_the_grant_is_for_this_memory_alone(aws: AwsMocks) -> pulumi.Output[None]:
-    made = Memory("unit-x", 30, protect=False, tags=TAGS)
+    made = Memory(STACK, 30)
 
     def check(id_: str, statements: list[dict[str, Any]]) -> None:
         assert aws.inputs("AgentcoreMemory")["eventExpiryDuration"] == 30

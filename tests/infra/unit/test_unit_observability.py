@@ -8,16 +8,15 @@ import pulumi
 
 from infra.observability import Observability, Watched
 from infra.settings.observability import ObservabilitySettings
-from tests.infra.unit.mocks import REGION, TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 
 
 def observability(**settings: Any) -> Observability:
     known = pulumi.Output.from_input
     return Observability(
-        "unit",
+        STACK,
         ObservabilitySettings.model_validate(settings),
-        watched=Watched(REGION, known("unit-api"), "dev", "unit-firewall", known("unit-1"), known("/unit/access")),
-        tags=TAGS,
+        watched=Watched(known("unit-api"), "dev", "unit-firewall", known("unit-1"), known("/unit/access")),
     )
 
 

@@ -8,11 +8,12 @@ import pulumi
 
 from infra.origin import OriginSecret
 from infra.settings.runtime import OriginSecretSettings
+from tests.infra.unit.mocks import STACK
 
 
 @pulumi.runtime.test
 def test_a_rotation_accepts_two_generations_and_sends_one() -> pulumi.Output[None]:
-    made = OriginSecret("unit", OriginSecretSettings.model_validate({"sent": 2, "alsoAccepted": 1}))
+    made = OriginSecret(STACK, OriginSecretSettings.model_validate({"sent": 2, "alsoAccepted": 1}))
 
     def check(known: list[Any]) -> None:
         sent, variables = known
@@ -24,5 +25,5 @@ def test_a_rotation_accepts_two_generations_and_sends_one() -> pulumi.Output[Non
 
 @pulumi.runtime.test
 async def test_its_value_is_a_secret() -> None:
-    made = OriginSecret("unit", OriginSecretSettings())
+    made = OriginSecret(STACK, OriginSecretSettings())
     assert await made.sent.is_secret()

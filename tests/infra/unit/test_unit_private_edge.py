@@ -9,14 +9,14 @@ import pulumi
 
 from infra.private_edge import PrivateEdge
 from infra.settings.network import NetworkSettings
-from tests.infra.unit.mocks import REGION, TAGS, AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 from tests.infra.unit.parts import a_runtime
 
 
 @pulumi.runtime.test
 def test_the_link_leads_to_the_endpoint_of_this_runtime_alone(package: Path, aws: AwsMocks) -> pulumi.Output[None]:
     runtime = a_runtime(package)
-    edge = PrivateEdge("unit", NetworkSettings(), runtime=runtime, region=REGION, tags=TAGS)
+    edge = PrivateEdge(STACK, NetworkSettings(), runtime=runtime)
 
     def check(arn: str, endpoint: str, _link: str) -> None:
         assert endpoint.startswith("vpce-")

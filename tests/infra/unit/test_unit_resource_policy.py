@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from infra.resource_policy import ResourcePolicy
-from tests.infra.unit.mocks import AwsMocks
+from tests.infra.unit.mocks import STACK, AwsMocks
 
 RUNTIME = "arn:aws:bedrock-agentcore:us-east-1:000000000000:runtime/unit-1"
 
@@ -16,7 +16,7 @@ RUNTIME = "arn:aws:bedrock-agentcore:us-east-1:000000000000:runtime/unit-1"
 def resource_policy(endpoint_id: str | None = None) -> None:
     known = pulumi.Output.from_input
     ResourcePolicy(
-        "unit",
+        STACK,
         runtime_arn=known(RUNTIME),
         account_id=known("000000000000"),
         denied_actions=["InvokeAgentRuntimeCommandShell"],
