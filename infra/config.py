@@ -11,8 +11,8 @@ of a file switches production's rules off.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, get_args
 
 import pulumi
 from pydantic import Field, ValidationError
@@ -22,6 +22,8 @@ from infra.settings import source
 from infra.settings.agent_environment import agent_environment
 from infra.settings.api import ApiSettings
 from infra.settings.base import Contradiction, Settings
+from infra.settings.confidential import refusals
+from infra.settings.environments import Environment, meant_kind, named_kind
 from infra.settings.firewall import FirewallSettings
 from infra.settings.forms import Form
 from infra.settings.identity import IdentitySettings
@@ -49,9 +51,6 @@ __all__ = [
     "SettingsError",
     "StackConfig",
 ]
-
-Environment = Literal["dev", "staging", "prod"]
-"""The kinds of stack, each with the rules of the ones before it and its own."""
 
 # AgentCore allows a runtime's name 48 characters (project, a hyphen, stack, and `_image` for a container), IAM a role's
 # 64 (the same two, `-gateway-logs` and what Pulumi adds), and the name of an image's repository no two hyphens in a row
@@ -112,7 +111,7 @@ class StackConfig(Settings):
     @property
     def named_kind(self) -> Environment:
         """The environment that the stack's name says."""
-        return "prod" if self.stack.startswith("prod") else "staging" if self.stack.startswith("stag") else "dev"
+        return named_kind(self.stack)
 
     @property
     def kind(self) -> Environment:
@@ -168,6 +167,12 @@ class StackConfig(Settings):
                 f"the stack is named {self.stack}, and this key may only add to the rules that go with the name",
                 f"write {self.kind}, or remove it",
             )
+        if self.environment is None and self.named_kind != (meant := meant_kind(self.stack)):
+            yield Contradiction(
+                ("environment", "stack"),
+                f"a stack named {self.stack} would have the rules of {self.named_kind}, and by its name it may be more",
+                f"write {meant}, or {self.named_kind} where that is what it is",
+            )
         yield from between_sections(self)
         if self.kind == "prod":
             yield from for_production(self)
@@ -181,11 +186,20 @@ class StackConfig(Settings):
         """
         project = pulumi.get_project()
         known = [str(field.alias) for name, field in cls.model_fields.items() if name not in HIDDEN | {"region"}]
-        return cls.parse(project, pulumi.get_stack(), source.read(project, known).values)
+        given = source.read(project, known)
+        return cls.parse(project, pulumi.get_stack(), given.values, secret=given.secret)
 
     @classmethod
-    def parse(cls, project: str, stack: str, values: Mapping[str, Any]) -> StackConfig:
+    def parse(
+        cls, project: str, stack: str, values: Mapping[str, Any], *, secret: Collection[str] = ()
+    ) -> StackConfig:
         """Check a flat mapping of Pulumi configuration keys (``aws:region``, ``<project>:<section>``).
+
+        Args:
+            project: its name in Pulumi.yaml, the namespace of its keys.
+            stack: its name.
+            values: as text, structured ones as JSON text.
+            secret: the keys that are stored encrypted in whole or in part; no message shows what they hold.
 
         Raises:
             SettingsError: with every problem, when one or more values cannot work.
@@ -197,6 +211,8 @@ class StackConfig(Settings):
         given |= {"project": project, "stack": stack}
         if "aws:region" in values:
             given["region"] = values["aws:region"]
+        hidden = {key.removeprefix(prefix) for key in secret if key.startswith(prefix)}
+        problems += refusals(project, cls, {key: given[key] for key in sorted(hidden & given.keys())})
         wrong: set[tuple[str, ...]] = set()
         while True:
             try:
@@ -204,9 +220,9 @@ class StackConfig(Settings):
                 break
             except ValidationError as error:
                 for detail in error.errors():
-                    problems.append(sentence(project, cls, detail))
+                    problems.append(sentence(project, cls, detail, hidden))
                     wrong.add(_set_aside(given, tuple(str(part) for part in detail["loc"])))
-        problems += _contradictions(project, config, wrong)
+        problems += _contradictions(project, config, wrong, hidden)
         if problems:
             raise SettingsError(stack, problems)
         return config
@@ -240,7 +256,9 @@ def _set_aside(given: dict[str, Any], location: tuple[str, ...]) -> tuple[str, .
     return path
 
 
-def _contradictions(project: str, config: StackConfig, wrong: set[tuple[str, ...]]) -> Iterator[str]:
+def _contradictions(
+    project: str, config: StackConfig, wrong: set[tuple[str, ...]], hidden: Collection[str]
+) -> Iterator[str]:
     """The sentences of every contradiction between values that are right by themselves."""
     values = config.model_dump(by_alias=True, mode="json")
     found = [("", each) for each in config.contradictions()]
@@ -251,4 +269,4 @@ def _contradictions(project: str, config: StackConfig, wrong: set[tuple[str, ...
     for section_name, each in found:
         paths = {tuple(".".join(part for part in (section_name, key) if part).split(".")) for key in each.keys}
         if not any(path[: len(bad)] == bad for path in paths for bad in wrong):
-            yield contradiction_sentence(project, section_name, each, values)
+            yield contradiction_sentence(project, section_name, each, values, hidden)

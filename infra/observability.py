@@ -87,7 +87,8 @@ class Observability(Component):
                 f"{self._name}-alarms-{hashlib.sha256(subscriber.encode()).hexdigest()[:8]}",
                 topic=topic.arn,
                 protocol="https" if subscriber.startswith("https://") else "email",
-                endpoint=subscriber,
+                # Whoever has a webhook's address can post to it, and an e-mail address is somebody's.
+                endpoint=pulumi.Output.secret(subscriber),
                 opts=self._child,
             )
         return topic

@@ -19,7 +19,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 HEAD = """# Configuration
 
 What may stand under `config:` in a `Pulumi.<stack>.yaml`. This page is made from the settings' own models by
-`python -m infra.reference`; a test keeps it current.
+`python -m infra.reference`, and the schema that a stack file names in its first line by `python -m infra.schema`; tests
+keep both current. With the schema an editor that knows YAML completes keys, shows what they are, and marks a slip.
 
 Everything is checked before anything is declared, and all problems are reported together, each with its key, its value,
 why it cannot work and what to write. A key of `agent-stream:` that is not on this page is refused, with the nearest one
@@ -32,6 +33,12 @@ config:
   agent-stream:api:
     allowedOrigin: https://chat.example.com
 ```
+
+`agent-stream:` is the project's name in `Pulumi.yaml`. A key without it (`owner:`) is the project's too, whatever its name;
+but Pulumi writes the name before such a key when it next touches the file, and drops the file's comments as it does.
+
+`pulumi config set --secret --path 'agent-stream:observability.subscribers[0]'` stores an address encrypted; every address
+is a secret in Pulumi's state. No other setting stays one, so a section that is encrypted without it is refused.
 
 Some values are bound to each other; the error then names both. The bindings between sections, and the rules that only a
 production stack has, are in [infra/settings/rules.py](../infra/settings/rules.py).

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, Url
 from pydantic_core.core_schema import no_info_after_validator_function
 
@@ -36,6 +37,11 @@ class Form:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Run after the type's own check; called by pydantic."""
         return no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Tell an editor the words and the pattern, unless JavaScript reads it otherwise; called by pydantic."""
+        told = {**handler(core_schema), "description": f"Write {self.words}."}
+        return told if "(?i" in self.pattern else {**told, "pattern": f"^(?:{self.pattern})$"}
 
     def _checked(self, text: str) -> str:
         if self.check is not None:

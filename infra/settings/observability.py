@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings
+from infra.settings.confidential import CONFIDENTIAL
 from infra.settings.forms import Form, web_address
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -36,8 +37,11 @@ class ObservabilitySettings(Settings):
     tracing: bool = Field(True, description="X-Ray traces of the API's stage.")
     dashboard: bool = Field(True, description="A CloudWatch dashboard; three an account are free.")
     alarms: bool = Field(True, description="The alarms and their SNS topic.")
-    subscribers: list[Annotated[str, SUBSCRIBER]] = Field(
-        [], max_length=20, description="E-mail addresses and https:// addresses that hear of alarms. Each must confirm."
+    subscribers: Annotated[list[Annotated[str, SUBSCRIBER]], CONFIDENTIAL] = Field(
+        [],
+        max_length=20,
+        description="E-mail addresses and https:// addresses that hear of alarms. Each must confirm. One with a token "
+        "in it can be stored encrypted: pulumi config set --secret --path 'agent-stream:observability.subscribers[0]'.",
     )
     error_percent: float = Field(
         5,

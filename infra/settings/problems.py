@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, get_origin
 
 import pulumi
@@ -61,8 +61,11 @@ def misplaced(project: str, key: str) -> str:
     return f"{project}:{key} is not a setting, for that is read from {elsewhere[0].lower()}{elsewhere[1:]}; remove it."
 
 
-def sentence(project: str, root: type[BaseModel], detail: ErrorDetails) -> str:
-    """One validation error as a sentence. Never pydantic's own words: they are for whoever wrote the model."""
+def sentence(project: str, root: type[BaseModel], detail: ErrorDetails, hidden: Collection[str] = ()) -> str:
+    """One validation error as a sentence. Never pydantic's own words: they are for whoever wrote the model.
+
+    Nothing is shown of a value in one of the ``hidden`` sections: the sentence ends up in logs.
+    """
     path = tuple(part for part in detail["loc"] if part != "[key]")  # so pydantic marks the name of a team
     key, kind = full_key(project, path), detail["type"]
     if kind == "extra_forbidden":
@@ -73,6 +76,8 @@ def sentence(project: str, root: type[BaseModel], detail: ErrorDetails) -> str:
     field = _field_at(root, path)
     if kind == "missing":
         return f"{key} is missing and has no default; write {allowed(field)}."
+    if path[0] in hidden:
+        return f"{key} is a secret, so it is not shown, but it cannot be used; write {allowed(field)}."
     shown = f"{key} is {_shown(detail['input'])}"
     if kind == IMPOSSIBLE:
         return f"{shown}, but {detail['msg']}."
@@ -81,13 +86,19 @@ def sentence(project: str, root: type[BaseModel], detail: ErrorDetails) -> str:
     return f"{shown}, but {why}; write {allowed(field)}."
 
 
-def contradiction_sentence(project: str, section: str, contradiction: Contradiction, values: Mapping[str, Any]) -> str:
+def contradiction_sentence(
+    project: str,
+    section: str,
+    contradiction: Contradiction,
+    values: Mapping[str, Any],
+    hidden: Collection[str] = (),
+) -> str:
     """One contradiction as a sentence; ``values`` is the whole configuration by its keys."""
     path = tuple(part for part in (section, *contradiction.keys[0].split(".")) if part)
     value: Any = values
     for part in path:
         value = value.get(part) if isinstance(value, Mapping) else None
-    shown = "left out" if value in (None, "", [], {}) else _shown(value)
+    shown = "left out" if value in (None, "", [], {}) else "a secret" if path[0] in hidden else _shown(value)
     return f"{full_key(project, path)} is {shown}, but {contradiction.why}; {contradiction.instead}."
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pulumi
@@ -29,7 +29,15 @@ _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a type tag, not a secret
 
 
-def run_program(project: str, stack: str, settings: Mapping[str, str], provider: Provider, *, preview: bool) -> Graph:
+def run_program(
+    project: str,
+    stack: str,
+    settings: Mapping[str, str],
+    provider: Provider,
+    *,
+    preview: bool,
+    secret: Collection[str] = (),
+) -> Graph:
     """Evaluate ``__main__.py`` once; see `local.program.evaluate.evaluate`.
 
     The program is always told that this is a dry run, for nothing is deployed: so it does not ask for what only a
@@ -40,7 +48,7 @@ def run_program(project: str, stack: str, settings: Mapping[str, str], provider:
         ProgramError: with the program's own sentence when it refuses its settings.
     """
     reset_options()
-    pulumi.runtime.set_all_config(dict(settings))
+    pulumi.runtime.set_all_config(dict(settings), list(secret))
     monitor = _Recorder(provider, unanswered=UNKNOWN if preview else None)
 
     async def run() -> dict[str, Any]:

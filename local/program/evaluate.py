@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import sys
@@ -61,15 +62,28 @@ def read_settings(stack: str) -> dict[str, str]:
     Raises:
         ProgramError: when the file cannot be read.
     """
+    return {key: _as_text(value) for key, value in _values(stack).items()}
+
+
+def secret_keys(stack: str) -> frozenset[str]:
+    """The keys of which Pulumi has encrypted a part or all, as it tells a program.
+
+    Raises:
+        ProgramError: when the file cannot be read.
+    """
+    return frozenset(key for key, value in _values(stack).items() if _readable(value) != value)
+
+
+def _values(stack: str) -> dict[str, Any]:
+    """What stands below ``config:`` of a stack's file, each key with its namespace."""
     path = stack_file(stack)
     try:
         content = _keys(yaml.safe_load(path.read_text(encoding="utf-8")), "its top")
         settings = _keys(content.get("config"), "what is below `config:`")
         namespace = project_name()
-        return {
-            key if ":" in key else f"{namespace}:{key}": _as_text(value)
-            for key, value in ((str(key), value) for key, value in settings.items())
-        }
+        values = {str(key) if ":" in str(key) else f"{namespace}:{key}": value for key, value in settings.items()}
+        json.dumps(values, default=str)  # so that what is no text and no structure is known here
+        return values
     # An anchor inside itself and a hundred brackets within each other are YAML; a date as a key is not JSON.
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
@@ -83,9 +97,21 @@ def _keys(value: Any, what: str) -> dict[Any, Any]:
 
 
 def _as_text(value: Any) -> str:
+    readable = _readable(value)
+    return readable if isinstance(readable, str) else json.dumps(readable, default=str)
+
+
+def _readable(value: Any) -> Any:
+    """A value with a placeholder for everything in it that is encrypted.
+
+    The placeholder is an e-mail address, for whom alarms are sent to is the only setting that may be encrypted; each is
+    another, for no address may stand twice.
+    """
     if isinstance(value, dict) and value.keys() == {"secure"}:
-        return "encrypted"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+        return f"encrypted-{hashlib.sha256(str(value['secure']).encode()).hexdigest()[:8]}@example.com"
+    if isinstance(value, dict):
+        return {key: _readable(each) for key, each in value.items()}
+    return [_readable(each) for each in value] if isinstance(value, list) else value
 
 
 def evaluate(
@@ -106,6 +132,7 @@ def evaluate(
     """
     project = project_name()
     values = read_settings(stack) if settings is None else dict(settings)
+    secret = secret_keys(stack) if settings is None else frozenset()
     with _without_collecting():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the engine's own libraries, on import
@@ -115,7 +142,7 @@ def evaluate(
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pulumi_\w+\.")
             try:
                 with redirect_stdout(sys.stderr), _own_stdout():
-                    return run_program(project, stack, values, provider, preview=preview)
+                    return run_program(project, stack, values, provider, preview=preview, secret=secret)
             except SystemExit as stop:
                 raise ProgramError(f"The program exits ({stop.code}) where it should reach its end.") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from infra.config import SettingsError, StackConfig
 from infra.reference import PAGE, render
 from infra.settings.api import IDLE_LIMIT_SECONDS, EndpointType
 from infra.settings.words import section_model
-from tests.infra.graphs import ENVIRONMENTS, changed_settings, stack_settings
+from tests.infra.graphs import ENVIRONMENTS, PROJECT, changed_settings, stack_settings
 
 AN_ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
 A_SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:weather-a1B2c3"
@@ -24,9 +24,9 @@ PRIVATE: dict[str, Any] = {"bypassProtection": "private"}
 SECTIONS = ("identity", "firewall", "api", "runtime", "observability", "network")
 
 
-def problems_of(stack: str, settings: Mapping[str, str]) -> list[str]:
+def problems_of(stack: str, settings: Mapping[str, str], *, secret: Collection[str] = ()) -> list[str]:
     try:
-        StackConfig.parse("agent-stream", stack, settings)
+        StackConfig.parse(PROJECT, stack, settings, secret=secret)
     except SettingsError as error:
         return error.problems
     return []

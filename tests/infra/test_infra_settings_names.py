@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from infra.config import PROJECT, SettingsError, StackConfig
 from infra.runtime import _runtime_name
 from infra.settings.runtime import RuntimeSettings
+from tests.infra.graphs import PROJECT as PROJECT_NAME
 from tests.infra.graphs import changed_settings, stack_settings, variation
 from tests.infra.test_infra_settings import problems_of
 
@@ -53,6 +54,31 @@ class TestTheEnvironment:
             "agent-stream:runtime.bypassProtection",
             "agent-stream:api.allowedOrigin",
         }
+
+
+    @pytest.mark.parametrize(
+        ("stack", "meant"),
+        [
+            ("live", "prod"),
+            ("prd", "prod"),
+            ("prd2", "prod"),
+            ("eu-prod", "prod"),
+            ("preprod", "staging"),
+            ("uat", "staging"),
+            ("eu-staging", "staging"),
+            ("qa-live", "prod"),
+        ],
+    )
+    def test_a_name_that_may_mean_more_than_dev_is_asked_about(self, stack: str, meant: str) -> None:
+        (found,) = problems_of(stack, stack_settings("dev"))
+        assert found.startswith(f"{PROJECT_NAME}:environment is left out, but a stack named {stack} would have the rules")
+        assert found.endswith(f"write {meant}, or dev where that is what it is.")
+        said = {**stack_settings("dev"), f"{PROJECT_NAME}:environment": "dev"}
+        assert StackConfig.parse(PROJECT_NAME, stack, said).kind == "dev"
+
+    @pytest.mark.parametrize("stack", ["dev", "alice", "pr-123", "delivery", "olive", "lively", "quality"])
+    def test_any_other_name_is_dev_without_a_question(self, stack: str) -> None:
+        assert StackConfig.parse(PROJECT_NAME, stack, stack_settings("dev")).kind == "dev"
 
 
 class TestNames:

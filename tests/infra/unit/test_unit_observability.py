@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
 from infra.observability import Observability, Watched
 from infra.settings.observability import ObservabilitySettings
@@ -26,7 +27,9 @@ def test_an_alarm_reaches_whoever_subscribes(aws: AwsMocks) -> pulumi.Output[Non
 
     def check() -> None:
         subscription = aws.inputs("TopicSubscription")
-        assert (subscription["protocol"], subscription["endpoint"]) == ("email", "team@example.com")
+        assert subscription["protocol"] == "email"
+        assert is_rpc_secret(subscription["endpoint"])
+        assert unwrap_rpc_secret(subscription["endpoint"]) == "team@example.com"
         assert aws.inputs("MetricAlarm", "server-errors")["alarmActions"] == [subscription["topic"]]
 
     return aws.after(check)
