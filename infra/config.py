@@ -190,9 +190,7 @@ class StackConfig(Settings):
         return cls.parse(project, pulumi.get_stack(), given.values, secret=given.secret)
 
     @classmethod
-    def parse(
-        cls, project: str, stack: str, values: Mapping[str, Any], *, secret: Collection[str] = ()
-    ) -> StackConfig:
+    def parse(cls, project: str, stack: str, values: Mapping[str, Any], *, secret: Collection[str] = ()) -> StackConfig:
         """Check a flat mapping of Pulumi configuration keys (``aws:region``, ``<project>:<section>``).
 
         Args:

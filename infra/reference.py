@@ -34,11 +34,11 @@ config:
     allowedOrigin: https://chat.example.com
 ```
 
-`agent-stream:` is the project's name in `Pulumi.yaml`. A key without it (`owner:`) is the project's too, whatever its name;
-but Pulumi writes the name before such a key when it next touches the file, and drops the file's comments as it does.
+`agent-stream:` is the project's name in `Pulumi.yaml`. A key without it (`owner:`) is the project's too, whatever its
+name; but Pulumi writes the name before such a key when it next touches the file, and drops the file's comments then.
 
-`pulumi config set --secret --path 'agent-stream:observability.subscribers[0]'` stores an address encrypted; every address
-is a secret in Pulumi's state. No other setting stays one, so a section that is encrypted without it is refused.
+`pulumi config set --secret --path 'agent-stream:observability.subscribers[0]'` stores an address encrypted; every
+address is a secret in Pulumi's state. No other setting stays one, so a section that is encrypted without it is refused.
 
 Some values are bound to each other; the error then names both. The bindings between sections, and the rules that only a
 production stack has, are in [infra/settings/rules.py](../infra/settings/rules.py).

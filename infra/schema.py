@@ -1,7 +1,7 @@
 """Writes the schema by which an editor completes and checks a stack file: ``python -m infra.schema``.
 
-Each ``Pulumi.<stack>.yaml`` names it in its first line (``# yaml-language-server: $schema=…``), which the YAML support of
-the common editors reads. It is made from the settings' own models. An editor knows types, choices and bounds; what
+Each ``Pulumi.<stack>.yaml`` names it in its first line (``# yaml-language-server: $schema=…``), which the YAML support
+of the common editors reads. It is made from the settings' own models. An editor knows types, choices and bounds; what
 values have against each other, and against AWS, only the program says (``python -m local check``).
 """
 

@@ -27,7 +27,7 @@ def named_kind(stack: str) -> Environment:
 
 
 def meant_kind(stack: str) -> Environment:
-    """The kind that its words suggest, `named_kind` where they suggest none: ``live`` and ``eu-prod`` are more than dev.
+    """The kind that its words suggest, `named_kind` where they suggest none: ``live`` is more than dev.
 
     A suggestion binds nobody; it is what a stack file is asked to confirm or to deny.
     """

@@ -59,7 +59,7 @@ def test_every_key_carries_its_reason(stack: str) -> None:
 
 
 def test_a_key_without_a_reason_is_noticed_unless_it_comes_last() -> None:
-    reasons = "config:\n  owner: us\n  api:\n    timeoutSeconds: 60\n    throttleRate: 1 # slowly\n    throttleBurst: 1\n"
+    reasons = "config:\n  owner: us\n  api:\n    timeoutSeconds: 60\n    throttleRate: 1 # slow\n    burst: 1\n"
     assert without_reason(reasons) == ["owner", "api.timeoutSeconds"]
 
 

@@ -55,7 +55,6 @@ class TestTheEnvironment:
             "agent-stream:api.allowedOrigin",
         }
 
-
     @pytest.mark.parametrize(
         ("stack", "meant"),
         [
@@ -71,7 +70,7 @@ class TestTheEnvironment:
     )
     def test_a_name_that_may_mean_more_than_dev_is_asked_about(self, stack: str, meant: str) -> None:
         (found,) = problems_of(stack, stack_settings("dev"))
-        assert found.startswith(f"{PROJECT_NAME}:environment is left out, but a stack named {stack} would have the rules")
+        assert found.startswith(f"{PROJECT_NAME}:environment is left out, but a stack named {stack} would have")
         assert found.endswith(f"write {meant}, or dev where that is what it is.")
         said = {**stack_settings("dev"), f"{PROJECT_NAME}:environment": "dev"}
         assert StackConfig.parse(PROJECT_NAME, stack, said).kind == "dev"
