@@ -10,6 +10,7 @@ model more returns `{"status": "error", "content": [{"text": "..."}]}` instead o
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Container
 from typing import Any
 from weakref import WeakSet
@@ -23,6 +24,10 @@ from agent.errors import AgentError, Code
 from agent.telemetry import argument_fields, error_fields, log_line
 
 __all__ = ["watch_tools"]
+
+# Strands warns of arguments that are not JSON and quotes them. They are the caller's words; the line "tool not run"
+# below has the tool's name instead.
+logging.getLogger("strands.event_loop.streaming").addFilter(lambda record: "raw_input" not in str(record.msg))
 
 # Hooks stay with an agent, and so does what was said to it: a second run would inherit both.
 _watched: WeakSet[Agent] = WeakSet()

@@ -101,6 +101,46 @@ def silent_in_mid_answer(connection: Connection) -> None:
     connection.wait_until_closed()
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_a_guardrail_that_reads_along_ends_an_answer_whose_words_are_out(start: Start, mode: str) -> None:
+    def blocked(connection: Connection) -> None:
+        connection.start()
+        connection.say("The password is")
+        connection.end_block()
+        connection.stop("guardrail_intervened")
+
+    guardrail = {"guardrail_id": "g1", "guardrail_version": "3", "guardrail_stream": mode}
+    server, fake = start(blocked, **guardrail)
+    session = new_session()
+    reply = await server.ask("Tell me.", session=session)
+    assert reply.events[-1]["result"] == {"stopReason": "guardrail_intervened"}
+    assert fake.requests[0]["body"]["guardrailConfig"]["streamProcessingMode"] == mode
+    await server.ask("And now?", session=session)
+    asked = fake.requests[1]["body"]["messages"]
+    assert [block.get("text") for message in asked for block in message["content"]] == ["And now?"]
+
+
+async def test_a_citation_is_told_beside_the_words_it_belongs_to(start: Start) -> None:
+    cited = {
+        "title": "Handbook",
+        "location": {"documentChar": {"documentIndex": 0, "start": 3, "end": 9}},
+        "sourceContent": [{"text": "thirty days"}],
+    }
+
+    def cite(connection: Connection) -> None:
+        connection.start()
+        connection.say("Thirty days.")
+        connection.event("contentBlockDelta", {"delta": {"citation": cited}, "contentBlockIndex": 0})
+        connection.finish()
+
+    server, _ = start(cite)
+    reply = await server.ask("How long?")
+    assert (reply.text, reply.code) == ("Thirty days.", None)
+    (told,) = [event for event in reply.events if event["type"] == "CUSTOM"]
+    said = next(event["messageId"] for event in reply.events if event["type"] == "TEXT_MESSAGE_START")
+    assert (told["name"], told["value"]) == ("citation", {"messageId": said, "citation": cited})
+
+
 async def test_words_and_tokens_come_from_bedrock(start: Start) -> None:
     server, fake = start(speak, max_tokens=77, guardrail_id="g1", guardrail_version="3")
     reply = await server.ask("Hi")

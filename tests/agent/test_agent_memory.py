@@ -17,7 +17,9 @@ import pytest
 from strands import Agent
 
 from agent import run as run_module
+from local.fake_model import FakeModel, ToolCall
 from tests.agent.support import Serve, new_session, until
+from tests.agent.test_strands_page_tools import Conversation, careful
 
 pytestmark = pytest.mark.anyio
 
@@ -287,3 +289,23 @@ async def test_a_run_that_was_answered_in_another_microvm_is_not_run_twice(serve
     assert len(memory.events) == 1
     other = {**body, "messages": [{"id": "u", "role": "user", "content": "two"}]}
     assert (await serve(echo, **SETTINGS).ask(other, session=session)).code == "INVALID_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [({"status": "resolved", "payload": {"approved": True}}, "Sent to Eve."), ({"status": "cancelled"}, "refused")],
+    ids=["approved", "cancelled"],
+)
+async def test_an_interrupt_is_answered_in_another_microvm(
+    serve: Serve, memory: FakeMemory, answer: dict[str, Any], told: str
+) -> None:
+    model = FakeModel(ToolCall("send", {"to": "Eve"}, id="s1"), "All done.")
+    page = Conversation(serve(careful(model), session_from="header", **SETTINGS), [])
+    (interrupt,) = (await page.ask("Write to Eve.")).events[-1]["outcome"]["interrupts"]
+    page.server = serve(careful(model), session_from="header", **SETTINGS)
+    told_again = await page.server.ask({"threadId": page.session, "history": {}}, session=page.session)
+    assert told_again.events[-1]["outcome"]["interrupts"] == [interrupt]
+    page.messages = []
+    reply = await page.send(resume=[{"interruptId": interrupt["id"], **answer}])
+    assert (reply.text, reply.code) == ("All done.", None)
+    assert told in model.requests[1].results["send"]

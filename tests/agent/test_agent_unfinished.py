@@ -131,7 +131,9 @@ async def test_a_stream_without_its_stop_reason_is_a_failure_and_no_turn(start: 
     assert fake.requests[-1]["body"]["messages"] == [{"role": "user", "content": [{"text": "Second"}]}]
 
 
-async def test_broken_arguments_are_told_to_the_model_and_the_tool_does_not_run(start: Start) -> None:
+async def test_broken_arguments_are_told_to_the_model_and_the_tool_does_not_run(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken(connection: Connection) -> None:
         connection.start()
         connection.call("tidy", '{"folder": ', '"/data/scra')
@@ -146,7 +148,7 @@ async def test_broken_arguments_are_told_to_the_model_and_the_tool_does_not_run(
     (result,) = fake.requests[1]["body"]["messages"][-1]["content"]
     assert "JSON" in result["toolResult"]["content"][0]["text"]
     assert (line["tool"], line["level"]) == ("tidy", "WARNING")
-    assert "scra" not in json.dumps(line)  # arguments are the caller's words
+    assert "scra" not in json.dumps(line) + caplog.text  # arguments are the caller's words
 
 
 @pytest.mark.parametrize("pieces", [(), ("",), ("  ", " ")], ids=["none", "empty", "blank"])
