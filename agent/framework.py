@@ -12,6 +12,7 @@ import importlib
 import inspect
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from ag_ui.core import BaseEvent
@@ -63,6 +64,8 @@ class Frameworks:
         self._ready: dict[str, Framework] = {}
         self._lock = threading.Lock()
         self._parameters = _parameters(build_agent)
+        kinds = (inspect.isasyncgenfunction, inspect.iscoroutinefunction)
+        self._runs_on_the_loop = any(is_one(build_agent) for is_one in kinds)
         if unknown := [name for name in self._parameters if name not in _GIVEN_BY]:
             raise SettingsError(
                 f"build_agent asks for {', '.join(unknown)}, which nobody gives it: "
@@ -77,12 +80,16 @@ class Frameworks:
     async def build(self, turn: Turn) -> tuple[Framework, Any]:
         """Call the author's `build_agent`; return what it built and the framework that plays it.
 
+        A plain function is called in a thread, because it may block: Strands waits there for an MCP server's list of
+        tools. A coroutine or an async generator runs on the event loop.
+
         Raises TypeError for what none plays, and whatever `build_agent` raises.
         """
         given: dict[str, Any] = {}
         for package in {_GIVEN_BY[name] for name in self._parameters}:
             given |= self._ready[package].arguments(turn)
-        built = self._build_agent(turn.run, **{name: given[name] for name in self._parameters})
+        call = partial(self._build_agent, turn.run, **{name: given[name] for name in self._parameters})
+        built = call() if self._runs_on_the_loop else await asyncio.to_thread(call)
         if inspect.isawaitable(built):
             built = await built
         adapter = _package_of(built)

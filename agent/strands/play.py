@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
@@ -23,6 +24,7 @@ from agent.strands.messages import blocks_of, history_of, is_whole, open_calls
 from agent.strands.models import build_model, watch_model
 from agent.strands.page_tools import add_page_tools
 from agent.strands.tools import watch_tools
+from agent.telemetry import error_fields, log_line
 from agent.turn import Turn
 
 __all__ = ["Adapter"]
@@ -46,7 +48,17 @@ class Adapter:
         return {"model": self._model, "history": history_of(turn.history)}
 
     async def play(self, built: Agent, turn: Turn) -> AsyncGenerator[BaseEvent, None]:
-        """Yield the events of one run of the agent `built`."""
+        """Yield the events of one run of the agent `built`, and let go of what it holds: an MCP server, for one."""
+        try:
+            async with aclosing(self._play(built, turn)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            # In a thread, because it waits for the server's end; nobody waits for it. An agent that is only
+            # garbage-collected would do the same on the event loop.
+            asyncio.get_running_loop().run_in_executor(None, _clean_up, built)
+
+    async def _play(self, built: Agent, turn: Turn) -> AsyncGenerator[BaseEvent, None]:
         if self._settings is None:
             raise RuntimeError("prepare() comes before play()")
         said = [_json(message) for message in turn.run.input]
@@ -86,6 +98,13 @@ class Adapter:
             except MaxTokensReachedException:
                 # Every word has been delivered; that there are no more is the operator's limit, not a failure.
                 translation.cut("max_tokens")
+
+
+def _clean_up(agent: Agent) -> None:
+    try:
+        agent.cleanup()
+    except Exception as error:  # noqa: BLE001 - the answer stands
+        log_line({"message": "a tool provider could not be closed", "level": "WARNING", **error_fields(error)})
 
 
 def _prompt(agent: Agent, turn: Turn, asked: list[ContentBlock]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from strands import Agent
 from agent.eventlog import encode
 from agent.strands.events import Translation
 from agent.text import WholeText
-from tests.agent.support import Serve
+from tests.agent.support import DEADLINE, Serve, until
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +24,24 @@ async def test_a_coroutine_function_may_build_the_agent(serve: Serve) -> None:
         return Agent(model=model, messages=history, callback_handler=None)
 
     assert (await serve(build).ask("Hi [words=1 pause=0]")).types[-1] == "RUN_FINISHED"
+
+
+async def test_a_plain_function_that_blocks_holds_up_no_other_stream(serve: Serve) -> None:
+    gate = threading.Event()
+
+    def build(run: Any, model: Any, history: Any) -> Agent:
+        if run.prompt == "Wait":
+            gate.wait(DEADLINE)
+        return Agent(model=model, messages=history, callback_handler=None)
+
+    server = serve(build, detect_blocking=True)
+    async with server.open("Wait") as response:
+        lines = response.aiter_lines()
+        await until(lines, "RUN_STARTED")
+        assert (await server.ask("Hi [words=1 pause=0]")).types[-1] == "RUN_FINISHED"
+        gate.set()
+        await until(lines, "RUN_FINISHED")
+    assert server.log()["outcome"] == "completed"
 
 
 async def test_any_object_that_gives_words_asynchronously_is_an_agent(serve: Serve) -> None:

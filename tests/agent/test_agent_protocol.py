@@ -1,4 +1,4 @@
-"""What of AG-UI reaches a page through three versions of AG-UI's own client: the table of docs/agent.md, cell by cell."""
+"""What of AG-UI works with three versions of AG-UI's own client: the table of docs/agent.md, cell by cell."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_a_secret_that_cannot_be_read_is_named(arns: dict[str, str], arn: str, t
 
 
 def test_bytes_are_no_variable(arns: dict[str, str]) -> None:
-    with pytest.raises(SettingsError, match="PICTURE.*bytes"):
+    with pytest.raises(SettingsError, match=r"PICTURE.*bytes"):
         resolve_secrets(settings({"PICTURE": arns["PICTURE"]}), {})
 
 
