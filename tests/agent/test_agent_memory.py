@@ -17,7 +17,7 @@ import pytest
 from strands import Agent
 
 from agent import run as run_module
-from local.fake_model import FakeModel, ToolCall
+from local.doubles.fake_model import FakeModel, ToolCall
 from tests.agent.support import Serve, new_session, until
 from tests.agent.test_strands_page_tools import Conversation, careful
 

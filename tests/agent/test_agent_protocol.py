@@ -16,7 +16,7 @@ from ag_ui.core import (
     StepStartedEvent,
 )
 
-from local.fake_model import FakeModel, ToolCall
+from local.doubles.fake_model import FakeModel, ToolCall
 from tests.agent.support import Serve
 from tests.agent.test_agent_cuts import every_kind
 from tests.agent.test_agent_stock_clients import LASTING, converse, said, slowly
