@@ -14,7 +14,7 @@ import pytest
 
 from agent.secrets import resolve_secrets
 from agent.settings import Settings, SettingsError
-from local.__init__ import LOOPBACK
+from local import LOOPBACK
 from local.processes.ports import any_port, is_free
 from tests.agent.support import Serve
 from tests.e2e.conftest import until
