@@ -12,7 +12,7 @@ from local import ROOT
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-NEEDS = re.compile(r"<!-- needs (AWS|the Pulumi CLI) -->")
+NEEDS = re.compile(r"\*(?:Needs (?:AWS|the Pulumi CLI)|需要 AWS)[:\uff1a]\*|<!-- needs (?:AWS|the Pulumi CLI) -->")
 
 
 class Block(NamedTuple):
@@ -63,6 +63,11 @@ def anchors(text: str) -> set[str]:
 def links(text: str) -> list[str]:
     """The targets of a page's links and pictures."""
     return re.findall(r"\]\(([^()\s]+(?:\([^()]*\))?)\)", prose(text))
+
+
+def spans(text: str) -> list[str]:
+    """What stands between backquotes in a page's prose."""
+    return [" ".join(found.split()) for found in re.findall(r"`([^`]+)`", prose(text))]
 
 
 def blocks(text: str) -> Iterator[Block]:
