@@ -2,7 +2,7 @@
 PYTHON ?= python3
 STACK  ?= dev
 BIN    := .venv/bin
-SOURCES := __main__.py infra agent client local policy tools bootstrap bench examples tests
+SOURCES := __main__.py infra agent client local policy package tools bootstrap bench examples tests
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # uv is pinned with everything else; pip is used once, to fetch it.
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
@@ -79,7 +79,7 @@ soak: setup ## many streams for a minute, then every fault in turn while streams
 	@$(BIN)/python -m bench.soak
 
 package: setup ## build the agent's deployment package for AgentCore
-	@$(BIN)/python -m tools.package
+	@$(BIN)/python -m package.build
 
 sbom: setup ## the agent's bill of materials, CycloneDX, in dist/agent.cdx.json
 	@mkdir -p dist

@@ -6,7 +6,7 @@ user → identity → firewall → api (→ private edge) → runtime → the ag
 import pulumi
 
 from infra.api import StreamingApi
-from infra.artifact import Artifact, CodePackage, package_path
+from infra.artifact import Artifact, CodePackage
 from infra.config import StackConfig
 from infra.encryption import EncryptionKey
 from infra.firewall import Firewall
@@ -16,6 +16,7 @@ from infra.observability import Observability, Watched
 from infra.private_edge import PrivateEdge
 from infra.resource_policy import ResourcePolicy
 from infra.runtime import Runtime
+from package.contents import package_path
 
 config = StackConfig.load()
 stack = config.context

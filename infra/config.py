@@ -1,34 +1,24 @@
 """The settings of a stack: read once, checked once, before anything is declared.
 
-Owns how the sections of `infra.settings` make up a ``Pulumi.<stack>.yaml``, and what follows from them. Reading is
+Owns how a ``Pulumi.<stack>.yaml`` is read and checked; the settings themselves are in `infra.settings`. Reading is
 pure: no AWS call, no look-up, so a preview needs no credentials. All problems are reported together.
-
-*Environment* is the kind of stack: ``prod`` carries rules that the others do not. It follows from the stack's name, and
-the file may only raise it: so a second production stack (``prod-eu``) is not mistaken for something lesser, and no line
-of a file switches production's rules off.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, get_args
+from typing import Any
 
 import pulumi
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from infra.component import StackContext
 from infra.settings import source
 from infra.settings.agent_environment import agent_environment
-from infra.settings.api import ApiSettings
 from infra.settings.base import Contradiction, Settings
 from infra.settings.confidential import refusals
-from infra.settings.environments import Environment, meant_kind, named_kind
-from infra.settings.firewall import FirewallSettings
-from infra.settings.forms import Form
-from infra.settings.identity import IdentitySettings
-from infra.settings.network import NetworkSettings
-from infra.settings.observability import ObservabilitySettings
+from infra.settings.environments import meant_kind
 from infra.settings.problems import (
     HIDDEN,
     KEYS_ELSEWHERE,
@@ -37,41 +27,10 @@ from infra.settings.problems import (
     misplaced,
     sentence,
 )
-from infra.settings.regions import REGION
 from infra.settings.rules import between_sections, for_production
-from infra.settings.runtime import RuntimeSettings
+from infra.settings.stack import StackSettings
 
-__all__ = [
-    "ApiSettings",
-    "FirewallSettings",
-    "IdentitySettings",
-    "NetworkSettings",
-    "ObservabilitySettings",
-    "RuntimeSettings",
-    "SettingsError",
-    "StackConfig",
-]
-
-# AgentCore allows a runtime's name 48 characters (project, a hyphen, stack, and `_image` for a container), IAM a role's
-# 64 (the same two, `-gateway-logs` and what Pulumi adds), and the name of an image's repository no two hyphens in a row
-# (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_ContainerConfiguration.html).
-PROJECT = Form(
-    "at most 25 lower-case letters, digits and single hyphens between them, the first a letter",
-    r"(?=.{1,25}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-    why="every name begins with it, and AWS bounds names",
-)
-STACK = Form(
-    "at most 16 lower-case letters, digits and single hyphens between them, the first a letter",
-    r"(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-    why="it becomes part of every name, and AWS bounds names",
-)
-# The characters that every service takes in a tag's value; AgentCore's are the fewest
-# (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_CreateAgentRuntime.html).
-OWNER = Form(
-    "at most 256 letters without accents, digits, blanks and . _ : / = + @ -, the first a letter or digit",
-    r"(?!(?i:aws:))[A-Za-z0-9][A-Za-z0-9 ._:/=+@-]{0,255}",
-    why="every resource is tagged with it, and AWS refuses it as a tag",
-)
+__all__ = ["SettingsError", "StackConfig"]
 
 # What stands in for a required value that is missing or wrong while the other values are still being checked.
 _STAND_INS: Mapping[tuple[str, ...], Any] = {
@@ -84,44 +43,8 @@ _STAND_INS: Mapping[tuple[str, ...], Any] = {
 }
 
 
-class StackConfig(Settings):
-    """Everything a stack file may say, section by section."""
-
-    project: Annotated[str, PROJECT]
-    stack: Annotated[str, STACK]
-    region: Annotated[str, REGION] = Field(description="Where everything is declared.")
-    owner: Annotated[str, OWNER] = Field(description="The team that answers for this stack; every resource is tagged.")
-    environment: Environment | None = Field(
-        None,
-        description="prod carries rules that the others do not. Left out: prod for a stack named prod…, staging for "
-        "one named stag…, dev otherwise. It may raise what the name says, never lower it.",
-    )
-    identity: IdentitySettings = IdentitySettings()
-    firewall: FirewallSettings = FirewallSettings()
-    api: ApiSettings = ApiSettings()
-    runtime: RuntimeSettings
-    observability: ObservabilitySettings = ObservabilitySettings()
-    network: NetworkSettings | None = None
-
-    @property
-    def name(self) -> str:
-        """``<project>-<stack>``: the prefix of every physical name."""
-        return f"{self.project}-{self.stack}"
-
-    @property
-    def named_kind(self) -> Environment:
-        """The environment that the stack's name says."""
-        return named_kind(self.stack)
-
-    @property
-    def kind(self) -> Environment:
-        """The environment: the file's, or the name's where that is higher."""
-        return max(self.environment or "dev", self.named_kind, key=get_args(Environment).index)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """The tags of every resource that can carry any."""
-        return {"project": self.project, "stack": self.stack, "environment": self.kind, "owner": self.owner}
+class StackConfig(StackSettings):
+    """A stack's settings, read and checked."""
 
     @property
     def context(self) -> StackContext:
@@ -133,26 +56,6 @@ class StackConfig(Settings):
             protect=self.identity.protect,
             log_retention_days=self.observability.log_retention_days,
         )
-
-    @property
-    def stage_name(self) -> str:
-        """The API's stage: the stack's name, in characters that an address takes for sure."""
-        return self.api.stage_name or self.stack.replace("-", "_")
-
-    @property
-    def run_seconds(self) -> float:
-        """Longest run, in seconds."""
-        return self.runtime.run_seconds or self.api.run_timeout_seconds
-
-    @property
-    def detached_seconds(self) -> float:
-        """How long a run goes on that nobody reads, in seconds."""
-        return min(self.runtime.detached_seconds, self.run_seconds)
-
-    @property
-    def keep_seconds(self) -> int:
-        """How long the events of a finished run can still be read, in seconds."""
-        return min(self.runtime.keep_seconds, self.runtime.idle_session_seconds)
 
     @property
     def agent_environment(self) -> dict[str, str]:

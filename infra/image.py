@@ -11,10 +11,10 @@ import hashlib
 import pulumi
 import pulumi_aws as aws
 
-from infra.artifact import ROOT, package_digest
 from infra.component import Component, StackContext
 from infra.permissions import Grant, allow
 from infra.settings.regions import partition_of
+from package.contents import ROOT, package_digest
 
 CONTEXT = ROOT / "agent"
 DOCKERFILE = CONTEXT / "Dockerfile"

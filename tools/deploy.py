@@ -17,10 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.artifact import ROOT
 from local.program.check import check
 from local.program.graph import ProgramError
-from tools import package, sign_in
+from package import build
+from package.contents import ROOT
+from tools import sign_in
 
 FAULT_FOUND = 1
 """The doctor's exit code when it found something broken; 2 when something could not be looked at."""
@@ -77,7 +78,7 @@ def announce(text: str) -> None:
 
 
 def _package() -> None:
-    if package.main():
+    if build.main():
         raise DeployError(
             "The package was not built and nothing was deployed: mend what is said above, and begin again."
         )

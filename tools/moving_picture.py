@@ -17,10 +17,10 @@ from typing import NamedTuple
 from client.account import demo_user
 from client.exchange import ask
 from client.outputs import Outputs
-from infra.artifact import ROOT
 from local.run.chain import Chain, running
 from local.run.demo import PROMPT, buffered
 from local.run.services import Options
+from package.contents import ROOT
 
 PICTURE = ROOT / "docs" / "words.svg"
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from local.run.page import BUILDS, SOURCES, page_folder
-from tools.package import EPOCH, FILE_MODE
+from package.build import EPOCH, FILE_MODE
 
 NODE = (20, 19)
 """The oldest that Vite runs on."""

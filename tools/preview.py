@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra.artifact import ROOT
-from tools import package
+from package import build
+from package.contents import ROOT
 from tools.deploy import NO_CLI
 
 PLACEHOLDER_SETTINGS: Mapping[str, str] = {
@@ -65,7 +65,7 @@ def preview(stack: str, *, offline: bool, drift: bool, report: list[str]) -> int
         report.append(f"{NO_CLI}\n")
         print(NO_CLI, file=sys.stderr)
         return 2
-    if not offline and package.main():
+    if not offline and build.main():
         return 2
     wanted = ["--refresh", "--expect-no-changes", "--diff"] if drift else ["--policy-pack", "policy"]
     argv = [pulumi, "preview", "--stack", stack, "--non-interactive", "--color", "never", *wanted]

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 
-from infra.artifact import ROOT
+from package.contents import ROOT
 
 SOURCE = ROOT / ".build" / "site-source"
 SITE = ROOT / ".build" / "site"

@@ -8,13 +8,10 @@ the agent's own default is left out; docs/agent.md has those defaults.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from infra.settings.base import Contradiction
 from infra.settings.extras import as_variable, outside, size
-
-if TYPE_CHECKING:
-    from infra.config import StackConfig
+from infra.settings.stack import StackSettings
 
 AGENT_DEFAULTS: Mapping[str, str] = {
     "AGENT_CONNECTION_SECONDS": "900",
@@ -32,7 +29,7 @@ AGENT_DEFAULTS: Mapping[str, str] = {
 _ADDED_LATER = 300
 
 
-def agent_environment(config: StackConfig) -> dict[str, str]:
+def agent_environment(config: StackSettings) -> dict[str, str]:
     """The agent's variables by name; one without a value, or with the agent's own default, is left out."""
     runtime, api = config.runtime, config.api
     variables = {
@@ -64,7 +61,7 @@ def agent_environment(config: StackConfig) -> dict[str, str]:
     return {name: value for name, value in variables.items() if value and AGENT_DEFAULTS.get(name) != value}
 
 
-def environment_contradictions(config: StackConfig) -> Iterator[Contradiction]:
+def environment_contradictions(config: StackSettings) -> Iterator[Contradiction]:
     """What the agent's own variables and secrets have against the place that the stack is in."""
     runtime = config.runtime
     for each in outside(runtime.secrets, config.region):

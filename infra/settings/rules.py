@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from infra.settings.agent_environment import environment_contradictions
 from infra.settings.base import Contradiction
@@ -11,12 +10,10 @@ from infra.settings.denied_actions import SHELLS, covers
 from infra.settings.forms import is_on_this_machine
 from infra.settings.identity import RESERVED
 from infra.settings.models import model_contradictions
-
-if TYPE_CHECKING:
-    from infra.config import StackConfig
+from infra.settings.stack import StackSettings
 
 
-def between_sections(config: StackConfig) -> Iterator[Contradiction]:
+def between_sections(config: StackSettings) -> Iterator[Contradiction]:
     """Everything that is wrong between values of different sections."""
     runtime, api = config.runtime, config.api
     if (runtime.bypass_protection == "private") != (config.network is not None):
@@ -48,7 +45,7 @@ def between_sections(config: StackConfig) -> Iterator[Contradiction]:
         yield each._replace(keys=tuple(key if key == "region" else f"runtime.{key}" for key in each.keys))
 
 
-def _run_times(config: StackConfig) -> Iterator[Contradiction]:
+def _run_times(config: StackSettings) -> Iterator[Contradiction]:
     """A microVM in which nobody asks anything must outlast what is still being read there."""
     runtime, api = config.runtime, config.api
     if runtime.idle_session_seconds < api.timeout_seconds <= runtime.session_seconds:
@@ -66,7 +63,7 @@ def _run_times(config: StackConfig) -> Iterator[Contradiction]:
         )
 
 
-def _certificate(config: StackConfig) -> Iterator[Contradiction]:
+def _certificate(config: StackSettings) -> Iterator[Contradiction]:
     """A certificate is where the API's host name is: CloudFront's are in us-east-1
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-custom-domains-prerequisites.html).
     """
@@ -83,7 +80,7 @@ def _certificate(config: StackConfig) -> Iterator[Contradiction]:
         )
 
 
-def _login_domain(config: StackConfig) -> Iterator[Contradiction]:
+def _login_domain(config: StackSettings) -> Iterator[Contradiction]:
     """Without a prefix of its own the login domain starts with the stack's name."""
     for word in RESERVED:
         if not config.identity.domain_prefix and word in config.name:
@@ -94,7 +91,7 @@ def _login_domain(config: StackConfig) -> Iterator[Contradiction]:
             )
 
 
-def for_production(config: StackConfig) -> Iterator[Contradiction]:
+def for_production(config: StackSettings) -> Iterator[Contradiction]:
     """What a production stack may not do.
 
     Alarms may be off, or without subscribers: a team may watch the metrics, or subscribe to the topic, by other means.

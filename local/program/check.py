@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from local.program.evaluate import evaluate, read_settings
 from local.program.graph import Graph, ProgramError
 from local.program.provider import ImaginedProvider
-from tools.imports import missing_imports, refusal
+from package.imports import missing_imports, refusal
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

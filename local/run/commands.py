@@ -29,7 +29,7 @@ from local.run.chain import Chain, running
 from local.run.misconfigurations import FAULTS, SOUND, Fault
 from local.run.page import built_page
 from local.run.services import Options
-from tools.imports import missing_imports, refusal
+from package.imports import missing_imports, refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 

@@ -37,7 +37,7 @@ def package_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("package") / "agent-0123456789abcdef.zip"
     path.write_bytes(b"not a package")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infra.artifact.package_path", lambda: path)
+        patch.setattr("package.contents.package_path", lambda: path)
         yield path
 
 

@@ -14,10 +14,11 @@ import pulumi
 import pytest
 
 import infra.artifact
-from infra.artifact import NOT_SHIPPED, ROOT, package_digest, shipped_files
+import package.contents
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
 from local.program.provider import ImaginedProvider
+from package.contents import NOT_SHIPPED, ROOT, package_digest, shipped_files
 from tests.infra.graphs import environment_graph, role_statements, stack_settings, variation
 
 OBJECT = "aws:s3/bucketObjectv2:BucketObjectv2"
@@ -28,7 +29,7 @@ RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 class TestBeforeItIsBuilt:
     @pytest.fixture(autouse=True)
     def _missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(infra.artifact, "package_path", lambda: ROOT / "dist" / "agent-missing.zip")
+        monkeypatch.setattr("package.contents.package_path", lambda: ROOT / "dist" / "agent-missing.zip")
 
     @pytest.mark.parametrize("preview", [True, False], ids=["a preview", "the local run"])
     def test_what_deploys_nothing_reads_no_file(self, preview: bool) -> None:
@@ -40,11 +41,11 @@ class TestBeforeItIsBuilt:
     def test_a_deployment_is_refused_in_a_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("pulumi.runtime.is_dry_run", lambda: False)
         with pytest.raises(pulumi.RunError, match=r"dist/agent-missing.zip is not built.*run `make package` first"):
-            infra.artifact._asset(infra.artifact.package_path())
+            infra.artifact._asset(package.contents.package_path())
 
 
 def copied(target: Path) -> Path:
-    for folder in ("agent", "tools"):
+    for folder in ("agent", "package"):
         shutil.copytree(ROOT / folder, target / folder)
     return target
 
@@ -65,8 +66,8 @@ class TestNamedByItsContent:
             write("agent/prompts/system.json"),
             write("agent/agent.py"),
             write("agent/requirements.txt"),
-            write("tools/package.py"),
-            write("tools/bytecode.py"),
+            write("package/build.py"),
+            write("package/bytecode.py"),
             lambda root: (root / "agent" / "agent.py").rename(root / "agent" / "other.py"),
         ],
         ids=["data file", "in a folder", "source", "requirements", "builder", "compiler", "renamed"],

@@ -9,12 +9,12 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from infra import schema
 from infra.config import StackConfig
 from infra.settings.words import section_model
 from local import ROOT
 from local.program.evaluate import stack_file
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, PROJECT
+from tools import schema
 
 LINE = "# yaml-language-server: $schema="
 
@@ -30,7 +30,7 @@ def stack(**config: Any) -> dict[str, Any]:
 
 def test_it_is_current() -> None:
     assert schema.project_name() == PROJECT
-    assert schema.FILE.read_text(encoding="utf-8") == schema.render(PROJECT), "run `python -m infra.schema`"
+    assert schema.FILE.read_text(encoding="utf-8") == schema.render(PROJECT), "run `python -m tools.schema`"
 
 
 def test_it_is_a_schema() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import SettingsError, StackConfig
-from infra.reference import PAGE, render
 from infra.settings.api import IDLE_LIMIT_SECONDS, EndpointType
 from infra.settings.words import section_model
 from tests.infra.graphs import ENVIRONMENTS, PROJECT, changed_settings, stack_settings
+from tools.reference import PAGE, render
 
 AN_ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
 A_SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:weather-a1B2c3"
@@ -341,7 +341,7 @@ def test_whatever_stands_there_is_answered_in_sentences(section: str, value: Any
 
 class TestTheReferencePage:
     def test_is_current(self) -> None:
-        assert PAGE.read_text(encoding="utf-8") == render(), "run `python -m infra.reference`"
+        assert PAGE.read_text(encoding="utf-8") == render(), "run `python -m tools.reference`"
 
     def test_describes_every_key(self) -> None:
         rows = [line.split(" | ") for line in render().splitlines() if line.startswith("| `")]

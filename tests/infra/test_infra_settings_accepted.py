@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic.fields import FieldInfo
 
 from agent.settings import Settings as AgentSettings
-from infra.config import OWNER, SettingsError, StackConfig
+from infra.config import SettingsError, StackConfig
 from infra.settings.forms import Form
+from infra.settings.stack import OWNER
 from infra.settings.words import bare, inside, section_model
 from local.program.evaluate import evaluate
 from local.program.provider import ImaginedProvider

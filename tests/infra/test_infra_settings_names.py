@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.config import PROJECT, SettingsError, StackConfig
+from infra.config import SettingsError, StackConfig
 from infra.runtime import _runtime_name
 from infra.settings.runtime import RuntimeSettings
+from infra.settings.stack import PROJECT
 from tests.infra.graphs import PROJECT as PROJECT_NAME
 from tests.infra.graphs import changed_settings, stack_settings, variation
 from tests.infra.test_infra_settings import problems_of

@@ -11,9 +11,10 @@ import pytest
 
 import local.program.check
 from local.program.graph import Graph
+from package import build
 from tests.infra.graphs import environment_graph
 from tests.tools.fake_pulumi import FakePulumi
-from tools import deploy, package
+from tools import deploy
 from tools.deploy import main, previous_of
 
 UP = ["up", "--stack", "dev", "--policy-pack", "policy"]
@@ -23,7 +24,7 @@ OUTPUT = ["stack", "output", "--json", "--stack", "dev", "--non-interactive"]
 
 @pytest.fixture(autouse=True)
 def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "main", lambda: 0)
+    monkeypatch.setattr(build, "main", lambda: 0)
     for name in ("DOCTOR_USERNAME", "DOCTOR_PASSWORD", "PULUMI_OPTION_YES"):
         monkeypatch.delenv(name, raising=False)
 
@@ -65,7 +66,7 @@ def test_what_the_guard_rails_refuse_never_reaches_pulumi(
 
 
 def test_a_package_that_cannot_be_built_stops_everything(pulumi: FakePulumi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "main", lambda: 2)
+    monkeypatch.setattr(build, "main", lambda: 2)
     assert main(["--stack", "dev"]) == 1
     assert pulumi.commands == []
 
@@ -97,7 +98,7 @@ def test_without_the_cli_nothing_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(package, "main", lambda: pytest.fail("the package was built for nothing"))
+    monkeypatch.setattr(build, "main", lambda: pytest.fail("the package was built for nothing"))
     assert main(["--stack", "dev"]) == 1
     assert "install the Pulumi CLI" in capsys.readouterr().err
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from infra.artifact import ROOT
+from package import build
+from package.contents import ROOT
 from tests.infra.test_infra_preview import documented_environment, documented_settings
 from tests.tools.fake_pulumi import FakePulumi
-from tools import package
 from tools.preview import PLACEHOLDER_ENVIRONMENT, PLACEHOLDER_SETTINGS, main
 
 
 @pytest.fixture(autouse=True)
 def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(package, "main", lambda: 0)
+    monkeypatch.setattr(build, "main", lambda: 0)
 
 
 def test_a_preview_runs_the_guard_rails_and_keeps_what_pulumi_says(pulumi: FakePulumi, tmp_path: Path) -> None:

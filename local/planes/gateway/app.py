@@ -24,7 +24,7 @@ from local.planes.gateway.access_log import AccessLog, Exchange
 from local.planes.gateway.api import Api, Authorizer, Integration, Method
 from local.planes.gateway.authorizer import KnownCallers, claim_text
 from local.planes.gateway.firewall import BlockedError
-from local.planes.gateway.firewall_statements import Inspected
+from local.planes.gateway.inspected import Inspected
 from local.planes.gateway.mapping import Caller, backend_request, header_value, resolve
 from local.planes.gateway.page import PageServer
 from local.planes.gateway.proxy import BackendRequest, Proxy

@@ -12,7 +12,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local.planes.gateway.firewall_statements import Inspected, Statement, StatementReader
+from local.planes.gateway.firewall_statements import StatementReader
+from local.planes.gateway.inspected import Inspected, Statement
 from local.planes.gateway.responses import GatewayError
 from local.program.graph import Graph
 

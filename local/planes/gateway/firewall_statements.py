@@ -9,43 +9,13 @@ import dataclasses
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
-
-from starlette.datastructures import Headers
+from typing import Any
 
 from local.planes.gateway import transformations
+from local.planes.gateway.inspected import Inspected, Statement
 from local.planes.gateway.rate_rule import RateStatement, rate_keys
 
 Condition = Callable[[bytes], bool]
-
-
-@dataclasses.dataclass(slots=True)
-class Inspected:
-    """What rules see of a request.
-
-    Attributes:
-        path: as it was sent, with its percent signs.
-        body: no more of it than the inspection limit.
-        oversize: whether there was more.
-        labels: what earlier rules attached.
-    """
-
-    method: str
-    path: str
-    query: str
-    headers: Headers
-    body: bytes
-    oversize: bool
-    address: str
-    labels: set[str] = dataclasses.field(default_factory=set)
-
-
-class Statement(Protocol):
-    """One statement of a rule."""
-
-    def matches(self, inspected: Inspected) -> bool:
-        """Whether the request is what the statement describes."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,18 +9,16 @@ from __future__ import annotations
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local.planes.gateway import transformations
-
-if TYPE_CHECKING:
-    from local.planes.gateway.firewall_statements import Inspected, Statement
+from local.planes.gateway.inspected import Inspected, Statement
 
 KEYS_AT_ONCE = 10_000
 """Keys that are counted at the same time, as on AWS; the one not seen for longest is forgotten first."""
 
 Key = tuple[str, ...]
-KeyOf = Callable[["Inspected"], Key | None]
+KeyOf = Callable[[Inspected], Key | None]
 
 
 class RateStatement:

@@ -28,7 +28,7 @@ SETTINGS = {
 
 @pytest.fixture(autouse=True)
 def _built(monkeypatch: pytest.MonkeyPatch, package: Path) -> None:
-    monkeypatch.setattr("infra.artifact.package_path", lambda: package)
+    monkeypatch.setattr("package.contents.package_path", lambda: package)
 
 
 def run_program() -> None:

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from starlette.datastructures import Headers
 
 from infra.settings.firewall import FirewallSettings
-from local.planes.gateway.firewall_statements import Inspected
+from local.planes.gateway.inspected import Inspected
 from local.planes.gateway.rate_rule import RateStatement
 from local.planes.limits import not_emulated
 from local.program.graph import Graph

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from local.planes.gateway.api import api_from_graph
-from local.planes.gateway.firewall_statements import Inspected, StatementReader
+from local.planes.gateway.firewall_statements import StatementReader
+from local.planes.gateway.inspected import Inspected
 from local.planes.limits import not_emulated
 from local.program.graph import Graph
 from tests.local.changes import in_header, with_rules

@@ -12,8 +12,8 @@ from local import ROOT
 from local.program import check as checking
 from local.program.evaluate import evaluate
 from local.program.provider import ImaginedProvider
+from package.imports import Import
 from tests.infra.graphs import changed_settings
-from tools.imports import Import
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

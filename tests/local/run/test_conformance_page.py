@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from infra.artifact import ROOT
+from package.contents import ROOT
 
 
 def test_every_test_that_the_page_names_exists() -> None:

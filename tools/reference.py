@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the settings' own models: ``python -m infra.reference``."""
+"""Writes docs/configuration.md from the settings' own models: ``python -m tools.reference``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 HEAD = """# Configuration
 
 What may stand under `config:` in a `Pulumi.<stack>.yaml`. This page is made from the settings' own models by
-`python -m infra.reference`, and the schema that a stack file names in its first line by `python -m infra.schema`; tests
+`python -m tools.reference`, and the schema that a stack file names in its first line by `python -m tools.schema`; tests
 keep both current. With the schema an editor that knows YAML completes keys, shows what they are, and marks a slip.
 
 Everything is checked before anything is declared, and all problems are reported together, each with its key, its value,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.artifact import ROOT
+from package import build as builder
+from package.build import PackageError, build
+from package.contents import ROOT
+from package.imports import missing_imports, refusal
 from tests.e2e.project import copy_project
-from tools import package as builder
-from tools.imports import missing_imports, refusal
-from tools.package import PackageError, build
 
 
 @pytest.fixture

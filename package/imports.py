@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from infra.artifact import ROOT, shipped_files
+from package.contents import ROOT, shipped_files
 
 __all__ = ["Import", "missing_imports", "refusal"]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 __all__ = ["PYTHON", "BytecodeError", "compile_folder", "find_compiler"]
 
 PYTHON = "3.13.0"
-"""The release that compiles; of the same minor version as `PYTHON_VERSION` in `tools.package`."""
+"""The release that compiles; of the same minor version as `PYTHON_VERSION` in `package.build`."""
 
 _ASK = "import platform; print(platform.python_implementation(), platform.python_version())"
 # Names in the bytecode are relative to the package's root; the import system completes them where it is loaded.

@@ -1,4 +1,4 @@
-"""Build the agent's deployment package: ``python -m tools.package``.
+"""Build the agent's deployment package: ``python -m package.build``.
 
 A zip for AgentCore's direct code deployment: ``main.py`` at its root, the ``agent`` package, and every pinned
 requirement as a wheel for Python 3.13 on arm64, all with their bytecode. The same inputs give the same bytes: entries
@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from email import message_from_string
 from pathlib import Path
 
-from infra.artifact import ROOT, package_digest, package_path, shipped_files
-from tools.bytecode import BytecodeError, compile_folder, find_compiler
-from tools.imports import missing_imports, refusal
+from package.bytecode import BytecodeError, compile_folder, find_compiler
+from package.contents import ROOT, package_digest, package_path, shipped_files
+from package.imports import missing_imports, refusal
 
 PYTHON_VERSION = "3.13"
 PLATFORM = "aarch64-manylinux2014"

@@ -1,4 +1,4 @@
-"""Writes the schema by which an editor completes and checks a stack file: ``python -m infra.schema``.
+"""Writes the schema by which an editor completes and checks a stack file: ``python -m tools.schema``.
 
 Each ``Pulumi.<stack>.yaml`` names it in its first line (``# yaml-language-server: $schema=…``), which the YAML support
 of the common editors reads. It is made from the settings' own models. An editor knows types, choices and bounds; what
@@ -20,7 +20,7 @@ from infra.config import StackConfig
 from infra.settings.confidential import confidential_keys
 from infra.settings.problems import HIDDEN
 
-FILE = Path(__file__).resolve().parent / "settings" / "stack-file.schema.json"
+FILE = Path(__file__).resolve().parent.parent / "infra" / "settings" / "stack-file.schema.json"
 
 ENCRYPTED: Mapping[str, Any] = {
     "type": "object",

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.artifact import ROOT, package_digest, shipped_files
-from tools import package as builder
-from tools.bytecode import PYTHON, BytecodeError, compile_folder, find_compiler
-from tools.package import PYTHON_VERSION, PackageError, build, copy_agent, make_portable, write_zip
+from package import build as builder
+from package.build import PYTHON_VERSION, PackageError, build, copy_agent, make_portable, write_zip
+from package.bytecode import PYTHON, BytecodeError, compile_folder, find_compiler
+from package.contents import ROOT, package_digest, shipped_files
 
 # A package is built from some hundred wheels, compiled, and zipped, twice.
 pytestmark = pytest.mark.timeout(600)
