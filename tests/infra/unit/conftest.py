@@ -43,6 +43,8 @@ def aws(_loop: asyncio.AbstractEventLoop) -> Iterator[AwsMocks]:
     reset_options()  # drops the last test's stack, which belongs to that test's event loop
     pulumi.runtime.set_mocks(mocks, project=PROJECT, stack="dev")
     yield mocks
+    # A test that declares nothing waits for nothing, and the registration of its stack is still under way.
+    _loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(_loop), return_exceptions=True))
     pulumi.runtime.set_all_config({}, [])
     reset_options()
 
