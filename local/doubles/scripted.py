@@ -18,8 +18,8 @@ may steer it with one directive in square brackets, any subset of
     think    number of words of reasoning before the answer
     tool     name of a tool to call once before answering; any other key=value becomes its argument
 
-The tool `wait` (arguments `seconds` and `broken=true`) is added to an agent that runs on this model, unless it has a
-tool of that name.
+Two tools are added to an agent that runs on this model, unless it has tools of these names: `wait` (arguments `seconds`
+and `broken=true`), and `ask_first` (argument `question`), which interrupts the run until the user has decided.
 """
 
 from __future__ import annotations
@@ -32,15 +32,16 @@ from dataclasses import dataclass, field
 from itertools import chain, cycle, islice
 from typing import Any
 
-from strands import tool
+from strands import ToolContext, tool
 from strands.models import Model
 from strands.types.content import Messages
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.streaming import StreamEvent
 
 from agent.errors import AgentError, Code
+from agent.strands.interrupts import REFUSED
 
-__all__ = ["Script", "ScriptedModel", "wait"]
+__all__ = ["Script", "ScriptedModel", "ask_first", "wait"]
 
 # Read one way only, so that no prompt takes long: a value has no bracket in it, and ends at a space.
 _DIRECTIVE = re.compile(r"\[\s*+((?:[a-z_]++=[^\s\[\]]++\s*+)++)\]")
@@ -159,10 +160,21 @@ async def wait(seconds: float = 0, broken: bool = False) -> str:
     return f"Waited {seconds:g} seconds."
 
 
+@tool(context=True)
+async def ask_first(tool_context: ToolContext, question: str = "May I?") -> str:
+    """Ask the user for a decision before going on.
+
+    Args:
+        question: What the user decides.
+    """
+    answer = tool_context.interrupt("approval", reason=question)
+    return "The user declined." if answer == REFUSED else "The user approved."
+
+
 class ScriptedModel(Model):
     """A Strands model provider that streams the words of a `Script`."""
 
-    brings_tools = (wait,)
+    brings_tools = (wait, ask_first)
     """Tools that an agent on this model has besides its own."""
 
     def update_config(self, **model_config: Any) -> None:

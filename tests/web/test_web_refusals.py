@@ -106,15 +106,47 @@ def test_a_sign_in_that_has_ended_leads_over_the_login_page_back_to_the_same_que
     chat.wait_until_done()
     page, conversation = chat.page, chat.page.url
     refuse_tokens(page)
-    page.route(
-        "**/invocations", lambda route: route.fulfill(status=401, json={"message": "The incoming token has expired"})
-    )
+    page.route("**/invocations", with_a_token_that_is_none)
     chat.ask("After. [words=3]")
     page.wait_for_url("**/oauth2/authorize?**")
     page.unroute_all()
     fill_login_page(page, outputs)
     expect(chat.question).to_have_value("After. [words=3]")
     assert page.url == conversation
+
+
+def with_a_token_that_is_none(route: Route) -> None:
+    """The request as it is, with a token that the gateway refuses as it refuses one that has expired."""
+    headers = route.request.headers
+    route.continue_(headers={**headers, "authorization": headers["authorization"][:-8]})
+
+
+def test_a_token_that_the_api_refuses_is_renewed_and_the_question_asked_again(chat: Chat, proxy: CuttingProxy) -> None:
+    page, before = chat.page, len(proxy.requests)
+    page.route("**/invocations", with_a_token_that_is_none, times=1)
+    chat.ask("Once more. [words=4]")
+    expect(chat.answers).to_have_count(1)
+    chat.wait_until_done()
+    expect(chat.questions).to_have_count(1)
+    since = proxy.requests[before:]
+    assert since == ["POST /invocations", "POST /oauth2/token", "POST /invocations"]
+
+
+def test_a_token_that_is_about_to_end_is_renewed_before_it_is_used(chat: Chat, proxy: CuttingProxy) -> None:
+    page = chat.page
+    forms: list[str] = []
+    page.on("request", lambda request: "oauth2/token" in request.url and forms.append(request.post_data or ""))
+    page.clock.install()
+    page.clock.fast_forward("59:30")
+    before = len(proxy.requests)
+    for _ in range(2):  # the second renewal is with the refresh token that the first one gave
+        chat.ask("Late. [words=4]")
+        chat.wait_until_done()
+        page.clock.fast_forward("59:30")
+    since = proxy.requests[before:]
+    assert since == ["POST /oauth2/token", "POST /invocations"] * 2
+    assert all("grant_type=refresh_token" in form for form in forms)
+    assert len(set(forms)) == 2
 
 
 def refuse_tokens(page: Page) -> None:
