@@ -45,12 +45,12 @@ engine: ## build the Pulumi engine that its tests run; needs Go, and some minute
 test-engine: engine setup ## the Pulumi program in that engine, before a stand-in for AWS
 	@$(BIN)/python -m pytest tests/engine
 
-web: setup ## build the chat page with Node; kept by its content, so that make local needs none afterwards
+web: setup ## build the chat page, with the machine's Node or a pinned one; kept by its content
 	@$(BIN)/python -m tools.page
 
 test-web: web ## the page's tests: its client in Node, the page in Chromium, which apt installs where it may
 	@$(BIN)/python -m tools.browser
-	@cd web && npm test --silent
+	@$(BIN)/python -m tools.node web npm test --silent
 	@$(BIN)/python -m pytest tests/web
 
 local: setup ## keep the whole chain up on loopback until Ctrl-C
@@ -123,6 +123,7 @@ lock: setup ## recompile the pinned requirement files from the .in files; what f
 	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --overrides requirements-overrides.in requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt
+	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" web/requirements.in -o web/requirements.txt
 
 upgrade: setup ## recompile them with the newest releases that are at least a week old
 	@$(MAKE) --no-print-directory lock UPGRADE="--upgrade --exclude-newer 'P7D'"

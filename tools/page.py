@@ -1,4 +1,4 @@
-"""Build the chat page: ``python -m tools.page``, with the machine's Node; or ``--zip FILE`` to pack the built one.
+"""Build the chat page: ``python -m tools.page``, or ``--zip FILE`` to pack the built one.
 
 The build is kept in ``.build/page-DIGEST``, by the content of its sources, and made once.
 """
@@ -6,8 +6,6 @@ The build is kept in ``.build/page-DIGEST``, by the content of its sources, and 
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +16,7 @@ from pathlib import Path
 
 from local.run.page import BUILDS, SOURCES, page_folder
 from package.build import EPOCH, FILE_MODE
-
-NODE = (20, 19)
-"""The oldest that Vite runs on."""
+from tools.node import NodeError, node_environment
 
 
 class PageError(Exception):
@@ -36,7 +32,6 @@ def build() -> Path:
     folder = page_folder()
     if (folder / "index.html").is_file():
         return folder
-    _check_node()
     install_packages()
     BUILDS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=BUILDS) as parent:
@@ -53,7 +48,6 @@ def install_packages() -> None:
     Raises:
         PageError: when it cannot be had.
     """
-    _check_node()
     lock, installed = SOURCES / "package-lock.json", SOURCES / "node_modules" / ".installed"
     if installed.is_file() and installed.read_bytes() == lock.read_bytes():
         return
@@ -72,22 +66,16 @@ def pack(folder: Path, target: Path) -> None:
             archive.writestr(entry, path.read_bytes())
 
 
-def _check_node() -> None:
-    needed = ".".join(map(str, NODE))
-    if not (shutil.which("node") and shutil.which("npm")):
-        raise PageError(f"The page is built with Node {needed} or newer and npm, and they are not on the PATH.")
-    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S607
-    match = re.match(r"v(\d+)\.(\d+)", said)
-    if match is None or (int(match[1]), int(match[2])) < NODE:
-        raise PageError(f"The page is built with Node {needed} or newer, and this is {said.strip() or 'none'}.")
-
-
 def _npm(*arguments: str, why: str, out: Path | None = None) -> None:
-    environment = {**os.environ, **({"PAGE_OUT_DIR": str(out)} if out else {})}
+    try:
+        environment = node_environment()
+    except NodeError as error:
+        raise PageError(str(error)) from None
+    npm = shutil.which("npm", path=environment["PATH"]) or "npm"
     done = subprocess.run(  # noqa: S603 - our own arguments
-        ["npm", *arguments],  # noqa: S607 - as found by _check_node
+        [npm, *arguments],
         cwd=SOURCES,
-        env=environment,
+        env={**environment, **({"PAGE_OUT_DIR": str(out)} if out else {})},
         capture_output=True,
         text=True,
         check=False,

@@ -11,7 +11,7 @@ SOURCES = ROOT / "web"
 
 BUILDS = ROOT / ".build"
 
-NOT_BUILT = "not built: run `make web` (Node 20.19 or newer, with npm), or unpack a release's page.zip into .build/"
+NOT_BUILT = "not built: run `make web`, or unpack a release's page.zip into .build/"
 
 
 def source_files() -> list[Path]:

