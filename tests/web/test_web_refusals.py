@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from client.outputs import Outputs
 from local import ROOT
@@ -135,7 +135,12 @@ def test_a_token_that_the_api_refuses_is_renewed_and_the_question_asked_again(ch
 def test_a_token_that_is_about_to_end_is_renewed_before_it_is_used(chat: Chat, proxy: CuttingProxy) -> None:
     page = chat.page
     forms: list[str] = []
-    page.on("request", lambda request: "oauth2/token" in request.url and forms.append(request.post_data or ""))
+
+    def note(request: Request) -> None:
+        if "oauth2/token" in request.url:
+            forms.append(request.post_data or "")
+
+    page.on("request", note)
     page.clock.install()
     page.clock.fast_forward("59:30")
     before = len(proxy.requests)
