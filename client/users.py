@@ -35,7 +35,7 @@ class Users:
 
     def __init__(self, outputs: Outputs, profile: str | None = None) -> None:
         self._outputs = outputs
-        with _explained():
+        with explained():
             self._cognito = administrator(outputs, profile)
 
     def list(self) -> Iterator[User]:
@@ -44,7 +44,7 @@ class Users:
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with _explained():
+        with explained():
             for page in self._cognito.get_paginator("list_users").paginate(UserPoolId=self._outputs.user_pool_id):
                 for user in page["Users"]:
                     attributes = {item["Name"]: item.get("Value", "") for item in user.get("Attributes", [])}
@@ -66,7 +66,7 @@ class Users:
             AdministrationError: when AWS refuses.
         """
         password = None if invite else temporary_password()
-        with _explained():
+        with explained():
             try:
                 self._create(email, password)
             except self._cognito.exceptions.UsernameExistsException:
@@ -103,7 +103,7 @@ class Users:
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with _explained():
+        with explained():
             self._cognito.admin_enable_user(UserPoolId=self._outputs.user_pool_id, Username=username)
 
     def reset(self, username: str) -> None:
@@ -112,7 +112,7 @@ class Users:
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with _explained():
+        with explained():
             self._cognito.admin_reset_user_password(UserPoolId=self._outputs.user_pool_id, Username=username)
 
     def delete(self, username: str) -> None:
@@ -122,9 +122,20 @@ class Users:
             AdministrationError: when AWS refuses.
         """
         pool = self._outputs.user_pool_id
-        with _explained():
+        with explained():
             self._cognito.admin_user_global_sign_out(UserPoolId=pool, Username=username)
             self._cognito.admin_delete_user(UserPoolId=pool, Username=username)
+
+    def find(self, username: str) -> tuple[str, bool]:
+        """A user's ``sub``, and whether the user is let in.
+
+        Raises:
+            AdministrationError: when AWS refuses, as for somebody whom the pool does not have.
+        """
+        with explained():
+            found = self._cognito.admin_get_user(UserPoolId=self._outputs.user_pool_id, Username=username)
+            (sub,) = [one["Value"] for one in found["UserAttributes"] if one["Name"] == "sub" and "Value" in one]
+            return sub, found["Enabled"]
 
     def change_groups(self, username: str, add: Sequence[str], remove: Sequence[str]) -> Sequence[str]:
         """Put a user into groups and take him out of others; returns the groups that he is in then.
@@ -133,7 +144,7 @@ class Users:
             AdministrationError: when AWS refuses, as for a group that the stack does not declare.
         """
         pool = self._outputs.user_pool_id
-        with _explained():
+        with explained():
             for group in add:
                 self._cognito.admin_add_user_to_group(UserPoolId=pool, Username=username, GroupName=group)
             for group in remove:
@@ -148,7 +159,7 @@ class Users:
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with _explained():
+        with explained():
             self._cognito.admin_disable_user(UserPoolId=self._outputs.user_pool_id, Username=username)
             self._cognito.admin_user_global_sign_out(UserPoolId=self._outputs.user_pool_id, Username=username)
 
@@ -172,7 +183,12 @@ def temporary_password() -> str:
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
+    """What AWS, or what stands in its place, refuses becomes a sentence.
+
+    Raises:
+        AdministrationError: in the place of what boto3 raises.
+    """
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
 
     try:

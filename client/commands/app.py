@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from client.commands import asking, completion, doctor, identity, measure
+from client.commands import asking, completion, doctor, identity, measure, users
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -20,7 +20,7 @@ app.command()(identity.login)
 app.command()(identity.token)
 app.command()(identity.whoami)
 app.command()(identity.logout)
-app.add_typer(identity.users, name="users")
+app.add_typer(users.users, name="users")
 app.command("ask")(asking.ask_command)
 app.command()(asking.chat)
 app.command()(asking.attach)

@@ -38,7 +38,7 @@ SAID = {
     r"python -m local cost": r"Together|months",
     r"python -m local faults": r"buffered",
     r"python -m local check": r"guard rails",
-    r"python -m client users (add|disable)": r"@example\.com",
+    r"python -m client users (add|disable|erase)": r"@example\.com",
     r"pytest": r"tests? collected",
 }
 """What a command says when it has done what its page promises."""
