@@ -18,7 +18,7 @@ from rich.table import Table
 from bench.agent import Comparison, compare, started_in
 from local import ROOT
 from local.run.chain import running
-from local.run.services import Options
+from local.run.options import Options
 
 PICTURE = ROOT / ".build" / "bench.svg"
 BAR = 12

@@ -65,7 +65,7 @@ async def _request(
 
 async def emulator_killed(scene: Scene) -> str:
     """Nobody can sign in; whoever has a token goes on, for the keys are known."""
-    os.kill(scene.chain.parts.processes["emulator"], signal.SIGKILL)
+    os.kill(scene.chain.services.processes["emulator"], signal.SIGKILL)
     outcome = await _one(scene, scene.url, "Still there? [words=5 pause=0.01]")
     assert outcome == "whole", outcome
     return "a signed-in caller is still answered"
@@ -123,21 +123,21 @@ async def vanishing_client(scene: Scene) -> str:
 async def gateway_killed(scene: Scene) -> str:
     """A gateway's process is killed in mid-stream and another started; the client attaches there."""
     path = urlsplit(scene.url).path
-    parts = scene.chain.parts
+    services = scene.chain.services
     prompt = Prompt("Hold on. [words=40 pause=0.05]")
     thread_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
     said = [{"id": str(uuid.uuid4()), "role": "user", "content": prompt.text}]
     question = {"threadId": thread_id, "runId": run_id, "messages": said}
     listener = Listener(prompt)
-    url = await parts.start_gateway("mortal-gateway", scene.chain.graph)
+    url = await scene.chain.start_gateway("mortal-gateway", scene.chain.graph)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {scene.token}"}) as session:
         with suppress(aiohttp.ClientError):
             async with session.post(url + path, json=question) as answer:
                 async for line in answer.content:
                     listener.read(line)
                     if len(listener.said) == 5:
-                        os.kill(parts.processes["mortal-gateway"], signal.SIGKILL)
-        url = await parts.start_gateway("reborn-gateway", scene.chain.graph)
+                        os.kill(services.processes["mortal-gateway"], signal.SIGKILL)
+        url = await scene.chain.start_gateway("reborn-gateway", scene.chain.graph)
         attach = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
         async with session.post(url + path, json=attach) as answer:
             async for line in answer.content:
@@ -179,7 +179,7 @@ async def full_disk(scene: Scene) -> str:
 
 async def agent_killed(scene: Scene) -> str:
     """The agent's process is killed; here it serves everybody, so everybody is cut."""
-    os.kill(scene.chain.parts.processes["agent"], signal.SIGKILL)
+    os.kill(scene.chain.services.processes["agent"], signal.SIGKILL)
     outcome = await _one(scene, scene.url, "Anybody? [words=5 pause=0.01]")
     assert outcome == "status 424", outcome
     await scene.chain.restart_agent()

@@ -31,7 +31,7 @@ from local import LOOPBACK
 from local.processes.ports import any_port
 from local.program.graph import Graph
 from local.run.chain import Chain, running
-from local.run.services import Options
+from local.run.options import Options
 
 MEMORY_LIMIT_MB = 200
 
@@ -102,15 +102,15 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
     """A chain with every gateway that the scenarios need."""
     async with running(Options(folder=folder)) as chain, huge_backend() as huge:
         outputs = Outputs.model_validate(chain.outputs)
-        path = outputs.invoke_url.removeprefix(chain.parts.url("gateway"))
+        path = outputs.invoke_url.removeprefix(chain.services.url("gateway"))
         open_graph = unthrottled(chain.graph)
         away = {f"bedrock-agentcore.{chain.graph.region}.amazonaws.com": huge}
         scene = Scene(
             chain=chain,
-            url=await chain.parts.start_gateway("open-gateway", open_graph) + path,
-            short=await chain.parts.start_gateway("short-gateway", with_timeout(open_graph, 2000)) + path,
-            huge=await chain.parts.start_gateway("huge-gateway", open_graph, addresses=away) + path,
-            full=await chain.parts.start_gateway("full-gateway", open_graph, access_log=Path("/dev/full")) + path,
+            url=await chain.start_gateway("open-gateway", open_graph) + path,
+            short=await chain.start_gateway("short-gateway", with_timeout(open_graph, 2000)) + path,
+            huge=await chain.start_gateway("huge-gateway", open_graph, addresses=away) + path,
+            full=await chain.start_gateway("full-gateway", open_graph, access_log=Path("/dev/full")) + path,
             token=(await asyncio.to_thread(demo_user, outputs)).id,
         )
         yield scene
@@ -119,7 +119,7 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
 def memory_mb(chain: Chain) -> dict[str, int]:
     """The most megabytes that each server has held so far."""
     sizes = {}
-    for name, pid in chain.parts.processes.items():
+    for name, pid in chain.services.processes.items():
         if name.endswith(("agent", "gateway", "runtime")):
             try:
                 status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")

@@ -39,7 +39,7 @@ class Challenge(NamedTuple):
     show: str = ""
 
 
-Answer = Callable[[Challenge], str]
+ChallengeHandler = Callable[[Challenge], str]
 """Gives the user's answer to a challenge."""
 
 # Challenge: (the response's key, the question, secret).
@@ -65,7 +65,7 @@ def refuse_to_answer(challenge: Challenge) -> str:
     raise SignInError(f"Cognito asks for more than a password ({challenge.name}): run `python -m client login` first.")
 
 
-def sign_in(outputs: Outputs, username: str, password: str, answer: Answer = refuse_to_answer) -> Tokens:
+def sign_in(outputs: Outputs, username: str, password: str, answer: ChallengeHandler = refuse_to_answer) -> Tokens:
     """Sign a user in. Blocks for as long as Cognito, and the user, take.
 
     Raises:
@@ -129,7 +129,7 @@ def sign_out(outputs: Outputs, tokens: Tokens) -> None:
 
 
 def _authenticate(
-    client: CognitoIdentityProviderClient, outputs: Outputs, username: str, password: str, answer: Answer
+    client: CognitoIdentityProviderClient, outputs: Outputs, username: str, password: str, answer: ChallengeHandler
 ) -> Mapping[str, Any]:
     address = username  # which the password's challenge replaces by the user's id
     with warnings.catch_warnings():
@@ -168,7 +168,7 @@ def _authenticate(
     return result
 
 
-def _answer(name: str, answer: Answer) -> Mapping[str, str]:
+def _answer(name: str, answer: ChallengeHandler) -> Mapping[str, str]:
     if name == "SELECT_MFA_TYPE":
         return {"ANSWER": "SOFTWARE_TOKEN_MFA"}
     if name not in _CHALLENGES:
@@ -178,7 +178,11 @@ def _answer(name: str, answer: Answer) -> Mapping[str, str]:
 
 
 def _set_up_app(
-    client: CognitoIdentityProviderClient, session: str, address: str, parameters: Mapping[str, str], answer: Answer
+    client: CognitoIdentityProviderClient,
+    session: str,
+    address: str,
+    parameters: Mapping[str, str],
+    answer: ChallengeHandler,
 ) -> str:
     """Let the user add an authenticator app, which a pool that requires a second factor asks of everyone new.
 

@@ -19,7 +19,7 @@ from client.exchange import ask
 from client.outputs import Outputs
 from local.run.chain import Chain, running
 from local.run.demo import PROMPT, buffered
-from local.run.services import Options
+from local.run.options import Options
 from package.contents import ROOT
 
 PICTURE = ROOT / "docs" / "words.svg"
@@ -109,8 +109,8 @@ async def record(chain: Chain) -> list[tuple[str, list[Word]]]:
     outputs = Outputs.model_validate(chain.outputs)
     tokens = await asyncio.to_thread(demo_user, outputs)
     streamed = await _listen(outputs.invoke_url, tokens.id)
-    base = await chain.parts.start_gateway("buffered-gateway", buffered(chain.graph))
-    held = await _listen(base + outputs.invoke_url.removeprefix(chain.parts.url("gateway")), tokens.id)
+    base = await chain.start_gateway("buffered-gateway", buffered(chain.graph))
+    held = await _listen(base + outputs.invoke_url.removeprefix(chain.services.url("gateway")), tokens.id)
     return [("responseTransferMode: STREAM", streamed), ("responseTransferMode: BUFFERED", held)]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from infra.settings.agent_environment import AGENT_DEFAULTS
@@ -28,20 +26,19 @@ LOADED_LATER = ("agent.app", "agent.agent")
 """What the agent loads behind its first /ping."""
 
 
-def agent_environment(graph: Graph, *, model: str, time_scale: float, changes: Mapping[str, str]) -> dict[str, str]:
-    """The agent's environment as declared, but for what must differ on loopback.
+def agent_environment(graph: Graph, *, model: str, changes: Mapping[str, str]) -> dict[str, str]:
+    """The agent's environment as declared, but for what must differ on loopback; times at the graph's time scale.
 
     Args:
         graph: the declared resources.
         model: what the agent answers with, in place of the stack's model.
-        time_scale: declared times are divided by this.
         changes: variables that are set on purpose, after all others.
     """
     runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
     declared: dict[str, str] = dict(runtime.inputs.get("environmentVariables") or {})
     # A time that the stack leaves at the agent's default is no variable, and is scaled all the same.
     times = {name: value for name in SCALED if (value := declared.get(name) or AGENT_DEFAULTS.get(name))}
-    declared |= {name: str(float(value) / time_scale) for name, value in times.items()}
+    declared |= {name: str(float(value) / graph.time_scale) for name, value in times.items()}
     declared |= {
         "AGENT_HOST": LOOPBACK,
         "AGENT_MODEL": model,
@@ -69,39 +66,3 @@ async def start_agent(
         cwd=ROOT,
         environment={**environment, "AGENT_PORT": str(port)},
     )
-
-
-@asynccontextmanager
-async def prepared_agent(
-    port: int, environment: Mapping[str, str], *, log: Path, module: str
-) -> AsyncIterator[tuple[Child, Callable[[], None]]]:
-    """An agent whose sources are loaded, and a function that lets it listen. It is stopped if the block fails.
-
-    Raises:
-        ProgramError: when the sources cannot be loaded.
-    """
-    ours, theirs = socket.socketpair()
-    with ours:
-        ours.setblocking(False)
-        with theirs:
-            child = await Child.start(
-                "agent",
-                [sys.executable, "-m", "local.processes.preload", module, *LOADED_LATER],
-                log=log,
-                cwd=ROOT,
-                environment={**environment, "AGENT_PORT": str(port)},
-                stdin=theirs.fileno(),
-            )
-
-        async def loaded() -> bool:
-            try:
-                return bool(ours.recv(1))
-            except BlockingIOError:
-                return False
-
-        await child.until(loaded)
-        try:
-            yield child, lambda: ours.sendall(b".")
-        except BaseException:
-            await child.stop()
-            raise

@@ -104,7 +104,7 @@ class Child:
             async with asyncio.timeout(START_SECONDS):
                 while not await ready():
                     if self.process.returncode is not None:
-                        raise ProgramError(self.obituary())
+                        raise ProgramError(self.exit_message())
                     await asyncio.sleep(0.02)
         except TimeoutError:
             await self.stop()
@@ -115,7 +115,7 @@ class Child:
             await self.stop()
             raise
 
-    def obituary(self) -> str:
+    def exit_message(self) -> str:
         """Why the child is no more, in one sentence, with its last words."""
         lines: list[str] = []
         with contextlib.suppress(OSError), self.log.open("rb") as log:  # somebody may have cleared the folder

@@ -39,7 +39,7 @@ class Supervisor:
     async def _watch(self, child: Child) -> None:
         await child.process.wait()
         if self._children.get(child.name) is child:
-            self._deaths.put_nowait(child.obituary())
+            self._deaths.put_nowait(child.exit_message())
 
     async def while_up(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work; it is cancelled when a child ends meanwhile.

@@ -22,7 +22,7 @@ from pulumi.runtime.settings import get_root_resource, reset_options
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from local import ROOT
-from local.program.graph import Answer, Graph, ProgramError, Provider, Resource
+from local.program.graph import Graph, MockedOutputs, ProgramError, Provider, Resource
 
 # How Pulumi marks a special value on the wire (pulumi/runtime/rpc.py).
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -112,7 +112,7 @@ class _Recorder(mocks.MockMonitor):
         inputs: dict[str, Any] = {key: _plain(value, self._unanswered) for key, value in wire.items()}
         # A remote component (awsx) is declared here and made by its provider: it answers like a resource.
         answering = request.custom or request.remote
-        nothing: Answer = ("", {})
+        nothing: MockedOutputs = ("", {})
         id_, answers = self._provider.create(request.type, request.name, inputs) if answering else nothing
         self.recorded.append(
             Resource(

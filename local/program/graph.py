@@ -67,6 +67,8 @@ class Graph:
     """Provider look-ups that the program made; the program makes none."""
     secrets: tuple[str, ...] = ()
     """Every text that the program marks as a secret, in clear."""
+    time_scale: float = 1.0
+    """Whoever serves the graph divides AWS's time limits by this, the declared ones and those that nobody declares."""
 
     def all(self, type_: str) -> list[Resource]:
         """The resources of one type, in the order of their URNs."""
@@ -94,6 +96,10 @@ class Graph:
 
         return dataclasses.replace(self, resources=tuple(change(resource) for resource in self.resources))
 
+    def at_time_scale(self, factor: float) -> Graph:
+        """The same graph, to be served with every time limit divided by ``factor``."""
+        return dataclasses.replace(self, time_scale=factor)
+
     def to_json(self) -> str:
         """The graph as JSON text; `from_json` reads it back."""
         return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True)
@@ -110,13 +116,13 @@ class Graph:
         return cls(**{**data, **texts, "resources": resources})
 
 
-Answer = tuple[str, dict[str, Any]]
+MockedOutputs = tuple[str, dict[str, Any]]
 """A new resource's id, and those of its outputs that are not inputs."""
 
 
 class Provider(Protocol):
     """Answers for AWS: given a declaration, the id and the outputs that it would have."""
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """The id and all outputs of the new resource; the inputs count as outputs too."""
         ...

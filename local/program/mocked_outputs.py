@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local.program.graph import Answer
+from local.program.graph import MockedOutputs
 
 ACCOUNT = "000000000000"
 """The account that the emulator's own ARNs name."""
@@ -17,7 +17,7 @@ def token(name: str, length: int = 10) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:length]
 
 
-def _user_pool(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _user_pool(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     pool = f"{region}_{token(name, 9)}"
     return pool, {
         "arn": f"arn:aws:cognito-idp:{region}:{ACCOUNT}:userpool/{pool}",
@@ -26,7 +26,7 @@ def _user_pool(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
     }
 
 
-def _rest_api(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _rest_api(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     api = token(name)
     return api, {
         "arn": f"arn:aws:apigateway:{region}::/restapis/{api}",
@@ -36,7 +36,7 @@ def _rest_api(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
     }
 
 
-def _stage(region: str, _name: str, inputs: Mapping[str, Any]) -> Answer:
+def _stage(region: str, _name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     api, stage = inputs["restApi"], inputs["stageName"]
     return f"ags-{api}-{stage}", {
         "arn": f"arn:aws:apigateway:{region}::/restapis/{api}/stages/{stage}",
@@ -45,7 +45,7 @@ def _stage(region: str, _name: str, inputs: Mapping[str, Any]) -> Answer:
     }
 
 
-def _agent_runtime(region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+def _agent_runtime(region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     runtime = f"{inputs['agentRuntimeName']}-{token(name)}"
     return runtime, {
         "agentRuntimeId": runtime,
@@ -55,7 +55,7 @@ def _agent_runtime(region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
     }
 
 
-def _web_acl(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _web_acl(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     acl = token(name, 32)
     return acl, {
         "arn": f"arn:aws:wafv2:{region}:{ACCOUNT}:regional/webacl/{name}/{acl}",
@@ -64,7 +64,7 @@ def _web_acl(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
     }
 
 
-def _certificate(region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+def _certificate(region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     arn = f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{token(name, 32)}"
     proof = {
         "domainName": inputs["domainName"],
@@ -75,7 +75,7 @@ def _certificate(region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
     return arn, {"arn": arn, "domainValidationOptions": [proof]}
 
 
-def _domain_name(region: str, _name: str, inputs: Mapping[str, Any]) -> Answer:
+def _domain_name(region: str, _name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     domain = inputs["domainName"]
     return domain, {
         "regionalDomainName": f"d-{token(domain)}.execute-api.{region}.amazonaws.com",
@@ -85,58 +85,58 @@ def _domain_name(region: str, _name: str, inputs: Mapping[str, Any]) -> Answer:
     }
 
 
-def _log_group(region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+def _log_group(region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     group = inputs.get("name", name)
     return group, {"name": group, "arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}"}
 
 
-def _memory(region: str, _name: str, inputs: Mapping[str, Any]) -> Answer:
+def _memory(region: str, _name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     memory = f"{inputs['name']}-{token(inputs['name'])}"
     return memory, {"arn": f"arn:aws:bedrock-agentcore:{region}:{ACCOUNT}:memory/{memory}"}
 
 
-def _topic(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _topic(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     arn = f"arn:aws:sns:{region}:{ACCOUNT}:{name}"
     return arn, {"arn": arn, "name": name}
 
 
-def _ip_set(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _ip_set(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     id_ = token(name, 32)
     return id_, {"arn": f"arn:aws:wafv2:{region}:{ACCOUNT}:regional/ipset/{name}/{id_}", "name": name}
 
 
-def _repository(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _repository(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     return name, {"url": f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{name}"}
 
 
-def _image(_region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+def _image(_region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     return name, {"imageUri": f"{inputs['repositoryUrl']}@sha256:{token(inputs['imageTag'], 64)}"}
 
 
-def _vpc(_region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+def _vpc(_region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     subnets = [f"subnet-{token(name + zone, 17)}" for zone in inputs["availabilityZoneNames"]]
     return name, {"vpcId": f"vpc-{token(name, 17)}", "isolatedSubnetIds": subnets}
 
 
-def _identified(prefix: str) -> Callable[[str, str, Mapping[str, Any]], Answer]:
+def _identified(prefix: str) -> Callable[[str, str, Mapping[str, Any]], MockedOutputs]:
     """EC2's way to name things: a prefix and seventeen hexadecimal digits."""
     return lambda _region, name, _inputs: (f"{prefix}-{token(name, 17)}", {})
 
 
-def _load_balancing(kind: str) -> Callable[[str, str, Mapping[str, Any]], Answer]:
-    def answer(region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _load_balancing(kind: str) -> Callable[[str, str, Mapping[str, Any]], MockedOutputs]:
+    def answer(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
         arn = f"arn:aws:elasticloadbalancing:{region}:{ACCOUNT}:{kind}/{name}/{token(name, 16)}"
         return arn, {"arn": arn}
 
     return answer
 
 
-def _bucket(_region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _bucket(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     bucket = f"{name}-{token(name, 7)}"
     return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}"}
 
 
-def _role(_region: str, name: str, _inputs: Mapping[str, Any]) -> Answer:
+def _role(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     role = f"{name}-{token(name, 7)}"
     return role, {"name": role, "arn": f"arn:aws:iam::{ACCOUNT}:role/{role}"}
 
@@ -145,12 +145,12 @@ def _api_key(key_id: str) -> str:
     return token(f"{key_id}-key", 40)
 
 
-def _random_password(_region: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+def _random_password(_region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     characters = hashlib.sha512(name.encode()).hexdigest() * 2
     return "none", {"result": characters[: int(inputs["length"])]}
 
 
-ANSWERS: Mapping[str, Callable[[str, str, Mapping[str, Any]], Answer]] = {
+MOCKED: Mapping[str, Callable[[str, str, Mapping[str, Any]], MockedOutputs]] = {
     "aws:cognito/userPool:UserPool": _user_pool,
     "aws:cognito/userPoolClient:UserPoolClient": lambda _region, name, _inputs: (
         token(name, 26),

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from client.cognito import bare_session
-from local.program.graph import Answer, ProgramError, Resource
-from local.program.mocked_outputs import ACCOUNT, ANSWERS
+from local.program.graph import MockedOutputs, ProgramError, Resource
+from local.program.mocked_outputs import ACCOUNT, MOCKED
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -27,9 +27,9 @@ class ImaginedProvider:
     def __init__(self, region: str = "us-east-1") -> None:
         self.region = region
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
-        answer = ANSWERS.get(type_)
+        answer = MOCKED.get(type_)
         if answer is not None:
             return answer(self.region, name, inputs)
         service, kind = type_.split(":")[1].partition("/")[0], type_.split(":")[2]
@@ -42,7 +42,7 @@ class ImaginedProvider:
 class UnknownProvider:
     """Answers nothing, as in a first preview: with ``preview=True`` every id and output stays unknown."""
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
         return "", {}
 
@@ -57,7 +57,7 @@ class EmulatorProvider(ImaginedProvider):
         self._page = [page] if page else []
         self._cognito: CognitoIdentityProviderClient | None = None
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
         create = {POOL: self._create_pool, CLIENT: self._create_client, DOMAIN: self._create_domain}.get(type_)
         return create(name, inputs) if create else super().create(type_, name, inputs)
@@ -69,7 +69,7 @@ class EmulatorProvider(ImaginedProvider):
             self._cognito = cognito_client(self.endpoint, self.region)
         return self._cognito
 
-    def update(self, known: Resource, inputs: Mapping[str, Any]) -> Answer:
+    def update(self, known: Resource, inputs: Mapping[str, Any]) -> MockedOutputs:
         """Make what exists what is declared, as Cognito does: pool and client keep their ids, a domain is made anew."""
         pool = inputs.get("userPoolId")
         if known.type == POOL and _fixed(known.inputs) == _fixed(inputs):
@@ -84,7 +84,7 @@ class EmulatorProvider(ImaginedProvider):
             self.cognito.delete_user_pool_domain(Domain=known.id, UserPoolId=known.inputs["userPoolId"])
         return self.create(known.type, known.name, inputs)
 
-    def _create_pool(self, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def _create_pool(self, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         pool = self.cognito.create_user_pool(
             PoolName=name, UsernameAttributes=_fixed(inputs), **_pool_settings(inputs)
         )["UserPool"]
@@ -92,7 +92,7 @@ class EmulatorProvider(ImaginedProvider):
         endpoint = f"cognito-idp.{self.region}.amazonaws.com/{id_}"
         return id_, {"arn": pool["Arn"], "endpoint": endpoint, "name": name}
 
-    def _create_client(self, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def _create_client(self, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         client = self.cognito.create_user_pool_client(
             ClientName=name,
             UserPoolId=inputs["userPoolId"],
@@ -105,7 +105,7 @@ class EmulatorProvider(ImaginedProvider):
         settings = _client_settings(inputs)
         return {**settings, **{name: [*settings[name], *self._page] for name in ("CallbackURLs", "LogoutURLs")}}
 
-    def _create_domain(self, _name: str, inputs: Mapping[str, Any]) -> Answer:
+    def _create_domain(self, _name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         self.cognito.create_user_pool_domain(Domain=inputs["domain"], UserPoolId=inputs["userPoolId"])
         return inputs["domain"], {}
 

@@ -9,8 +9,8 @@ from typing import Any
 from local import ROOT
 from local.processes.ports import USUAL_PORTS
 from local.run.chain import Chain
+from local.run.options import Options
 from local.run.page import NOT_BUILT
-from local.run.services import Options
 
 FOLDER = ROOT / ".local"
 
@@ -42,7 +42,7 @@ def told(options: Mapping[str, str]) -> str:
 
 
 def print_state(state: Mapping[str, Any]) -> None:
-    """Tell a person what `local.processes.state.read_state` says."""
+    """Tell a person what `local.processes.folder_lock.read_state` says."""
     if state["state"] == "down":
         print("The local chain is down: `python -m local up` brings it up.")
     elif state["state"] == "starting":

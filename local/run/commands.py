@@ -20,15 +20,15 @@ from local import ROOT
 from local.planes.limits import not_emulated
 from local.planes.runtime.hang_up import HangUp
 from local.processes.child import ChildEndedError
-from local.processes.files import forget
+from local.processes.files import clean
+from local.processes.folder_lock import FolderLock, read_state, stop_holder
 from local.processes.logs import FILES, POLL_SECONDS, Logs, news
-from local.processes.state import Claim, read_state
 from local.program.graph import ProgramError
 from local.run.banner import FOLDER, print_ready, print_state
 from local.run.chain import Chain, running
-from local.run.misconfigurations import FAULTS, SOUND, Fault
+from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, Misconfiguration, listing
+from local.run.options import Options
 from local.run.page import built_page
-from local.run.services import Options
 from package.imports import missing_imports, refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -87,44 +87,43 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         time_scale=time_scale,
         sessions=sessions,
         hang_up=hang_up,
-        fault=_fault(break_) if break_ else SOUND,
+        broken=_broken(break_) if break_ else AS_DECLARED,
         control=built_page() is not None,
     )
     _run(_up(options, watching=watch))
 
 
-def _fault(name: str) -> Fault:
-    if name not in FAULTS:
-        raise ProgramError(f"There is no fault {name!r}: known are {', '.join(FAULTS)}.")
-    return FAULTS[name]
+def _broken(name: str) -> Misconfiguration:
+    if name not in MISCONFIGURATIONS:
+        raise ProgramError(f"There is no fault {name!r}: known are {', '.join(MISCONFIGURATIONS)}.")
+    return MISCONFIGURATIONS[name]
 
 
 @app.command()
 def faults(as_json: Json = False) -> None:
     """List the ways to break the chain on purpose."""
     if as_json:
-        told = ({"name": one.name, "description": one.description, "check": one.check} for one in FAULTS.values())
-        print(json.dumps([*told], indent=2))
+        print(json.dumps(listing(), indent=2))
         return
-    for fault in FAULTS.values():
-        print(f"{fault.name:<24} {fault.description}")
+    for one in MISCONFIGURATIONS.values():
+        print(f"{one.name:<24} {one.description}")
 
 
 async def _up(options: Options, *, watching: bool) -> None:
     if missing := missing_imports():
         raise ProgramError(refusal(missing))
-    with Claim.take(options.folder) as claim:
-        forget(options.folder)  # what a killed chain left behind
+    with FolderLock.acquire(options.folder) as lock:
+        clean(options.folder)  # what a killed chain left behind
         async with running(options, _progress) as chain:
 
             def describe() -> None:
-                claim.describe(
+                lock.describe(
                     {
                         "state": "up",
                         "stack": options.stack,
-                        "ports": chain.parts.ports,
-                        "processes": chain.parts.processes,
-                        "options": options.in_force,
+                        "ports": chain.services.ports,
+                        "processes": chain.services.processes,
+                        "options": chain.options.in_force,
                         "notEmulated": not_emulated(chain.graph),
                     }
                 )
@@ -140,7 +139,7 @@ async def _up(options: Options, *, watching: bool) -> None:
             telling = asyncio.create_task(_tell(options.folder))
             async with _switches(chain, options, describe):
                 with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
-                    await chain.parts.while_up(work)
+                    await chain.services.while_up(work)
             telling.cancel()
     print("Stopped.", file=sys.stderr)
 
@@ -267,7 +266,7 @@ def status(folder: Folder = FOLDER, as_json: Json = False) -> None:
 @app.command()
 def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
     """Stop a chain that is up or starting, and wait until it is gone."""
-    stopped = Claim.stop_holder(folder)
+    stopped = stop_holder(folder)
     if as_json:
         print(json.dumps({"stopped": stopped}))
         return

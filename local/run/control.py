@@ -30,7 +30,7 @@ from local.planes.serving import server_config
 from local.processes.child import bare_environment
 from local.program.graph import ProgramError
 from local.run.chain import Chain
-from local.run.misconfigurations import FAULTS, SOUND
+from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, listing
 
 DOCTOR_SECONDS = 120.0
 """The doctor makes every check that takes no idle limit in far less."""
@@ -60,7 +60,7 @@ class Control:
                 Route("/requests/{id}", self._request),
             ],
             middleware=[
-                Middleware(OnlyThePage, host=chain.parts.url("control").partition("//")[2], origin=origin),
+                Middleware(OnlyThePage, host=chain.services.url("control").partition("//")[2], origin=origin),
                 Middleware(
                     CORSMiddleware, allow_origins=[origin], allow_methods=["POST"], allow_headers=["Content-Type"]
                 ),
@@ -71,7 +71,7 @@ class Control:
     async def serving(self) -> AsyncIterator[None]:
         """Listen inside the block."""
         # Without a lifespan, which the app does not need: one that a forced exit leaves ends in a traceback.
-        server = _Server(server_config(self.app, self._chain.parts.ports["control"], lifespan="off"))
+        server = _Server(server_config(self.app, self._chain.services.ports["control"], lifespan="off"))
         task = asyncio.create_task(server.serve())
         try:
             yield
@@ -80,17 +80,16 @@ class Control:
             await task
 
     async def _state(self, _request: Request) -> JSONResponse:
-        faults = [{"name": one.name, "description": one.description, "check": one.check} for one in FAULTS.values()]
-        return JSONResponse({"fault": self._chain.fault.name, "faults": faults})
+        return JSONResponse({"fault": self._chain.options.broken.name, "faults": listing()})
 
     async def _break(self, request: Request) -> JSONResponse:
         """Serve the chain with one fault, or sound again for the name ``""``."""
         name = (await request.json()).get("name")
-        fault = FAULTS.get(name) if name else SOUND
-        if fault is None:
+        broken = MISCONFIGURATIONS.get(name) if name else AS_DECLARED
+        if broken is None:
             return JSONResponse({"message": f"There is no fault {name!r}."}, 404)
         try:
-            await self._chain.break_with(fault)
+            await self._chain.break_with(broken)
         except ProgramError as error:
             return JSONResponse({"message": str(error)}, 409)
         finally:

@@ -23,7 +23,7 @@ from client.recording import Mark
 from local.processes.child import ChildEndedError
 from local.program.graph import Graph, ProgramError
 from local.run.chain import Chain, running
-from local.run.services import Options
+from local.run.options import Options
 
 PROMPT = "Why do words that stream feel faster?"
 
@@ -87,7 +87,7 @@ async def show(stack: str) -> None:
     try:
         async with running(Options(stack=stack, folder=folder)) as chain:
             console.print(f"Up after {time.monotonic() - began:.1f} s. Signing {chain.outputs['demoUsername']} in ...")
-            await chain.parts.while_up(_compare(console, chain))
+            await chain.services.while_up(_compare(console, chain))
     except ClientError as error:
         told = f"{error} The logs are in {folder / 'logs'}."
         raise ProgramError(told) from None
@@ -107,8 +107,8 @@ async def _compare(console: Console, chain: Chain) -> None:
     streamed = await _listen(console, outputs.invoke_url, tokens.id)
 
     console.print("\n[bold]The same graph with the integration set to BUFFERED[/bold]")
-    base = await chain.parts.start_gateway("buffered-gateway", buffered(chain.graph))
-    held_back = await _listen(console, base + outputs.invoke_url.removeprefix(chain.parts.url("gateway")), tokens.id)
+    base = await chain.start_gateway("buffered-gateway", buffered(chain.graph))
+    held_back = await _listen(console, base + outputs.invoke_url.removeprefix(chain.services.url("gateway")), tokens.id)
 
     console.print()
     console.print(_table(streamed, held_back))

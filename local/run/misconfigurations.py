@@ -1,6 +1,6 @@
 """Ways to break the local run on purpose, each of which the doctor has to find.
 
-A fault is a change to what a data plane serves, or to the agent behind it, made after provisioning: the user pool
+Each is a change to what a data plane serves, or to the agent behind it, made after provisioning: the user pool
 and the addresses stay as they are. What is broken here is what people break on AWS: a setting, never the emulation.
 """
 
@@ -12,12 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local import LOOPBACK
-from local.program.graph import Graph, Resource
+from local.program.graph import Graph
+from local.run import graph_changes as changes
+from local.run.graph_changes import Change
 
-Change = Callable[[Graph], Graph]
 
-
-def _as_declared(graph: Graph) -> Graph:
+def _unchanged(graph: Graph) -> Graph:
     return graph
 
 
@@ -25,7 +25,7 @@ FAULTY_AGENT = "local.doubles.faulty_agent"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Fault:
+class Misconfiguration:
     """One thing that is wrong.
 
     Attributes:
@@ -43,8 +43,8 @@ class Fault:
     name: str
     description: str
     check: str
-    gateway: Change = _as_declared
-    runtime: Change = _as_declared
+    gateway: Change = _unchanged
+    runtime: Change = _unchanged
     undeployed: bool = False
     agent_environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     agent_module: str = "agent"
@@ -55,109 +55,19 @@ class Fault:
         return graph if self.undeployed else self.runtime(self.gateway(graph))
 
 
-SOUND = Fault("", "nothing is wrong", "")
-
-
-def _of(type_: str, choose: Callable[[Resource], bool] = lambda _one: True, **inputs: Any) -> Change:
-    """Changes inputs of every resource of a type that is chosen; an input that is None is removed."""
-
-    def change(graph: Graph) -> Graph:
-        for resource in filter(choose, graph.all(type_)):
-            graph = graph.with_inputs(resource.urn, **inputs)
-        return graph
-
-    return change
-
-
-def _integration(**inputs: Any) -> Change:
-    return _of("aws:apigateway/integration:Integration", lambda one: one.inputs["type"] == "HTTP_PROXY", **inputs)
-
-
-def _method(verb: str, **inputs: Any) -> Change:
-    return _of("aws:apigateway/method:Method", lambda one: one.inputs["httpMethod"] == verb, **inputs)
-
-
-def _wrong_path(graph: Graph) -> Graph:
-    """``/invoke`` is not ``/invocations``, and AgentCore says so with a 401."""
-    uri = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").id
-    return _integration(uri=f"https://bedrock-agentcore.{graph.region}.amazonaws.com/runtimes/{uri}/invoke")(graph)
-
-
-def _other_region(graph: Graph) -> Graph:
-    """The address as it was copied from a stack elsewhere."""
-    name = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").id
-    return _integration(uri=f"https://bedrock-agentcore.xx-test-9.amazonaws.com/runtimes/{name}/invocations")(graph)
-
-
-def _earlier_secret(graph: Graph) -> Graph:
-    """The origin secret was rotated: the resource has the new one, and the stage still sends the one before."""
-    for one in graph.all("aws:apigateway/integration:Integration"):
-        parameters = one.inputs.get("requestParameters") or {}
-        changed = {name: "'the-one-before'" if "Origin-Verify" in name else value for name, value in parameters.items()}
-        graph = graph.with_inputs(one.urn, requestParameters=changed)
-    return graph
-
-
-def _session_from_caller(graph: Graph) -> Graph:
-    """As in most examples: whoever calls names the session."""
-    declared = "method.request.header.X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-    for one in graph.all("aws:apigateway/integration:Integration"):
-        parameters = one.inputs.get("requestParameters") or {}
-        target = declared.replace("method.request", "integration.request")
-        if target in parameters:
-            graph = graph.with_inputs(one.urn, requestParameters={**parameters, target: declared})
-    for one in graph.all("aws:apigateway/method:Method"):
-        asked = one.inputs.get("requestParameters")
-        if asked:
-            graph = graph.with_inputs(one.urn, requestParameters={**asked, declared: False})
-    return graph
-
-
-def _allowed_clients(graph: Graph) -> Graph:
-    """``allowed_clients`` looks right and compares ``client_id``, which an ID token does not have."""
-    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
-    authorizer = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
-    changed = {**authorizer, "allowedClients": authorizer["allowedAudiences"]}
-    return graph.with_inputs(runtime.urn, authorizerConfiguration={"customJwtAuthorizer": changed})
-
-
-def _bodies_block(graph: Graph) -> Graph:
-    """AWS's rule groups as they come out of the box: every rule on Block, those that read prose among them."""
-    acl = graph.one("aws:wafv2/webAcl:WebAcl")
-    rules = []
-    for rule in acl.inputs["rules"]:
-        group = rule["statement"].get("managedRuleGroupStatement")
-        if group:
-            rule = {**rule, "statement": {"managedRuleGroupStatement": {**group, "ruleActionOverrides": []}}}  # noqa: PLW2901 - the same rule, changed
-        rules.append(rule)
-    return graph.with_inputs(acl.urn, rules=rules)
-
-
-def _without(type_: str) -> Change:
-    def change(graph: Graph) -> Graph:
-        return dataclasses.replace(graph, resources=tuple(one for one in graph.resources if one.type != type_))
-
-    return change
-
-
-def _log_without_streaming(graph: Graph) -> Graph:
-    """The format that every example shows: it knows nothing of streams."""
-    stage = graph.one("aws:apigateway/stage:Stage")
-    format_ = '{"requestId":"$context.requestId","status":"$context.status","latency":"$context.responseLatency"}'
-    settings = {**stage.inputs["accessLogSettings"], "format": format_}
-    return graph.with_inputs(stage.urn, accessLogSettings=settings)
+AS_DECLARED = Misconfiguration("", "nothing is wrong", "")
 
 
 _OPEN_TO_SCOPES = {"authorizationScopes": ["aws.cognito.signin.user.admin"]}
 
 _ALL = (
-    Fault(
+    Misconfiguration(
         "stale-outputs",
         "the user pool was replaced, and the outputs name the issuer before",
         "outputs",
         outputs=lambda given: {**given, "issuer": f"{given['issuer']}old"},
     ),
-    Fault(
+    Misconfiguration(
         "no-keys",
         "nothing answers where the outputs, and the runtime's authorizer, look for the pool's keys",
         "sign-in",
@@ -166,76 +76,76 @@ _ALL = (
             "discoveryUrl": urlsplit(given["discoveryUrl"])._replace(netloc=f"{LOOPBACK}:1").geturl(),
         },
     ),
-    Fault(
+    Misconfiguration(
         "access-token-accepted",
         "the method asks for a scope, so the authorizer takes access tokens",
         "authorizer",
-        gateway=_method("POST", **_OPEN_TO_SCOPES),
+        gateway=changes.method("POST", **_OPEN_TO_SCOPES),
     ),
-    Fault(
+    Misconfiguration(
         "no-authorizer",
         "the method is open to everybody; only the runtime still checks the token",
         "authorizer",
-        gateway=_method("POST", authorization="NONE", authorizerId=None),
+        gateway=changes.method("POST", authorization="NONE", authorizerId=None),
     ),
-    Fault(
+    Misconfiguration(
         "allowed-clients",
         "the runtime compares client_id, which an ID token does not have",
         "authorizer",
-        runtime=_allowed_clients,
+        runtime=changes.allowed_clients,
     ),
-    Fault(
+    Misconfiguration(
         "wrong-path",
         "the integration calls the runtime at a path that it does not know",
         "deployment",
-        gateway=_wrong_path,
+        gateway=changes.wrong_path,
     ),
-    Fault(
+    Misconfiguration(
         "stale-deployment",
         "the integration was changed to STREAM, and the stage still serves the snapshot before",
         "deployment",
-        gateway=_integration(responseTransferMode=None, timeoutMilliseconds=29_000),
+        gateway=changes.integration(responseTransferMode=None, timeoutMilliseconds=29_000),
         undeployed=True,
     ),
-    Fault(
+    Misconfiguration(
         "other-region",
         "the integration calls the runtime in another Region",
         "deployment",
-        gateway=_other_region,
+        gateway=changes.other_region,
     ),
-    Fault(
+    Misconfiguration(
         "secret-not-deployed",
         "the origin secret was rotated, and the stage still sends the one before",
         "deployment",
-        gateway=_earlier_secret,
+        gateway=changes.earlier_secret,
         undeployed=True,
     ),
-    Fault(
+    Misconfiguration(
         "buffered",
         "the integration is BUFFERED",
         "deployment",
-        gateway=_integration(responseTransferMode="BUFFERED", timeoutMilliseconds=29_000),
+        gateway=changes.integration(responseTransferMode="BUFFERED", timeoutMilliseconds=29_000),
     ),
-    Fault(
+    Misconfiguration(
         "short-timeout",
         "the integration streams, and its timeout is left at 29 s",
         "deployment",
-        gateway=_integration(timeoutMilliseconds=None),
+        gateway=changes.integration(timeoutMilliseconds=None),
     ),
-    Fault(
+    Misconfiguration(
         "blocking-agent",
         "the agent waits with time.sleep on the event loop",
         "streaming",
         agent_environment={"AGENT_FAULT": "blocking", "AGENT_DETECT_BLOCKING": ""},
         agent_module=FAULTY_AGENT,
     ),
-    Fault(
+    Misconfiguration(
         "no-heartbeat",
         "the agent sends no comment while it is silent",
         "heartbeat",
         agent_environment={"AGENT_HEARTBEAT_SECONDS": "1000000"},
     ),
-    Fault(
+    Misconfiguration(
         "runs-on",
         "the agent swallows its cancellation and goes on for a reader who has left",
         "hang-up",
@@ -243,7 +153,7 @@ _ALL = (
         agent_module=FAULTY_AGENT,
     ),
     *(
-        Fault(name, description, check, agent_environment={"AGENT_FAULT": name}, agent_module=FAULTY_AGENT)
+        Misconfiguration(name, description, check, agent_environment={"AGENT_FAULT": name}, agent_module=FAULTY_AGENT)
         for name, description, check in (
             ("event-lost", "the agent loses an event of those that it keeps", "attach"),
             ("stop-ignored", "the agent says that it has stopped a run, and goes on", "hang-up"),
@@ -251,86 +161,93 @@ _ALL = (
             ("ping-moves", "the time of the last change in the agent's /ping always moves", "ping"),
         )
     ),
-    Fault(
+    Misconfiguration(
         "prose-blocked",
         "AWS's rule groups block by what a body says",
         "firewall",
-        gateway=_bodies_block,
+        gateway=changes.bodies_block,
     ),
-    Fault(
+    Misconfiguration(
         "no-firewall",
         "the web ACL is not associated with the stage",
         "firewall",
-        gateway=_without("aws:wafv2/webAclAssociation:WebAclAssociation"),
+        gateway=changes.without("aws:wafv2/webAclAssociation:WebAclAssociation"),
     ),
-    Fault(
+    Misconfiguration(
         "no-throttle",
         "nothing bounds the pace of requests",
         "throttle",
-        gateway=_without("aws:apigateway/methodSettings:MethodSettings"),
+        gateway=changes.without("aws:apigateway/methodSettings:MethodSettings"),
     ),
-    Fault(
+    Misconfiguration(
         "bypass-open",
         "the agent does not compare the origin secret, so the runtime answers round the API",
         "front-door",
         agent_environment={"AGENT_ORIGIN_SECRET": ""},
     ),
-    Fault(
+    Misconfiguration(
         "any-client",
         "the authorizer takes tokens of every app client of the pool",
         "front-door",
-        gateway=_of("aws:apigateway/authorizer:Authorizer", identityValidationExpression=None),
+        gateway=changes.inputs_of("aws:apigateway/authorizer:Authorizer", identityValidationExpression=None),
     ),
-    Fault(
+    Misconfiguration(
         "sessions-shared",
         "callers name sessions, and the agent does not bind one to a user",
         "front-door",
-        gateway=_session_from_caller,
+        gateway=changes.session_from_caller,
         agent_environment={"AGENT_FAULT": "sessions-shared", "AGENT_SESSION_FROM": "header"},
         agent_module=FAULTY_AGENT,
         outputs=lambda given: {**given, "sessionFrom": "header"},
     ),
-    Fault(
+    Misconfiguration(
         "shell-open",
         "the runtime has no resource policy, so a token is taken at its other addresses",
         "runtime-policy",
-        runtime=_without("aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"),
+        runtime=changes.without("aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"),
     ),
-    Fault(
+    Misconfiguration(
         "closed-preflight",
         "the preflight asks for a token, which a browser does not send",
         "cors",
-        gateway=lambda graph: _method(
+        gateway=lambda graph: changes.method(
             "OPTIONS",
             authorization="COGNITO_USER_POOLS",
             authorizerId=graph.one("aws:apigateway/authorizer:Authorizer").id,
         )(graph),
     ),
-    Fault(
+    Misconfiguration(
         "unreadable-refusals",
         "the gateway's own refusals do not name the page's origin",
         "cors",
-        gateway=_of("aws:apigateway/response:Response", responseParameters=None),
+        gateway=changes.inputs_of("aws:apigateway/response:Response", responseParameters=None),
     ),
-    Fault(
+    Misconfiguration(
         "no-cors",
         "the streamed answer does not name the page's origin",
         "cors",
         agent_environment={"AGENT_ALLOWED_ORIGIN": ""},
     ),
-    Fault(
+    Misconfiguration(
         "cors-twice",
         "the streamed answer names the page's origin twice, as when AgentCore does so besides the agent",
         "cors",
         agent_environment={"AGENT_FAULT": "cors-twice"},
         agent_module=FAULTY_AGENT,
     ),
-    Fault(
+    Misconfiguration(
         "log-without-streaming",
         "the access log does not say when the first content left",
         "logs",
-        gateway=_log_without_streaming,
+        gateway=changes.log_without_streaming,
     ),
 )
 
-FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _ALL}
+MISCONFIGURATIONS: Mapping[str, Misconfiguration] = {one.name: one for one in _ALL}
+
+
+def listing() -> list[dict[str, str]]:
+    """Every one for JSON: its ``name``, ``description`` and the ``check`` that finds it."""
+    return [
+        {"name": one.name, "description": one.description, "check": one.check} for one in MISCONFIGURATIONS.values()
+    ]

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from local import ROOT
 from local.processes.child import bare_environment, die_with_parent
 from local.program.evaluate import evaluate, read_settings
-from local.program.graph import Answer, Graph, ProgramError
+from local.program.graph import Graph, MockedOutputs, ProgramError
 from local.program.provider import EmulatorProvider
 from local.run.outputs import check_outputs
 
@@ -127,7 +127,7 @@ class KeepingProvider:
             (one.type, one.name): one for one in served.resources if one.type.startswith("aws:cognito/") and one.id
         }
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
         known = self._known.get((type_, name))
         return self._provider.update(known, inputs) if known else self._provider.create(type_, name, inputs)

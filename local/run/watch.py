@@ -44,7 +44,7 @@ async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
         except (OSError, RuntimeError) as error:  # such as: other programs watch as many files as the system allows
             raise ProgramError(f"Files cannot be watched ({error}): run it without --watch.") from None
 
-    await chain.stand_by()
+    await chain.warm()
     async with together() as group:
         group.create_task(collect(ROOT / "infra", ROOT / "agent", recursive=True))
         # The folder and not its files: an editor that saves puts a new file in the old one's place.

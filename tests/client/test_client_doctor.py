@@ -19,7 +19,7 @@ from client.store import TokenStore
 from local import ROOT
 from local.program.graph import Graph
 from local.run.demo import buffered
-from local.run.misconfigurations import FAULTS, Fault
+from local.run.misconfigurations import MISCONFIGURATIONS, Misconfiguration
 from tests.client.conftest import Run
 from tests.client.variants import WELL, Base, Variant
 
@@ -27,7 +27,7 @@ AT_ONCE = 1
 """Variants examined at a time. Most of an examination is waiting; starting its parts is not."""
 
 
-def examine(base: Base, fault: Fault, folder: Path) -> list[Result]:
+def examine(base: Base, fault: Misconfiguration, folder: Path) -> list[Result]:
     folder.mkdir()
     variant = Variant(base, fault, folder)
     try:
@@ -36,14 +36,14 @@ def examine(base: Base, fault: Fault, folder: Path) -> list[Result]:
         variant.end()
 
 
-def needed_by(items: Sequence[pytest.Item]) -> list[Fault]:
+def needed_by(items: Sequence[pytest.Item]) -> list[Misconfiguration]:
     """The faults whose variants the selected tests look at, in the order in which they do."""
     names: dict[str, None] = {}
     for item in items:
         marker, callspec = item.get_closest_marker("variants"), getattr(item, "callspec", None)
         given: str = callspec.params.get("name", "") if callspec else ""
-        names |= dict.fromkeys(marker.args if marker else [given] if given in FAULTS else [])
-    return [FAULTS.get(name, WELL) for name in names]
+        names |= dict.fromkeys(marker.args if marker else [given] if given in MISCONFIGURATIONS else [])
+    return [MISCONFIGURATIONS.get(name, WELL) for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +82,10 @@ def test_nothing_is_found_where_nothing_is_wrong(examined: Callable[[str], list[
     assert [(result.name, result.status, result.seen) for result in results if result.status != "pass"] == []
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", MISCONFIGURATIONS)
 def test_a_fault_is_named_and_no_other(name: str, examined: Callable[[str], list[Result]]) -> None:
     results = examined(name)
-    assert findings(results) == [FAULTS[name].check], [(result.name, result.seen) for result in results]
+    assert findings(results) == [MISCONFIGURATIONS[name].check], [(result.name, result.seen) for result in results]
     assert {result.name for result in results if result.status == "inconclusive"} == UNTOLD.get(name, set())
     finding = next(result for result in results if result.status == "fail")
     assert finding.why
@@ -97,7 +97,7 @@ def test_with_time_enough_heartbeats_carry_a_run_past_the_idle_limit(base: Base,
     only = [check for check in CHECKS if check.name == "heartbeat"]
     said = {}
     seen: list[str] = []
-    for fault in (WELL, FAULTS["no-heartbeat"]):
+    for fault in (WELL, MISCONFIGURATIONS["no-heartbeat"]):
         (tmp_path / fault.name).mkdir()
         variant = Variant(base, fault, tmp_path / fault.name)
         try:
@@ -116,7 +116,7 @@ def test_only_the_variants_that_the_selected_tests_look_at_are_started(
 
 
 def test_every_check_has_a_fault() -> None:
-    assert {fault.check for fault in FAULTS.values()} == {check.name for check in CHECKS}
+    assert {fault.check for fault in MISCONFIGURATIONS.values()} == {check.name for check in CHECKS}
 
 
 @pytest.mark.variants("stale-deployment", "buffered")
@@ -135,7 +135,7 @@ def test_the_layer_that_holds_the_words_back_is_named(
     agent = next(result for result in examined("blocking-agent") if result.name == "streaming")
     assert "the agent holds them back" in agent.seen
     # As `buffered`, but with the stream's timeout: at the chain's time scale 29 s are less than the answer takes.
-    held = Fault("held", "", "streaming", gateway=lambda graph: longer(buffered(graph)))
+    held = Misconfiguration("held", "", "streaming", gateway=lambda graph: longer(buffered(graph)))
     variant = Variant(base, held, tmp_path)
     try:
         only = [check for check in CHECKS if check.name == "streaming"]
@@ -181,7 +181,7 @@ def test_a_finding_says_what_why_where_and_what_to_read(base: Base, tmp_path: Pa
 def test_every_check_and_every_fault_is_in_the_troubleshooting_page() -> None:
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
     assert [check.name for check in CHECKS if f"\n## {check.name}\n" not in page] == []
-    rows = [f"| `{fault.name}` |" for fault in FAULTS.values()]
+    rows = [f"| `{fault.name}` |" for fault in MISCONFIGURATIONS.values()]
     assert [row for row in rows if row not in page] == []
 
 

@@ -16,10 +16,10 @@ from client.outputs import Outputs, read_outputs
 from local import LOOPBACK
 from local.processes.child import bare_environment
 from local.processes.files import write_private
+from local.processes.folder_lock import read_state
 from local.processes.ports import any_port, is_free
-from local.processes.state import read_state
 from local.program.graph import Graph
-from local.run.misconfigurations import Fault
+from local.run.misconfigurations import Misconfiguration
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 
 TIME_SCALE = 60.0
@@ -83,7 +83,7 @@ class Variant:
     another's questions is busy when the doctor looks whether it is idle.
     """
 
-    def __init__(self, base: Base, fault: Fault, folder: Path) -> None:
+    def __init__(self, base: Base, fault: Misconfiguration, folder: Path) -> None:
         self._base = base
         self._fault = fault
         self._processes: list[BaseProcess] = []
@@ -119,7 +119,7 @@ class Variant:
         agent = f"http://{LOOPBACK}:{self.ports['agent']}"
         self._run("local.planes.runtime", [*self._server("runtime"), "--agent", agent])
         log = ["--access-log", str(self.folder / "logs" / "access.log")]
-        self._run("local.planes.gateway", [*self._server("gateway"), "--time-scale", str(TIME_SCALE), *log])
+        self._run("local.planes.gateway", [*self._server("gateway"), *log])
         for name in OWN:
             until(lambda name=name: not is_free(self.ports[name]), f"the {name} listens")  # type: ignore[misc]
 
@@ -160,7 +160,7 @@ class Variant:
         return dict(self._fault.outputs(outputs))
 
 
-WELL = Fault(name="none", description="nothing is wrong", check="")
+WELL = Misconfiguration(name="none", description="nothing is wrong", check="")
 
 
 def environment_of(folder: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 
 from client.doctor.checks import CHECKS
 from local import ROOT
-from local.run.misconfigurations import FAULTS
+from local.run.misconfigurations import MISCONFIGURATIONS
 from tests.docs.pages import blocks, headings, links
 
 DOCS = ROOT / "docs"
@@ -63,7 +63,7 @@ def test_the_pitfalls_are_the_same_in_both_languages() -> None:
 
 def named(page: str) -> list[list[str]]:
     """What each section names between backquotes that is ours: tests, faults, checks, in any order."""
-    known = {*FAULTS, *(check.name for check in CHECKS)}
+    known = {*MISCONFIGURATIONS, *(check.name for check in CHECKS)}
     sections = re.split(r"^#{2,3} ", page, flags=re.MULTILINE)
     return [
         sorted(each for each in re.findall(r"`([\w-]+)`", one) if each.startswith("test_") or each in known)
@@ -81,7 +81,7 @@ def test_what_the_pitfalls_name_exists(path: Path) -> None:
     words = r"(?:faults?|故障) ((?:`[a-z-]+`(?:, | and |、| 和 )?)+)"
     faults = {each for run in re.findall(words, page) for each in re.findall(r"`([a-z-]+)`", run)}
     assert len(faults) > 12
-    assert faults <= {*FAULTS}
+    assert faults <= {*MISCONFIGURATIONS}
     asked = r"(?:the checks?|检查) ((?:`[a-z-]+`(?:, | and |、| 和 )?)+)"
     checks = {each for run in re.findall(asked, page) for each in re.findall(r"`([a-z-]+)`", run)}
     assert len(checks) > 5

@@ -16,8 +16,8 @@ from client.account import demo_user
 from client.outputs import Outputs, read_outputs
 from client.signin import Tokens
 from local import LOOPBACK, ROOT
+from local.processes.folder_lock import read_state
 from local.processes.ports import any_port, is_free
-from local.processes.state import read_state
 from local.program.graph import Graph
 
 PATIENCE = 60.0

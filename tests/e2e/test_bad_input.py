@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import local.processes.folder_lock
 import local.processes.ports
-import local.processes.state
 import local.program.evaluate
 import local.run.commands
 import local.run.provision
@@ -119,15 +119,15 @@ def test_an_unknown_fault_is_named_with_those_there_are(refused: Refused) -> Non
 
 
 def test_a_holder_that_does_not_end_is_named(refused: Refused, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(local.processes.state, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(local.processes.folder_lock, "STOP_SECONDS", 0.1)
     deaf = (
-        "import pathlib, signal, sys; from local.processes.state import Claim\n"
+        "import pathlib, signal, sys; from local.processes.folder_lock import FolderLock\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "claim = Claim.take(pathlib.Path(sys.argv[1])); signal.pause()"
+        "lock = FolderLock.acquire(pathlib.Path(sys.argv[1])); signal.pause()"
     )
     with subprocess.Popen([sys.executable, "-c", deaf, str(tmp_path)], cwd=ROOT) as holder:
         try:
-            until(lambda: local.processes.state.read_state(tmp_path) is not None, "the folder is claimed")
+            until(lambda: local.processes.folder_lock.read_state(tmp_path) is not None, "the folder is claimed")
             assert f"kill -9 {holder.pid}" in refused("down", "--folder", str(tmp_path))
         finally:
             holder.kill()
@@ -139,8 +139,8 @@ def test_somebody_who_only_looks_does_not_keep_a_chain_from_starting(
     with (tmp_path / "state.json").open("w") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
-        with local.processes.state.Claim.take(tmp_path):
-            assert (local.processes.state.read_state(tmp_path) or {})["state"] == "starting"
+        with local.processes.folder_lock.FolderLock.acquire(tmp_path):
+            assert (local.processes.folder_lock.read_state(tmp_path) or {})["state"] == "starting"
 
 
 def test_two_parts_cannot_have_one_port() -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from local import ROOT
+from local.processes.folder_lock import read_state
 from local.processes.ports import is_free
-from local.processes.state import read_state
 from local.run.commands import _until_signal
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 from tests.e2e.project import PROGRAM_WITHOUT_END, copy_project, processes_with

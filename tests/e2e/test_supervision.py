@@ -56,7 +56,7 @@ def test_a_part_that_dies_while_the_chain_starts_is_named(
 ) -> None:
     async def die(chain: Chain) -> None:
         child = await start(tmp_path, "raise SystemExit('out of coffee')")
-        chain.parts.adopt(child)
+        chain.services.adopt(child)
         await child.process.wait()
         raise ProgramError("The part does not answer.")  # what the work sees of it
 
@@ -68,12 +68,12 @@ def test_a_part_that_dies_while_the_chain_starts_is_named(
     assert ended.value.code == 1
 
 
-def test_a_child_without_its_log_has_an_obituary(tmp_path: Path) -> None:
+def test_a_child_without_its_log_has_an_exit_message(tmp_path: Path) -> None:
     async def scene() -> str:
         child = await start(tmp_path, "raise SystemExit(1)")
         await child.process.wait()
         child.log.unlink()  # somebody has cleared the folder
-        return child.obituary()
+        return child.exit_message()
 
     log = tmp_path / "part.log"
     assert asyncio.run(scene()) == f"The part stopped with exit code 1; its log is {log}."
@@ -86,7 +86,7 @@ def test_the_last_words_of_a_child_are_its_own(tmp_path: Path) -> None:
         for program in ("raise ValueError('mended since')", "raise SystemExit('not today')"):
             child = await start(tmp_path, program)
             await child.process.wait()
-        return child.obituary()
+        return child.exit_message()
 
     told = asyncio.run(scene())
     assert told.endswith("Its last words: not today")

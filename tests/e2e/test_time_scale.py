@@ -30,11 +30,11 @@ def test_a_two_minute_tool_survives_an_edge_endpoint_only_through_heartbeats(
         edge = chain.graph.with_inputs(api.urn, endpointConfiguration={"types": "EDGE"})
         prompt = f"Take your time. [words=3 tool=wait seconds={TOOL_MINUTES * 60 / SCALE}]"
 
-        url = gateways.serve(chain, edge, "--time-scale", str(SCALE))
+        url = gateways.serve(chain, edge)
         assert listen(url, token, prompt)[-1][0]["type"] == "RUN_FINISHED"
 
         # A limit below the heartbeat's interval cuts the same run, so it was the heartbeat that kept it.
-        hasty = gateways.serve(chain, edge, "--time-scale", str(SCALE * 10))
+        hasty = gateways.serve(chain, edge.at_time_scale(SCALE * 10))
         with pytest.raises(ClientError, match="cut"):
             listen(hasty, token, prompt)
     finally:

@@ -172,7 +172,7 @@ def test_files_that_cannot_be_watched_are_told_in_a_sentence(monkeypatch: pytest
         yield set()
 
     class Up:
-        async def stand_by(self) -> None:
+        async def warm(self) -> None:
             pass
 
     monkeypatch.setattr("local.run.watch.awatch", refuse)

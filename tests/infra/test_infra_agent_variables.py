@@ -98,7 +98,7 @@ class TestTheAuthorsOwn:
 
     def test_the_local_run_looks_for_no_secret_in_aws(self) -> None:
         graph = variation("dev", **self.GRAPH)
-        environment = local_environment(graph, model="scripted", time_scale=1, changes={})
+        environment = local_environment(graph, model="scripted", changes={})
         assert environment["CITY"] == "Oslo"
         assert "AGENT_SECRETS" not in environment
 
@@ -117,7 +117,7 @@ class TestTheAuthorsOwn:
 
 
 def test_the_time_scale_reaches_times_that_are_at_their_default() -> None:
-    scaled = local_environment(variation("dev"), model="scripted", time_scale=100, changes={})
+    scaled = local_environment(variation("dev").at_time_scale(100), model="scripted", changes={})
     assert float(scaled["AGENT_RUN_SECONDS"]) == 8.7
     assert float(scaled["AGENT_DETACHED_SECONDS"]) == 3
     assert float(scaled["AGENT_CONNECTION_SECONDS"]) == 9

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from local.program.evaluate import evaluate
-from local.program.graph import Answer, Graph
+from local.program.graph import Graph, MockedOutputs
 from local.program.graph_table import redacted
 from local.program.provider import ImaginedProvider
 from tests.infra.graphs import EVERYTHING, changed_settings, role_statements, variation
@@ -153,7 +153,7 @@ class TestPartitions:
 class Elsewhere(ImaginedProvider):
     """AWS in another partition."""
 
-    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> Answer:
+    def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         id_, outputs = super().create(type_, name, inputs)
         moved = json.loads(json.dumps(outputs).replace("arn:aws:", "arn:aws-us-gov:"))
         return id_.replace("arn:aws:", "arn:aws-us-gov:"), moved

@@ -221,14 +221,14 @@ class Servers:
         self._kept: Server | None = None
         self._changed: list[Server] = []
 
-    def __call__(self, changed: Graph | None = None, **options: Any) -> str:
+    def __call__(self, changed: Graph | None = None, *, time_scale: float = 1.0, **options: Any) -> str:
         """Serve a graph, the declared one unless another is given; the address to POST to."""
-        if changed is None and not options:
+        if changed is None and time_scale == 1 and not options:
             if self._kept is None:
                 self._kept = Server(self._make(self._graph)).__enter__()
             return f"{self._kept.url}{self._path}"
-        app = self._make(changed or self._graph, **options)
-        server = Server(app, time_scale=options.get("time_scale", 1.0)).__enter__()
+        app = self._make((changed or self._graph).at_time_scale(time_scale), **options)
+        server = Server(app, time_scale=time_scale).__enter__()
         self._changed.append(server)
         return f"{server.url}{self._path}"
 
@@ -256,7 +256,7 @@ def gateways(graph: Graph, pool: UserPool, running_backend: Backend) -> Iterator
     )
 
     def make(served: Graph, **options: Any) -> ASGIApp:
-        return gateway_app(api_from_graph(served, time_scale=options.get("time_scale", 1.0)), addresses, **options)
+        return gateway_app(api_from_graph(served), addresses, **options)
 
     servers = Servers(make, graph, f"/{graph.outputs['stageName']}/invocations")
     yield servers
@@ -270,9 +270,7 @@ def runtimes(graph: Graph, pool: UserPool, running_backend: Backend) -> Iterator
 
     def make(served: Graph, **options: Any) -> ASGIApp:
         agents = options.get("agents") or SharedAgent(running_backend.url)
-        time_scale = options.get("time_scale", 1.0)
-        hang_up = options.get("hang_up", "lost")
-        return runtime_app(runtime_from_graph(served), addresses, agents, time_scale=time_scale, hang_up=hang_up)
+        return runtime_app(runtime_from_graph(served), addresses, agents, hang_up=options.get("hang_up", "lost"))
 
     servers = Servers(make, graph, str(graph.outputs["runtimeUrl"]).partition(".amazonaws.com")[2])
     yield servers

@@ -20,18 +20,15 @@ def main() -> None:
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--access-log", type=Path)
     parser.add_argument("--page", nargs=2, type=Path, metavar=("FOLDER", "CONFIG"), help="the built page to serve")
-    parser.add_argument("--time-scale", type=float, default=1.0)
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
     addresses = AddressBook.parse(arguments.address)
     try:
-        api = api_from_graph(graph, time_scale=arguments.time_scale)
+        api = api_from_graph(graph)
     except ProgramError as error:
         raise SystemExit(str(error)) from None
-    app = create_app(
-        api, addresses, access_log=arguments.access_log, time_scale=arguments.time_scale, page=arguments.page
-    )
-    serve(app, arguments.port, time_scale=arguments.time_scale)
+    app = create_app(api, addresses, access_log=arguments.access_log, page=arguments.page)
+    serve(app, arguments.port, time_scale=graph.time_scale)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class Authorizer:
         issuers: the ``iss`` of each user pool it takes tokens of.
         header: the request header that carries the token, in lower case.
         audience: the expression that ``aud`` must match; None takes any.
-        cache_seconds: how long a caller who was let in is let in again unchecked, in AWS's time.
+        cache_seconds: how long a caller who was let in is let in again unchecked.
     """
 
     issuers: tuple[str, ...]
@@ -112,19 +112,17 @@ class Api:
     log_format: str | None
 
 
-def api_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Api:
-    """The stage that the graph declares.
-
-    Args:
-        graph: the declared resources.
-        time_scale: AWS's periods and windows are divided by this.
+def api_from_graph(graph: Graph) -> Api:
+    """The stage that the graph declares, its times at the graph's time scale.
 
     Raises:
         ProgramError: when the graph does not declare exactly one API with one stage, or one that is not served here.
     """
     api = graph.one("aws:apigateway/restApi:RestApi")
     stage = graph.one("aws:apigateway/stage:Stage")
-    authorizers = {resource.id: _authorizer(resource) for resource in graph.all("aws:apigateway/authorizer:Authorizer")}
+    authorizers = {
+        one.id: _authorizer(one, graph.time_scale) for one in graph.all("aws:apigateway/authorizer:Authorizer")
+    }
     paths = _paths(api, graph.all("aws:apigateway/resource:Resource"))
     methods: dict[str, dict[str, Method]] = {}
     for resource in graph.all("aws:apigateway/method:Method"):
@@ -138,10 +136,10 @@ def api_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Api:
         stage=stage.inputs["stageName"],
         methods=methods,
         responses=declared_responses(graph),
-        idle_limit=IDLE_LIMIT_SECONDS[kind],
+        idle_limit=IDLE_LIMIT_SECONDS[kind] / graph.time_scale,
         header_limit=HEADER_LIMIT_BYTES[kind],
-        throttle=throttle_from_graph(graph, time_scale=time_scale),
-        firewall=web_acl_from_graph(graph, time_scale=time_scale),
+        throttle=throttle_from_graph(graph),
+        firewall=web_acl_from_graph(graph),
         log_format=declared_format(graph),
     )
 
@@ -166,7 +164,7 @@ def _not_served(resource: Resource, what: str, served: str) -> ProgramError:
     return ProgramError(f"{resource.name} declares {what}, which the local run does not serve; it serves {served}.")
 
 
-def _authorizer(resource: Resource) -> Authorizer:
+def _authorizer(resource: Resource, time_scale: float) -> Authorizer:
     if resource.inputs["type"] != "COGNITO_USER_POOLS":
         raise _not_served(resource, f"an authorizer of type {resource.inputs['type']}", "COGNITO_USER_POOLS")
     pools = [arn.split(":") for arn in resource.inputs.get("providerArns", [])]
@@ -179,7 +177,7 @@ def _authorizer(resource: Resource) -> Authorizer:
         ),
         header=source.removeprefix("method.request.header.").lower(),
         audience=re.compile(expression) if expression else None,
-        cache_seconds=resource.inputs.get("authorizerResultTtlInSeconds", 300),
+        cache_seconds=resource.inputs.get("authorizerResultTtlInSeconds", 300) / time_scale,
     )
 
 
@@ -201,11 +199,15 @@ def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authoriz
         scopes=tuple(resource.inputs.get("authorizationScopes") or ()),
         api_key_required=bool(resource.inputs.get("apiKeyRequired")),
         rules=request_rules(resource, graph),
-        integration=_integration(integrations[0], responses, resource.inputs.get("requestParameters") or {}),
+        integration=_integration(
+            integrations[0], responses, resource.inputs.get("requestParameters") or {}, graph.time_scale
+        ),
     )
 
 
-def _integration(resource: Resource, responses: list[Resource], declared: Mapping[str, Any]) -> Integration:
+def _integration(
+    resource: Resource, responses: list[Resource], declared: Mapping[str, Any], time_scale: float
+) -> Integration:
     behind = resource.inputs
     kind, mode = behind["type"], behind.get("responseTransferMode", "BUFFERED")
     timeout = behind.get("timeoutMilliseconds", DEFAULT_TIMEOUT_MILLISECONDS)
@@ -228,7 +230,7 @@ def _integration(resource: Resource, responses: list[Resource], declared: Mappin
         uri=behind.get("uri", ""),
         http_method=behind.get("integrationHttpMethod", ""),
         transfer_mode=mode,
-        timeout=timeout / 1000,
+        timeout=timeout / 1000 / time_scale,
         parameters=parameters,
         responses={int(response.inputs["statusCode"]): _response_headers(response) for response in responses},
     )

@@ -43,16 +43,14 @@ class Gateway:
         api: the stage, from `local.planes.gateway.api.api_from_graph`.
         addresses: where AWS's hosts are on loopback.
         log: where the access log's lines go.
-        time_scale: AWS's time limits are divided by this.
     """
 
-    def __init__(self, api: Api, addresses: AddressBook, log: AccessLog, *, time_scale: float = 1.0) -> None:
+    def __init__(self, api: Api, addresses: AddressBook, log: AccessLog) -> None:
         self._api = api
         self._addresses = addresses
         self._log = log
-        self._time_scale = time_scale
         self._keys: dict[str, KeySet] = {}
-        self._callers = KnownCallers(self._keys_of, time_scale=time_scale)
+        self._callers = KnownCallers(self._keys_of)
         self._session: aiohttp.ClientSession
         self._proxy: Proxy
 
@@ -60,9 +58,7 @@ class Gateway:
     async def running(self, _app: object) -> AsyncIterator[None]:
         """Holds the connections to the backend and to the user pool open; an application lifespan."""
         async with client_session() as self._session:
-            self._proxy = Proxy(
-                self._session, self._addresses, idle_limit=self._api.idle_limit, time_scale=self._time_scale
-            )
+            self._proxy = Proxy(self._session, self._addresses, idle_limit=self._api.idle_limit)
             yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -203,10 +199,9 @@ def create_app(
     addresses: AddressBook,
     *,
     access_log: Path | None = None,
-    time_scale: float = 1.0,
     page: Sequence[Path] | None = None,
 ) -> Router:
     """The gateway as an application that a server can run; with the folder of the chat page and its settings, both."""
-    gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format), time_scale=time_scale)
+    gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format))
     served = PageServer(gateway, api.stage, *page) if page else gateway
     return Router(default=served, lifespan=gateway.running, redirect_slashes=False)

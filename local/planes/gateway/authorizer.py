@@ -27,12 +27,10 @@ class KnownCallers:
 
     Args:
         keys_of: the keys of an issuer.
-        time_scale: AWS's times are divided by this.
     """
 
-    def __init__(self, keys_of: Callable[[str], KeySet], *, time_scale: float = 1.0) -> None:
+    def __init__(self, keys_of: Callable[[str], KeySet]) -> None:
         self._keys_of = keys_of
-        self._time_scale = time_scale
         self._known: dict[Authorizer, TTLCache[tuple[str, tuple[str, ...]], Claims]] = {}
 
     async def authorize(self, authorizer: Authorizer, scopes: tuple[str, ...], header: str | None) -> Claims:
@@ -50,9 +48,7 @@ class KnownCallers:
             raise GatewayError("UNAUTHORIZED", reason="no token")
         # The gateway takes a token with and without the word; the runtime behind it takes it only with.
         token = header.removeprefix("Bearer ").strip()
-        known = self._known.setdefault(
-            authorizer, TTLCache(CALLERS_LIMIT, ttl=authorizer.cache_seconds / self._time_scale)
-        )
+        known = self._known.setdefault(authorizer, TTLCache(CALLERS_LIMIT, ttl=authorizer.cache_seconds))
         claims = known.get((token, scopes))
         if claims is None:
             claims = known[token, scopes] = await _judge(authorizer, scopes, token, self._keys_of)

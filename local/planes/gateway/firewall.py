@@ -27,13 +27,13 @@ class BlockedError(GatewayError):
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html).
     """
 
-    def __init__(self, rule: str, answer: Answer | None) -> None:
+    def __init__(self, rule: str, answer: CustomResponse | None) -> None:
         super().__init__("WAF_FILTERED", reason=f"blocked by the rule {rule}")
         self.answer = answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class CustomResponse:
     """What a rule, or the web ACL itself, answers to a request that it blocks."""
 
     status: int
@@ -49,7 +49,7 @@ class Rule:
     name: str
     statement: Statement
     action: str
-    answer: Answer | None
+    answer: CustomResponse | None
     labels: tuple[str, ...]
 
 
@@ -66,7 +66,7 @@ class WebAcl:
 
     rules: Sequence[Rule]
     default_action: str
-    default_answer: Answer | None
+    default_answer: CustomResponse | None
     inspection_limit: int
     not_evaluated: tuple[str, ...]
 
@@ -88,13 +88,8 @@ class WebAcl:
             raise BlockedError("the default action", self.default_answer)
 
 
-def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | None:
-    """The web ACL that is associated with the stage; None when none is.
-
-    Args:
-        graph: the declared resources.
-        time_scale: windows of rate rules are divided by this.
-    """
+def web_acl_from_graph(graph: Graph) -> WebAcl | None:
+    """The web ACL that is associated with the stage; None when none is."""
     stage = graph.one("aws:apigateway/stage:Stage")
     associations = [
         one.inputs["webAclArn"]
@@ -108,7 +103,7 @@ def web_acl_from_graph(graph: Graph, *, time_scale: float = 1.0) -> WebAcl | Non
     address_sets = {one.outputs["arn"]: one.inputs.get("addresses") or [] for one in graph.all("aws:wafv2/ipSet:IpSet")}
     bodies = {body["key"]: body for body in inputs.get("customResponseBodies") or ()}
     missing: list[str] = []
-    reader = StatementReader(address_sets, time_scale, missing.append)
+    reader = StatementReader(address_sets, graph.time_scale, missing.append)
     declared = sorted(inputs.get("rules") or (), key=lambda rule: rule["priority"])
     # AWS's name for what its labels are in (https://docs.aws.amazon.com/waf/latest/developerguide/waf-labels.html).
     account = found[0].outputs["arn"].split(":")[4]
@@ -147,13 +142,13 @@ def _rule(
     return Rule(name, statement, kind, _answer(action.get("block") or {}, bodies), labels)
 
 
-def _answer(block: Mapping[str, Any], bodies: Mapping[str, Mapping[str, Any]]) -> Answer | None:
+def _answer(block: Mapping[str, Any], bodies: Mapping[str, Mapping[str, Any]]) -> CustomResponse | None:
     custom = block.get("customResponse")
     if not custom:
         return None
     body = bodies.get(custom.get("customResponseBodyKey", ""), {})
     media_types = {"APPLICATION_JSON": "application/json", "TEXT_HTML": "text/html", "TEXT_PLAIN": "text/plain"}
-    return Answer(
+    return CustomResponse(
         status=int(custom["responseCode"]),
         body=body.get("content", ""),
         media_type=media_types.get(body.get("contentType", ""), "text/plain"),

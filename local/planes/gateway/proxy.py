@@ -44,16 +44,12 @@ class Proxy:
         session: connections to the backend.
         addresses: where AWS's hosts are on loopback.
         idle_limit: seconds of silence after which a stream is cut.
-        time_scale: AWS's time limits are divided by this.
     """
 
-    def __init__(
-        self, session: aiohttp.ClientSession, addresses: AddressBook, *, idle_limit: float, time_scale: float
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, addresses: AddressBook, *, idle_limit: float) -> None:
         self._session = session
         self._addresses = addresses
-        self._idle_limit = idle_limit / time_scale
-        self._time_scale = time_scale
+        self._idle_limit = idle_limit
 
     async def call(self, integration: Integration, request: BackendRequest, exchange: Exchange) -> Response:
         """The answer to the caller; the access log's ``integration`` variables are set on the way.
@@ -64,7 +60,7 @@ class Proxy:
         streaming = integration.transfer_mode == "STREAM"
         context = exchange.context
         context["integration.responseTransferMode"] = "STREAMED" if streaming else "BUFFERED"
-        deadline = asyncio.get_running_loop().time() + integration.timeout / self._time_scale
+        deadline = asyncio.get_running_loop().time() + integration.timeout
         try:
             # Only up to the backend's headers when streaming: what comes later can no longer change the status.
             async with asyncio.timeout_at(deadline):

@@ -112,13 +112,8 @@ class Throttle:
             raise GatewayError("THROTTLED", reason="the stage's throttle")
 
 
-def throttle_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Throttle:
-    """The limits that the graph declares.
-
-    Args:
-        graph: the declared resources.
-        time_scale: a quota's period is divided by this; rates stay, for they are what a test drives against.
-    """
+def throttle_from_graph(graph: Graph) -> Throttle:
+    """The limits that the graph declares. A quota's period follows its time scale, rates do not: tests go by them."""
     stage: tuple[float, float] | None = None
     methods: dict[tuple[str, str], Bucket] = {}
     for declared in graph.all("aws:apigateway/methodSettings:MethodSettings"):
@@ -131,10 +126,10 @@ def throttle_from_graph(graph: Graph, *, time_scale: float = 1.0) -> Throttle:
             stage = (rate, burst)
         else:
             methods[f"/{path}", verb] = Bucket(rate, burst)
-    return Throttle(stage, methods, tuple(_plans(graph, time_scale)))
+    return Throttle(stage, methods, tuple(_plans(graph)))
 
 
-def _plans(graph: Graph, time_scale: float) -> list[Plan]:
+def _plans(graph: Graph) -> list[Plan]:
     """The plans of this stage; a key that is disabled, or only has plans of other stages, is no key here."""
     stage = graph.one("aws:apigateway/stage:Stage").inputs
     here = {"apiId": stage["restApi"], "stage": stage["stageName"]}
@@ -157,7 +152,7 @@ def _plans(graph: Graph, time_scale: float) -> list[Plan]:
                 key_id=key.id,
                 key=str(key.outputs["value"]),
                 bucket=_plan_bucket(plan.get("throttleSettings") or {}),
-                quota=Quota(quota["limit"], QUOTA_SECONDS[quota["period"]] / time_scale) if quota else None,
+                quota=Quota(quota["limit"], QUOTA_SECONDS[quota["period"]] / graph.time_scale) if quota else None,
             )
         )
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from local.planes.addresses import AddressBook
 from local.planes.runtime.app import create_app
 from local.planes.runtime.config import RuntimeConfig, runtime_from_graph
-from local.planes.runtime.sessions import POLL_SECONDS, Agents, IsolatedAgents, Lifecycle, SharedAgent
+from local.planes.runtime.sessions import Agents, IsolatedAgents, Lifecycle, SharedAgent
 from local.planes.serving import serve
 from local.program.graph import Graph
 
@@ -27,24 +27,22 @@ def main() -> None:
     how.add_argument("--agent")
     how.add_argument("--agents", type=Path)
     parser.add_argument("--address", action="append", default=[])
-    parser.add_argument("--time-scale", type=float, default=1.0)
     parser.add_argument("--hang-up", choices=("lost", "passed"), default="lost")
     arguments = parser.parse_args()
-    config = runtime_from_graph(Graph.from_json(arguments.graph.read_text(encoding="utf-8")))
+    graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
+    config = runtime_from_graph(graph)
     agents = SharedAgent(arguments.agent) if arguments.agent else _isolated(config, arguments)
-    scale, addresses = arguments.time_scale, AddressBook.parse(arguments.address)
-    app = create_app(config, addresses, agents, time_scale=scale, hang_up=arguments.hang_up)
-    serve(app, arguments.port, time_scale=scale)
+    app = create_app(config, AddressBook.parse(arguments.address), agents, hang_up=arguments.hang_up)
+    serve(app, arguments.port, time_scale=graph.time_scale)
 
 
 def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
     how = json.loads(arguments.agents.read_text(encoding="utf-8"))
     arguments.agents.unlink()  # with a real model, the developer's own AWS credentials are in it
-    scale = arguments.time_scale
     return IsolatedAgents(
         how["environment"],
         Path(how["logs"]),
-        Lifecycle(config.idle_seconds / scale, config.lifetime_seconds / scale, POLL_SECONDS / scale),
+        Lifecycle(config.idle_seconds, config.lifetime_seconds, config.poll_seconds),
         limit=how["limit"],
         module=how["module"],
     )

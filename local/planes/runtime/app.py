@@ -41,12 +41,6 @@ SESSION_LENGTH = range(33, 257)
 PAYLOAD_LIMIT_BYTES = 100 * 1024 * 1024
 HEADER_VALUE_LIMIT = 4096
 
-ANSWER_SECONDS = 900.0
-"""An agent gets this long to begin its answer."""
-
-STREAM_SECONDS = 3600.0
-"""And this long to end it (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/bedrock-agentcore-limits.html)."""
-
 _PATH = re.compile(r"/runtimes/([^/]+)/(.+)")
 
 DUMMY = {
@@ -63,7 +57,6 @@ class RuntimePlane:
         config: the runtime, from `local.planes.runtime.config.runtime_from_graph`.
         addresses: where AWS's hosts are on loopback.
         agents: where sessions are served.
-        time_scale: AWS's time limits are divided by this.
         hang_up: what the agent learns of a caller who has hung up; see `local.planes.runtime.hang_up`.
     """
 
@@ -73,14 +66,11 @@ class RuntimePlane:
         addresses: AddressBook,
         agents: Agents,
         *,
-        time_scale: float = 1.0,
         hang_up: HangUp = "lost",
     ) -> None:
         self._config = config
         self._addresses = addresses
         self._agents = agents
-        self._answer_seconds = ANSWER_SECONDS / time_scale
-        self._stream_seconds = STREAM_SECONDS / time_scale
         self._lost = hang_up == "lost"
         self._unheard = Unheard()
         self._session: aiohttp.ClientSession
@@ -147,11 +137,11 @@ class RuntimePlane:
 
     async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> PassingResponse:
         headers = [*self._forwarded(request), (SESSION_HEADER, session_id)]
-        deadline = asyncio.get_running_loop().time() + self._stream_seconds
+        deadline = asyncio.get_running_loop().time() + self._config.stream_seconds
         url = f"{agent_url}/invocations"
         make = partial(LingeringUpstream, unheard=self._unheard, deadline=deadline) if self._lost else Upstream
         try:
-            async with asyncio.timeout(self._answer_seconds):
+            async with asyncio.timeout(self._config.answer_seconds):
                 upstream = await open_upstream(self._session, url, headers=headers, body=body, make=make)
         except TimeoutError as error:
             raise RuntimeRefusedError("GatewayTimeoutException", "The agent did not answer in time") from error
@@ -213,14 +203,7 @@ async def _let_go(call: asyncio.Future[PassingResponse]) -> None:
         (await call).let_go()
 
 
-def create_app(
-    config: RuntimeConfig,
-    addresses: AddressBook,
-    agents: Agents,
-    *,
-    time_scale: float = 1.0,
-    hang_up: HangUp = "lost",
-) -> Router:
+def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents, *, hang_up: HangUp = "lost") -> Router:
     """The runtime's data plane as an application that a server can run."""
-    plane = RuntimePlane(config, addresses, agents, time_scale=time_scale, hang_up=hang_up)
+    plane = RuntimePlane(config, addresses, agents, hang_up=hang_up)
     return Router(default=plane, lifespan=plane.running, redirect_slashes=False)

@@ -13,6 +13,15 @@ DEFAULT_QUALIFIER = "DEFAULT"
 DEFAULT_IDLE_SECONDS = 900
 DEFAULT_LIFETIME_SECONDS = 28_800
 
+ANSWER_SECONDS = 900.0
+"""An agent gets this long to begin its answer."""
+
+STREAM_SECONDS = 3600.0
+"""And this long to end it (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/bedrock-agentcore-limits.html)."""
+
+POLL_SECONDS = 2.0
+"""How often AgentCore asks for /ping, as one team measured (https://github.com/fastagent-sh/fastagent/pull/314)."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CustomClaim:
@@ -59,6 +68,9 @@ class RuntimeConfig:
         qualifiers: names of its endpoints.
         idle_seconds: how long a session's microVM waits for a request before it ends.
         lifetime_seconds: how long it lives at most.
+        poll_seconds: how often it is asked for /ping.
+        answer_seconds: how long an agent has to begin its answer.
+        stream_seconds: and to end it.
         denied: the operations that its resource policy denies to the bearer of a token, as patterns.
     """
 
@@ -69,6 +81,9 @@ class RuntimeConfig:
     qualifiers: frozenset[str]
     idle_seconds: float
     lifetime_seconds: float
+    poll_seconds: float
+    answer_seconds: float
+    stream_seconds: float
     denied: tuple[str, ...] = ()
 
     @property
@@ -78,7 +93,7 @@ class RuntimeConfig:
 
 
 def runtime_from_graph(graph: Graph) -> RuntimeConfig:
-    """The runtime that the graph declares.
+    """The runtime that the graph declares, its times at the graph's time scale.
 
     Raises:
         ProgramError: when it does not declare exactly one, or AgentCore would refuse its authorizer.
@@ -94,8 +109,11 @@ def runtime_from_graph(graph: Graph) -> RuntimeConfig:
         authorizer=_authorizer(jwt) if jwt else None,
         forwarded=frozenset(name.lower() for name in allowed),
         qualifiers=frozenset({DEFAULT_QUALIFIER, *(endpoint.inputs["name"] for endpoint in endpoints)}),
-        idle_seconds=lifecycle.get("idleRuntimeSessionTimeout", DEFAULT_IDLE_SECONDS),
-        lifetime_seconds=lifecycle.get("maxLifetime", DEFAULT_LIFETIME_SECONDS),
+        idle_seconds=lifecycle.get("idleRuntimeSessionTimeout", DEFAULT_IDLE_SECONDS) / graph.time_scale,
+        lifetime_seconds=lifecycle.get("maxLifetime", DEFAULT_LIFETIME_SECONDS) / graph.time_scale,
+        poll_seconds=POLL_SECONDS / graph.time_scale,
+        answer_seconds=ANSWER_SECONDS / graph.time_scale,
+        stream_seconds=STREAM_SECONDS / graph.time_scale,
         denied=denied_actions(graph, runtime.outputs["agentRuntimeArn"]),
     )
 

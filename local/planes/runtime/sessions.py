@@ -17,6 +17,7 @@ from typing import Protocol
 import aiohttp
 
 from local import LOOPBACK
+from local.planes.runtime.config import POLL_SECONDS
 from local.planes.runtime.errors import RuntimeRefusedError
 from local.planes.upstream import client_session
 from local.processes.agent_process import start_agent
@@ -52,9 +53,6 @@ class SharedAgent:
     async def close(self) -> None:
         """See `Agents`."""
 
-
-POLL_SECONDS = 2.0
-"""How often AgentCore asks for /ping, as one team measured (https://github.com/fastagent-sh/fastagent/pull/314)."""
 
 PING_TIMEOUT_SECONDS = 5.0
 
@@ -156,7 +154,7 @@ class IsolatedAgents:
             child = await start_agent(session.port, self._environment, log=log, module=self._module)
             await child.healthy(session.port, "/ping")
             if child.process.returncode is not None:  # then it was somebody else who answered at its port
-                raise ProgramError(child.obituary())
+                raise ProgramError(child.exit_message())
             session.child, session.started = child, time.monotonic()
         except ProgramError as error:
             raise RuntimeRefusedError(

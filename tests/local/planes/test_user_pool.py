@@ -11,10 +11,11 @@ import httpx
 import jwt
 import pytest
 
+from local.processes.services import Services
 from local.program.graph import Graph, Resource
 from local.program.provider import CLIENT, DOMAIN, POOL, EmulatorProvider
+from local.run.plan import emulator as emulator_service
 from local.run.provision import DEMO_USERNAME, KeepingProvider, create_demo_user
-from local.run.services import Options, Parts
 
 LONGEST = 99
 """No policy may ask for more characters
@@ -27,12 +28,12 @@ POLICY = {f"require{kind}": True for kind in ("Lowercase", "Uppercase", "Numbers
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProvider]:
     """What makes user pools in an emulator of its own."""
     with asyncio.Runner() as runner:
-        parts = Parts(Options(folder=tmp_path_factory.mktemp("emulator")))
+        services = Services(tmp_path_factory.mktemp("emulator"))
         try:
-            runner.run(parts.start_emulator())
-            yield EmulatorProvider(parts.url("emulator"))
+            runner.run(services.start(emulator_service(services.ports["emulator"])))
+            yield EmulatorProvider(services.url("emulator"))
         finally:
-            runner.run(parts.end_all())
+            runner.run(services.end_all())
 
 
 class Declared:

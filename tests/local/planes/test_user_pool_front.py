@@ -13,9 +13,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.planes.user_pool.rotation import ReusedError, Rotation
+from local.processes.services import Services
 from local.program.provider import CLIENT, POOL, EmulatorProvider
+from local.run.plan import emulator as emulator_service
 from local.run.provision import DEMO_USERNAME, create_demo_user
-from local.run.services import Options, Parts
 
 PAGE = "http://localhost:5173"
 STRANGER = "https://elsewhere.example"
@@ -50,10 +51,10 @@ class Users(NamedTuple):
 def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
     """An emulator of its own."""
     with asyncio.Runner() as runner:
-        parts = Parts(Options(folder=tmp_path_factory.mktemp("emulator")))
+        services = Services(tmp_path_factory.mktemp("emulator"))
         try:
-            runner.run(parts.start_emulator())
-            emulator = EmulatorProvider(parts.url("emulator"))
+            runner.run(services.start(emulator_service(services.ports["emulator"])))
+            emulator = EmulatorProvider(services.url("emulator"))
             pool, _ = emulator.create(POOL, "users", {"usernameAttributes": ["email"]})
             common = {
                 "userPoolId": pool,
@@ -65,9 +66,9 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
             rotating, _ = emulator.create(CLIENT, "rotating", {**common, "refreshTokenRotation": rotation})
             plain, _ = emulator.create(CLIENT, "plain", common)
             password = create_demo_user(emulator, pool)
-            yield Users(emulator, parts.url("emulator"), pool, rotating, plain, password)
+            yield Users(emulator, services.url("emulator"), pool, rotating, plain, password)
         finally:
-            runner.run(parts.end_all())
+            runner.run(services.end_all())
 
 
 def claims(token: str) -> dict[str, Any]:

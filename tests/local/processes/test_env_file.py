@@ -42,5 +42,5 @@ def test_a_declared_secret_without_a_value_is_told(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_agent_is_given_them() -> None:
-    given = agent_environment(variation("dev"), model="scripted", time_scale=1, changes={"WEATHER_API_KEY": "x"})
+    given = agent_environment(variation("dev"), model="scripted", changes={"WEATHER_API_KEY": "x"})
     assert given["WEATHER_API_KEY"] == "x"

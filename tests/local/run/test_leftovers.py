@@ -19,10 +19,12 @@ from local import ROOT
 from local.planes.runtime.sessions import IsolatedAgents, Lifecycle
 from local.processes.child import STOP_SECONDS, bare_environment
 from local.processes.ports import any_port
+from local.processes.services import Services
 from local.program.graph import Graph
 from local.run.chain import Chain, running
+from local.run.options import Options
+from local.run.plan import Plan
 from local.run.provision import Provisioner
-from local.run.services import Options, Parts
 from tests.e2e.project import copy_project, processes_with
 from tests.local.conftest import PATIENCE, wait_for
 
@@ -139,13 +141,14 @@ def test_a_developers_keys_are_on_disk_only_until_the_runtime_has_read_them(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "key-of-a-developer")
 
     async def scene() -> None:
-        parts = Parts(Options(folder=tmp_path, model="bedrock:any", sessions=1))
+        services = Services(tmp_path)
+        runtime = Plan(graph, Options(folder=tmp_path, model="bedrock:any", sessions=1), services).runtime()
         try:
-            assert "key-of-a-developer" in parts.agent_environment(graph).values()
-            await parts.start_runtime(graph)
+            assert any("key-of-a-developer" in text for text in runtime.files.values())
+            await services.start(runtime)
             assert not files_with("key-of-a-developer", tmp_path)
         finally:
-            await parts.end_all()
+            await services.end_all()
 
     asyncio.run(scene())
 
@@ -162,7 +165,7 @@ def test_a_signal_while_a_chain_is_being_stopped_does_not_break_that_off(
         async def stop(chain: Chain) -> None:
             stopping.set()
             await may_end.wait()
-            await chain.parts.end_all()
+            await chain.services.end_all()
             stopped.set()
 
         async def work() -> None:

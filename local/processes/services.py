@@ -1,0 +1,149 @@
+"""The services of a chain: what each is started from, the port that it listens on, and its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from socket import socketpair
+
+from local import LOOPBACK, ROOT
+from local.processes.child import Child
+from local.processes.files import write_private
+from local.processes.ports import Ports, choose_ports
+from local.processes.supervisor import Supervisor
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """All that the process of a service is started from. One that is equal to it would be the same process again.
+
+    Attributes:
+        name: what a person calls it; also of its port and its log.
+        module: its program, as in ``python -m``.
+        environment: the whole of it.
+        arguments: of the program.
+        files: what they hold by their paths, written before each start and readable by their owner alone.
+        health: the path that answers 200 once it is ready; empty where it is ready when it listens.
+        loads_later: modules that the program imports only once it listens.
+    """
+
+    name: str
+    module: str
+    environment: Mapping[str, str]
+    arguments: tuple[str, ...] = ()
+    files: Mapping[Path, str] = dataclasses.field(default_factory=dict)
+    health: str = ""
+    loads_later: tuple[str, ...] = ()
+
+
+class Services(Supervisor):
+    """Child processes that are supervised from the moment that each is ready.
+
+    Args:
+        folder: the local run's; their logs are below it.
+        ports: ports asked for, by name as in `local.processes.ports.USUAL_PORTS`; the others are chosen.
+
+    Raises:
+        ProgramError: when a port that was asked for cannot be had.
+    """
+
+    def __init__(self, folder: Path, ports: Mapping[str, int] | None = None) -> None:
+        super().__init__()
+        self._logs = folder / "logs"
+        self._reserved = Ports()
+        self._started: dict[str, Service] = {}
+        self._begun: set[str] = set()
+        self.ports = choose_ports(ports or {}, self._reserved)
+
+    def reserve(self, name: str) -> None:
+        """Choose a port for this name, which has none of its own yet."""
+        if name not in self.ports:
+            self.ports[name] = self._reserved.choose()
+
+    def url(self, name: str) -> str:
+        """The address of a service on loopback, without a trailing slash."""
+        return f"http://{LOOPBACK}:{self.ports[name]}"
+
+    def up(self, service: Service) -> bool:
+        """Whether a service that is equal to this one is up."""
+        return service.name in self.processes and self._started.get(service.name) == service
+
+    async def start(self, service: Service) -> None:
+        """Start a service and look after it once it is ready; one that never is is stopped again.
+
+        Raises:
+            ProgramError: when it ends before, or takes too long.
+        """
+        child = await self._begin(service, ["-m", service.module, *service.arguments])
+        await self._look_after(child, service)
+
+    async def replace(self, service: Service) -> None:
+        """Put a service with the present sources in the place of the one of its name that is up.
+
+        That one serves until the other has loaded its sources; then it ends and the other listens, on the same port.
+
+        Raises:
+            ProgramError: when the sources cannot be loaded, and the service that is up stays; or when what was loaded
+                does not start, and then there is none.
+        """
+        async with self._preloaded(service) as (child, run):
+            await self.end(service.name)
+            run()
+            await self._look_after(child, service)
+
+    async def end_all(self) -> None:
+        """Stop every service, and let others have the ports."""
+        await super().end_all()
+        self._reserved.release()
+
+    @asynccontextmanager
+    async def _preloaded(self, service: Service) -> AsyncIterator[tuple[Child, Callable[[], None]]]:
+        """A service whose sources are loaded, and a function that lets it listen. It is stopped if the block fails."""
+        ours, theirs = socketpair()
+        with ours:
+            ours.setblocking(False)
+            with theirs:
+                preload = ["-m", "local.processes.preload", service.module, *service.loads_later]
+                child = await self._begin(service, preload, stdin=theirs.fileno())
+
+            async def loaded() -> bool:
+                try:
+                    return bool(ours.recv(1))
+                except BlockingIOError:
+                    return False
+
+            await child.until(loaded)
+            try:
+                yield child, lambda: ours.sendall(b".")
+            except BaseException:
+                await child.stop()
+                raise
+
+    async def _begin(self, service: Service, arguments: list[str], **streams: int) -> Child:
+        for path, text in service.files.items():
+            write_private(path, text)
+        return await Child.start(
+            service.name,
+            [sys.executable, *arguments],
+            log=self._log(service.name),
+            cwd=ROOT,
+            environment=service.environment,
+            **streams,
+        )
+
+    async def _look_after(self, child: Child, service: Service) -> None:
+        port = self.ports[service.name]
+        await (child.healthy(port, service.health) if service.health else child.listening(port))
+        self._started[service.name] = service
+        self.adopt(child)
+
+    def _log(self, name: str) -> Path:
+        """A service's log: empty when it is first started, and gone on with after that."""
+        log = self._logs / f"{name}.log"
+        if name not in self._begun:
+            self._begun.add(name)
+            log.unlink(missing_ok=True)
+        return log

@@ -1,0 +1,49 @@
+"""How a local run is brought up."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from local import ROOT
+from local.planes.runtime.hang_up import HangUp
+from local.run.misconfigurations import AS_DECLARED, Misconfiguration
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """How to bring the chain up.
+
+    Attributes:
+        stack: whose graph to serve.
+        folder: where graph, outputs and logs go.
+        ports: ports asked for, by name as in `local.processes.ports.USUAL_PORTS`; the others are chosen.
+        model: what the agent answers with, in place of the stack's model.
+        time_scale: AWS's time limits are divided by this.
+        hang_up: whether the agent learns of a caller who has hung up: ``lost`` or ``passed``.
+        sessions: how many sessions may each have an agent process of their own; 0 for one process for all.
+        broken: what is wrong on purpose, for the doctor to find.
+        control: serve the switches of the page's inspector, see `local.run.control`.
+    """
+
+    stack: str = "dev"
+    folder: Path = ROOT / ".local"
+    ports: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    model: str = "scripted"
+    time_scale: float = 1.0
+    sessions: int = 0
+    hang_up: HangUp = "lost"
+    broken: Misconfiguration = AS_DECLARED
+    control: bool = False
+
+    @property
+    def in_force(self) -> dict[str, str]:
+        """What makes this chain another than the one that comes up without options, by the option's name."""
+        said = {
+            "--break": self.broken.name,
+            "--time-scale": f"{self.time_scale:g}" if self.time_scale != 1 else "",
+            "--sessions": str(self.sessions or ""),
+            "--hang-up": self.hang_up,
+        }
+        return {option: value for option, value in said.items() if value}
