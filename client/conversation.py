@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
 
 from client.account import Account, token_fault
 from client.connection import connect
-from client.errors import AgentError, UsageError
+from client.errors import AgentError, ClientError, UsageError
 from client.exchange import Arrival, Exchange
 from client.following import Cut, Following, Position
 from client.outputs import Outputs
@@ -118,6 +118,20 @@ class Conversation:
         if failure := answer.failure(Limits.of(self._outputs), exchange.token_fault):
             raise failure
         return False
+
+    @asynccontextmanager
+    async def stopped_if_interrupted(self) -> AsyncIterator[None]:
+        """End the run when the block is cancelled: leaving alone would let it go on, unread.
+
+        A second Ctrl-C does not wait for this. What cannot be stopped ends by itself after a while.
+        """
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self.asked:
+                with suppress(ClientError, TimeoutError):
+                    await self.stop(self.run_id)
+            raise
 
     async def history(self) -> list[Mapping[str, Any]]:
         """What was said in the thread, as AG-UI messages; empty when nothing is kept of it.

@@ -185,20 +185,12 @@ def _answer(runner: asyncio.Runner, conversation: Conversation, prompt: str, *, 
 
 
 async def _show(conversation: Conversation, arrivals: AsyncGenerator[Arrival, None], display: Display) -> None:
-    """Show an answer to its end. Whoever is interrupted stops the run: leaving alone would let it go on."""
+    """Show an answer to its end."""
     display.begin()
-    try:
-        async with contextlib.aclosing(arrivals):
-            async for arrival in arrivals:
-                display.show(arrival)
-    except asyncio.CancelledError:
-        display.end()
-        # A second Ctrl-C does not wait for this. What cannot be stopped ends by itself after a while.
-        if conversation.asked:
-            with contextlib.suppress(ClientError, TimeoutError):
-                await conversation.stop(conversation.run_id)
-        raise
-    except BaseException:
-        display.end()
-        raise
-    display.end()
+    async with conversation.stopped_if_interrupted():
+        try:
+            async with contextlib.aclosing(arrivals):
+                async for arrival in arrivals:
+                    display.show(arrival)
+        finally:
+            display.end()

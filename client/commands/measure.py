@@ -108,7 +108,8 @@ async def _lanes(outputs: Outputs, prompt: str, other: Outputs | None, *, buffer
 
 
 async def _measure(outputs: Outputs, prompt: str) -> tuple[Lane, Recording]:
-    async with Conversation(outputs, account_of(outputs), notice=tell_of_cut) as conversation:
+    conversation = Conversation(outputs, account_of(outputs), notice=tell_of_cut)
+    async with conversation, conversation.stopped_if_interrupted():
         recording = await conversation.record(prompt)
     return lane_of(outputs.source, recording, Limits.of(outputs)), recording
 

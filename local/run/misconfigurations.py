@@ -248,6 +248,4 @@ MISCONFIGURATIONS: Mapping[str, Misconfiguration] = {one.name: one for one in _A
 
 def listing() -> list[dict[str, str]]:
     """Every one for JSON: its ``name``, ``description`` and the ``check`` that finds it."""
-    return [
-        {"name": one.name, "description": one.description, "check": one.check} for one in MISCONFIGURATIONS.values()
-    ]
+    return [{"name": one.name, "description": one.description, "check": one.check} for one in _ALL]

@@ -24,6 +24,12 @@ QUICK = ("outputs", "sign-in", "authorizer", "deployment", "firewall", "cors", "
 
 CTRL_C = "\x03"
 
+STOPPED = [
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 17\r\nconnection: close\r\n\r\n",
+    b'{"stopped": true}',
+]
+"""What the agent says to `stop`."""
+
 
 def only(names: Sequence[str]) -> list[str]:
     return [part for name in names for part in ("--only", name)]
@@ -156,3 +162,38 @@ def test_a_timeline_fits_the_terminal(columns: int, base: Base, tmp_path: Path) 
         lines = terminal.lines()
     assert sum("first word" in line for line in lines) == 2
     assert sum("▁" in line or "█" in line for line in lines) == 2
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_ctrl_c_ends_a_timeline(columns: int, signed_in: Path, tmp_path: Path, tokens: Tokens) -> None:
+    with answering([STREAM, event("RUN_STARTED"), word("one "), HANG], STOPPED) as server:
+        outputs = aimed_at(server, signed_in, tokens)
+        with Terminal(outputs, tmp_path, "timeline", "Hello", columns=columns) as terminal:
+            assert server.asked.wait(30)
+            terminal.enter(CTRL_C)
+            assert terminal.until_it_ends() == 130
+            assert "Traceback" not in terminal.shown()
+        assert b'"stop"' in server.requests[-1], "the run was left to go on"
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_a_chat_shows_each_answer_once_and_goes_on_after_ctrl_c(
+    columns: int, signed_in: Path, tmp_path: Path, tokens: Tokens
+) -> None:
+    held = [STREAM, event("RUN_STARTED"), *[word(f"word{n} ") for n in range(60)], HANG]
+    whole = [STREAM, event("RUN_STARTED"), *[word(f"then{n} ") for n in range(60)], event("RUN_FINISHED")]
+    with answering(held, STOPPED, whole) as server:
+        outputs = aimed_at(server, signed_in, tokens)
+        with Terminal(outputs, tmp_path, "chat", columns=columns) as terminal:
+            terminal.until_shown(">")
+            terminal.enter("Hello\r")
+            terminal.until_shown("word59")
+            terminal.enter(CTRL_C)
+            terminal.until_shown("Stopped.")
+            terminal.enter("Again\r")
+            terminal.until_shown("then59")
+            terminal.enter("\x04")
+            assert terminal.until_it_ends() == 0
+            shown = terminal.shown()
+    for words in ("word", "then"):
+        assert shown.count("".join(f"{words}{n}" for n in range(60))) == 1, terminal.lines()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import local.program.evaluate
 import local.run.commands
 import local.run.provision
 from local import LOOPBACK, ROOT
+from local.processes.files import write_private
 from local.processes.ports import Ports, any_port, choose_ports
 from local.program.evaluate import read_settings
 from local.program.graph import ProgramError
@@ -105,6 +108,47 @@ def test_an_unknown_stack_is_named_with_those_there_are(stack: str) -> None:
 )
 def test_a_folder_that_cannot_be_one_is_named(refused: Refused, command: str, folder: str) -> None:
     assert f"{folder} cannot be the chain's folder" in refused(command, "--folder", folder)
+
+
+@pytest.mark.parametrize("command", ["status", "down", "up"])
+def test_a_pipe_in_place_of_the_state_is_named_and_not_waited_for(command: str, tmp_path: Path) -> None:
+    """Nobody holds its other end, so whoever opened it would wait for ever."""
+    os.mkfifo(tmp_path / "state.json")
+    argv = [sys.executable, "-m", "local", command, "--folder", str(tmp_path)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    sentence = f"{tmp_path / 'state.json'} is not a file: move it away, or name another folder with --folder."
+    assert (done.returncode, done.stderr.strip()) == (2, sentence)
+
+
+def no_room() -> None:
+    """For a process to run before its program: what it writes to a file fails after a few bytes, as on a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))  # bytes: what Python tries the folder for temporary files with
+
+
+def test_a_disk_that_takes_nothing_is_told_with_the_file_and_what_to_do(tmp_path: Path) -> None:
+    argv = [sys.executable, "-B", "-m", "local", "up", "--folder", str(tmp_path)]
+    done = subprocess.run(
+        argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False, preexec_fn=no_room
+    )
+    sentence = (
+        f"{tmp_path / 'state.json'} cannot be written (File too large): make room there, or name another --folder."
+    )
+    assert (done.returncode, done.stderr.strip()) == (2, sentence)
+
+
+def test_a_file_that_could_not_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outputs.json"
+    write_private(path, "before")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(ProgramError, match=r"outputs.json cannot be written \(No space left on device\): make room"):
+        write_private(path, "after")
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("outputs.json", "before")]
 
 
 def test_a_file_in_place_of_the_logs_folder_is_named(refused: Refused, tmp_path: Path) -> None:
