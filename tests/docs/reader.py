@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from local import LOOPBACK, ROOT
+from local.processes.folder_lock import read_state
 from local.processes.ports import any_port, is_free
-from local.processes.state import read_state
 from tests.e2e.conftest import PATIENCE, until
 
 LEFT_OUT = (".git", ".venv", ".build", ".local", "dist", "node_modules", ".*_cache", ".hypothesis")
