@@ -19,6 +19,7 @@ import pulumi_aws as aws
 from infra import access_log
 from infra.component import Component, StackContext
 from infra.domain import ApiDomain
+from infra.endpoint_type import stays_of_its_type
 from infra.gateway_responses import gateway_responses
 from infra.header_mapping import integration_parameters, method_parameters
 from infra.identity import Identity
@@ -144,6 +145,7 @@ class StreamingApi(Component):
                 protect=self._stack.protect,
                 # The name itself, and not the component: a part of that waits for the API's stage.
                 depends_on=None if domain is None else [domain.domain_name],
+                hooks=stays_of_its_type(self._name),
             ),
         )
 

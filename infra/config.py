@@ -25,6 +25,7 @@ from infra.settings.problems import (
     SettingsError,
     contradiction_sentence,
     misplaced,
+    of_another_project,
     sentence,
 )
 from infra.settings.rules import between_sections, for_production
@@ -108,6 +109,7 @@ class StackConfig(StackSettings):
         prefix = f"{project}:"
         own = {key.removeprefix(prefix): _decoded(value) for key, value in values.items() if key.startswith(prefix)}
         problems = [misplaced(project, key) for key in KEYS_ELSEWHERE if key in own]
+        problems += of_another_project(project, values, [str(field.alias) for field in cls.model_fields.values()])
         given: dict[str, Any] = {key: value for key, value in own.items() if key not in KEYS_ELSEWHERE}
         given |= {"project": project, "stack": stack}
         if "aws:region" in values:

@@ -74,7 +74,7 @@ class Identity(Component):
             else None,
             opts=pulumi.ResourceOptions(parent=self, protect=stack.protect),
         )
-        client = _app_client(name, settings, pool, self._child)
+        client = _app_client(name, settings, pool, self._kept)
         # A login domain is unique in its Region across all accounts, so by default it carries the account's number.
         domain = aws.cognito.UserPoolDomain(
             f"{name}-login",
@@ -94,7 +94,7 @@ class Identity(Component):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[domain]),
         )
         for group in settings.groups:
-            aws.cognito.UserGroup(f"{name}-group-{group}", user_pool_id=pool.id, name=group, opts=self._child)
+            aws.cognito.UserGroup(f"{name}-group-{group}", user_pool_id=pool.id, name=group, opts=self._kept)
 
         self.user_pool_arn = pool.arn
         self.user_pool_id = pool.id

@@ -90,9 +90,9 @@ def _section(schema: Mapping[str, Any], key: str) -> str:
     return refers.rpartition("/")[2]
 
 
-def project_name() -> str:
+def project_name(root: Path = FILE.parents[2]) -> str:
     """The project's name, as Pulumi.yaml has it in a line of its own."""
-    text = (FILE.parents[2] / "Pulumi.yaml").read_text(encoding="utf-8")
+    text = (root / "Pulumi.yaml").read_text(encoding="utf-8")
     return next(line.removeprefix("name:").strip() for line in text.splitlines() if line.startswith("name:"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, get_origin
 
 import pulumi
@@ -59,6 +59,18 @@ def misplaced(project: str, key: str) -> str:
     """The sentence about a key of the project's own whose value is read from elsewhere, so that it would be ignored."""
     elsewhere = KEYS_ELSEWHERE[key]
     return f"{project}:{key} is not a setting, for that is read from {elsewhere[0].lower()}{elsewhere[1:]}; remove it."
+
+
+def of_another_project(project: str, values: Iterable[str], known: Collection[str]) -> Iterator[str]:
+    """The sentence about keys that would be ours under another project's name, as after ``name:`` was changed."""
+    named = [key.partition(":") for key in values]
+    names = {name for name, _, key in named if key in known and name not in (project, "aws")}
+    for name in sorted(names):
+        keys = " and ".join(f"{name}:{key}" for other, _, key in named if other == name and key in known)
+        yield (
+            f"{keys} would be read if the project's name in Pulumi.yaml were {name}, and it is {project}; run "
+            f"python -m tools.rename {project}, or write {project} in place of {name}."
+        )
 
 
 def sentence(project: str, root: type[BaseModel], detail: ErrorDetails, hidden: Collection[str] = ()) -> str:

@@ -76,15 +76,28 @@ class EngineStack:
         changes = self._stack().refresh(color="never").summary.resource_changes or {}
         return {what: times for what, times in changes.items() if what != "same"}
 
-    def destroy(self) -> list[Change]:
-        """Delete everything; gives what was deleted, in order."""
+    def destroy(self, *, preview: bool = False) -> list[Change]:
+        """Delete everything without a preview, or look at what a preview says; gives what was deleted, in order.
+
+        Raises:
+            pulumi.automation.CommandError: when it fails.
+        """
         del self.cloud.changes[:]
-        self._stack().destroy(color="never")
+        self._stack().destroy(color="never", preview_only=preview)
         return list(self.cloud.changes)
+
+    def run(self, *arguments: str) -> str:
+        """Run any other command of the CLI on the stack; gives what it prints."""
+        return str(self._stack()._run_pulumi_cmd_sync(list(arguments)).stdout)
 
     def state(self) -> str:
         """The state file as it lies there; an export by the Automation API would decrypt it."""
         return (self.folder / ".pulumi" / "stacks" / PROJECT / f"{self.name}.json").read_text(encoding="utf-8")
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Every resource of the state, secrets in clear."""
+        found: list[dict[str, Any]] = self._stack().export_stack().deployment["resources"]
+        return found
 
     def _stack(self) -> automation.Stack:
         root = engine_root()

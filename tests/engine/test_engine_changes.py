@@ -135,6 +135,26 @@ class TestTheEndpointType:
         (api,) = stack.cloud.all("RestApi")
         assert api["endpointConfiguration"]["ipAddressType"] == "dualstack"
 
+    def test_one_that_strict_host_holds_is_refused_in_the_preview_already_with_the_steps(
+        self, deployed: NewStack
+    ) -> None:
+        stack = deployed("dev", api={"strictHost": True})
+        for wanted in (PRIVATE, {**PRIVATE, "strictHost": True}):
+            stack.configure(settings(api=wanted))
+            for attempt in (stack.preview, stack.up):
+                with pytest.raises(automation.CommandError, match=r"write strictHost: false and deploy, wait 15") as no:
+                    attempt()
+                assert "Traceback" not in str(no.value)
+                assert not [each for each in stack.cloud.changes if each.type.endswith(":RestApi")]
+
+    def test_by_the_steps_it_changes(self, deployed: NewStack) -> None:
+        stack = deployed("dev", api={"strictHost": True})
+        for step in ({}, PRIVATE, {**PRIVATE, "strictHost": True}):
+            stack.configure(settings(api=step))
+            assert stack.up()
+        (api,) = stack.cloud.all("RestApi")
+        assert (api["endpointAccessMode"], api["endpointConfiguration"]["types"]) == ("STRICT", "PRIVATE")
+
 
 class TestTheOriginSecret:
     """Sessions that run keep their variables, so what is sent and what is asked for change in two deployments."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pulumi import automation
 
 from tests.engine.conftest import NewStack
-from tests.engine.stacks import EngineStack, position
+from tests.engine.stacks import position
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -45,16 +46,36 @@ def test_destruction_takes_what_answers_before_what_it_needs(deployed: NewStack)
     assert {type_ for type_, _ in stack.cloud.existing} == {"aws:s3/bucketObjectv2:BucketObjectv2"}
 
 
-def secrets_of(stack: EngineStack) -> set[str]:
-    """The origin secret's values, which the stand-in for AWS knows in clear."""
-    return {each["result"] for each in stack.cloud.all("RandomPassword")}
+class TestDestroyingProduction:
+    def test_it_is_refused_as_a_whole_when_it_is_previewed_first(self, deployed: NewStack) -> None:
+        stack = deployed("prod")
+        with pytest.raises(automation.CommandError, match="protected"):
+            stack.destroy(preview=True)
+        assert stack.cloud.changes == []
 
+    def test_without_a_preview_nothing_that_users_know_goes_and_nothing_that_is_left_answers(
+        self, deployed: NewStack
+    ) -> None:
+        """docs/security.md warns of it: the service is down, and what cannot be made again is there."""
+        stack = deployed("prod")
+        with pytest.raises(automation.CommandError, match="protected"):
+            stack.destroy()
+        left = {type_.rpartition(":")[2] for type_, _ in stack.cloud.existing}
+        assert left == {"UserPool", "UserPoolClient", "AgentcoreMemory", "RestApi", "LogGroup", "BucketObjectv2"}
+        stack.up()
+        assert stack.preview() == {}
 
-def test_no_secret_stands_in_clear_in_the_state(deployed: NewStack) -> None:
-    stack = deployed("dev", api={"teams": {"sales": {}}})
-    state = stack.state()
-    keys = {each["value"] for each in stack.cloud.all("ApiKey")}
-    assert len(secrets_of(stack)) == len(keys) == 1
-    assert '"ciphertext"' in state
-    for value in secrets_of(stack) | keys:
-        assert value not in state
+    def test_once_nothing_is_protected_the_stage_goes_first_and_its_web_acl_with_it(self, deployed: NewStack) -> None:
+        stack = deployed("prod")
+        stack.run("state", "unprotect", "--all", "--yes")
+        gone = stack.destroy()
+        stage = position(gone, "delete", "Stage")
+        assert position(gone, "delete", "WebAclAssociation") < stage < position(gone, "delete", "Integration", "stream")
+        assert position(gone, "delete", "AgentcoreAgentRuntimeEndpoint") < position(
+            gone, "delete", "AgentcoreAgentRuntime"
+        )
+        assert position(gone, "delete", "UserPoolClient") < position(gone, "delete", "UserPool")
+        assert position(gone, "delete", "AgentcoreAgentRuntime") < position(gone, "delete", "AgentcoreMemory")
+        # The agent's own log groups stay behind, and so do the packages, in a bucket that AWS refuses to delete.
+        assert {type_.rpartition(":")[2] for type_, _ in stack.cloud.existing} == {"LogGroup", "BucketObjectv2"}
+        assert all("bedrock-agentcore" in each["name"] for each in stack.cloud.all("LogGroup"))

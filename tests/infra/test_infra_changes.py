@@ -127,11 +127,18 @@ class TestProduction:
     def test_what_cannot_be_made_again_is_not_lost_by_a_slip(self) -> None:
         prod = environment_graph("prod")
         protected = {each.type.rpartition(":")[2] for each in prod.resources if each.protect}
-        assert protected == {"UserPool", "AgentcoreMemory", "RestApi", "LogGroup"}
+        assert protected == {"UserPool", "UserPoolClient", "AgentcoreMemory", "RestApi", "LogGroup"}
         assert prod.one("aws:cognito/userPool:UserPool").inputs["deletionProtection"] == "ACTIVE"
         for each in prod.all(LOG_GROUP):
             # The agent's go with the runtime's id: protecting one would forbid a runtime's replacement.
             assert each.retain_on_delete if "bedrock-agentcore" in each.inputs["name"] else each.protect
+
+    def test_what_belongs_to_the_users_is_protected_together(self) -> None:
+        """A pool without its app client, or without the groups' members, is of no use to the pages that know it."""
+        prod = variation("prod", identity={"groups": ["admins"]})
+        kinds = ("UserPool", "UserPoolClient", "UserGroup")
+        found = {each.type.rpartition(":")[2]: each.protect for each in prod.resources}
+        assert [found[kind] for kind in kinds] == [True] * 3
 
     def test_a_stack_that_may_be_lost_can_be_destroyed(self) -> None:
         assert not [each for each in environment_graph("dev").resources if each.protect]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from local.program.check import Result
 from package import build
 from package.contents import ROOT
 from tests.infra.test_infra_preview import documented_environment, documented_settings
@@ -35,6 +36,16 @@ def test_without_an_account_it_works_on_a_copy_with_placeholders(pulumi: FakePul
         assert not Path(call["cwd"]).exists()  # the copy and its state are gone
         assert {name: call["env"][name] for name in PLACEHOLDER_ENVIRONMENT} == PLACEHOLDER_ENVIRONMENT
         assert call["env"]["PULUMI_BACKEND_URL"].startswith("file:///")
+
+
+def test_what_a_first_preview_cannot_judge_is_checked_before_it(
+    pulumi: FakePulumi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.preview.check", lambda stack: [Result("guard rails", (f"{stack}: no /invocations",))])
+    report = tmp_path / "dev.txt"
+    assert main(["--stack", "dev", "--offline", "--report", str(report)]) == 1
+    assert report.read_text() == "dev cannot be deployed as it is, and was not previewed:\ndev: no /invocations\n"
+    assert pulumi.commands == []
 
 
 def test_a_step_that_fails_ends_it(pulumi: FakePulumi) -> None:

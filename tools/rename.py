@@ -1,0 +1,62 @@
+"""Give the project another name: ``python -m tools.rename my-chat``.
+
+The name stands in ``Pulumi.yaml``, and before every key of every stack file, where Pulumi wants it: a key without it
+works too, but Pulumi writes the name in when it next touches the file, and drops the file's comments as it does.
+Physical names begin with the name, so a stack that is deployed under the old one is not renamed: it stays beside the
+new one until it is destroyed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from infra import schema
+from infra.config import PROJECT, StackConfig
+from infra.settings.problems import HIDDEN
+from package.contents import ROOT
+
+
+def rename(name: str, root: Path = ROOT) -> list[str]:
+    """Write the name into the project's files; gives the names of those that changed.
+
+    Raises:
+        ValueError: in a sentence, when AWS would not take a name that begins so.
+    """
+    if not re.fullmatch(PROJECT.pattern, name):
+        raise ValueError(f"The name {name!r} cannot work, because {PROJECT.why}; write {PROJECT.words}.")
+    project = root / "Pulumi.yaml"
+    keys = "|".join(
+        str(field.alias) for key, field in StackConfig.model_fields.items() if key not in HIDDEN | {"region"}
+    )
+    texts = {project: re.sub(r"^name: .*$", f"name: {name}", project.read_text(encoding="utf-8"), flags=re.MULTILINE)}
+    for path in sorted(root.glob("Pulumi.*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        # Whatever name stands there: somebody may have changed the one in Pulumi.yaml by hand before.
+        texts[path] = re.sub(rf"^( +)[a-z0-9-]+:(?=({keys}):)", rf"\g<1>{name}:", text, flags=re.MULTILINE)
+    texts[root / schema.FILE.relative_to(ROOT)] = schema.render(name)
+    changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
+    for path in changed:
+        path.write_text(texts[path], encoding="utf-8")
+    return [path.relative_to(root).as_posix() for path in changed]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Rename, and say what was changed. 2: the name cannot work."""
+    parser = argparse.ArgumentParser(prog="python -m tools.rename", description=__doc__)
+    parser.add_argument("name", help="the project's new name")
+    name = parser.parse_args(arguments).name
+    try:
+        changed = rename(name)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"The project is named {name}: {', '.join(changed) or 'nothing had to be changed'}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
