@@ -14,10 +14,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from infra import schema
-from infra.config import PROJECT, StackConfig
+from infra.config import StackConfig
 from infra.settings.problems import HIDDEN
+from infra.settings.stack import PROJECT
 from package.contents import ROOT
+from tools import schema
 
 
 def rename(name: str, root: Path = ROOT) -> list[str]:

@@ -96,8 +96,8 @@ class EngineStack:
 
     def resources(self) -> list[dict[str, Any]]:
         """Every resource of the state, secrets in clear."""
-        found: list[dict[str, Any]] = self._stack().export_stack().deployment["resources"]
-        return found
+        exported = self._stack().export_stack().deployment or {}
+        return list(exported["resources"])
 
     def _stack(self) -> automation.Stack:
         root = engine_root()
