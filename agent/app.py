@@ -25,7 +25,7 @@ from agent.blocking import detection
 from agent.caller import REQUEST_ID_HEADER, SESSION_HEADER, Caller, caller_of, check_origin
 from agent.errors import AgentError, Code, RefusalError, classify
 from agent.eventlog import encode
-from agent.framework import BuildAgent, Frameworks
+from agent.framework import BuildAgent, Frameworks, load_build_agent
 from agent.memory import Memory, ProcessMemory
 from agent.reader import HEADERS, EventStream
 from agent.request import Attach, Command, History, Run, command_of
@@ -47,13 +47,9 @@ _SMALL_BODY = 65_536
 def create_app(settings: Settings, build_agent: BuildAgent | None = None) -> BedrockAgentCoreApp:
     """Return the ASGI application that answers every question with what `build_agent` builds.
 
-    Without one it is `agent.agent.build_agent`. Raises SettingsError for one that cannot be called.
+    Without one it is that of the module that the settings name. Raises SettingsError for one that cannot be called.
     """
-    if build_agent is None:
-        from agent.agent import build_agent as default  # noqa: PLC0415 - the author's own, which may be slow to load
-
-        build_agent = default
-    return Service(settings, build_agent).app
+    return Service(settings, build_agent or load_build_agent(settings)).app
 
 
 class Service:

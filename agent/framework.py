@@ -13,7 +13,7 @@ import inspect
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from ag_ui.core import BaseEvent
 
@@ -21,10 +21,21 @@ from agent.generator import GeneratorFramework
 from agent.settings import Settings, SettingsError
 from agent.turn import Turn
 
-__all__ = ["BuildAgent", "Framework", "Frameworks"]
+__all__ = ["BuildAgent", "Framework", "Frameworks", "load_build_agent"]
 
 BuildAgent = Callable[..., Any]
-"""`agent.agent.build_agent`: from a run, and what else its parameters name, to an agent."""
+"""From a run, and what else its parameters name, to an agent."""
+
+
+def load_build_agent(settings: Settings) -> BuildAgent:
+    """Import the author's module, which may be slow, and return its `build_agent`.
+
+    Raises SettingsError where it has none, and whatever importing it raises.
+    """
+    module = importlib.import_module(settings.module)
+    if not callable(build_agent := getattr(module, "build_agent", None)):
+        raise SettingsError(f"{settings.module} has no function build_agent: docs/agent.md says what it does.")
+    return cast("BuildAgent", build_agent)
 
 
 class Framework(Protocol):

@@ -32,9 +32,9 @@ def main() -> None:
 
 
 def serve(settings: Settings) -> None:
-    """Serve `agent.agent.build_agent` until stopped.
+    """Serve the author's `build_agent` until stopped.
 
-    Raises SettingsError when something it needs cannot be made, and what importing `agent.agent` raises.
+    Raises SettingsError when something it needs cannot be made, and what importing the author's module raises.
     """
     from agent.strands.models import check_model  # noqa: PLC0415 - costs no import of Strands
 
@@ -43,10 +43,10 @@ def serve(settings: Settings) -> None:
 
     def load() -> Service:
         # Most of a cold start: the agent, its framework, boto3.
-        from agent.agent import build_agent  # noqa: PLC0415
         from agent.app import Service  # noqa: PLC0415
+        from agent.framework import load_build_agent  # noqa: PLC0415
 
-        services.append(Service(settings, build_agent))
+        services.append(Service(settings, load_build_agent(settings)))
         return services[0]
 
     front = Front(load)

@@ -88,6 +88,8 @@ class Settings(BaseModel):
     """How long the events of a run are kept after its end."""
     when_busy: Literal["interrupt", "queue", "reject"] = "interrupt"
     """What a question does to the run that is under way in its thread."""
+    module: str = "agent.agent"
+    """The module whose `build_agent` makes the agent."""
     caller_history: Literal["ignore", "use"] = "ignore"
     """What becomes of earlier messages in a request where no history is kept."""
     media_hosts: frozenset[str] = frozenset()

@@ -19,7 +19,6 @@ from starlette.responses import JSONResponse
 from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 
-from agent.agent import build_agent
 from agent.app import create_app
 from agent.settings import Settings
 from local.doubles.scripted import ScriptedModel
@@ -74,7 +73,7 @@ def yielding() -> BedrockAgentCoreApp:
 def ours() -> BedrockAgentCoreApp:
     """This project's way."""
     settings = Settings(model="scripted", require_user=False, session_from="header", detached_seconds=0)
-    return create_app(settings, build_agent)
+    return create_app(settings)
 
 
 def application(which: str) -> BedrockAgentCoreApp:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
@@ -15,6 +17,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("suite")
+
+# The tests ask an agent of their own, also through the local run, so that a user's agent/agent.py fails none of them.
+os.environ["AGENT_MODULE"] = "tests.reference_agent"
 
 TOGETHER = {
     "tests/e2e/test_chain.py": "chain",

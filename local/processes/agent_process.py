@@ -22,15 +22,14 @@ SCALED = (
 """Declared times that must keep their proportion to the limits that the time scale shortens."""
 
 
-LOADED_LATER = ("agent.app", "agent.agent")
-"""What the agent loads behind its first /ping."""
-
-
-def agent_environment(graph: Graph, *, model: str, changes: Mapping[str, str]) -> dict[str, str]:
+def agent_environment(
+    graph: Graph, *, agent: str = "agent.agent", model: str, changes: Mapping[str, str]
+) -> dict[str, str]:
     """The agent's environment as declared, but for what must differ on loopback; times at the graph's time scale.
 
     Args:
         graph: the declared resources.
+        agent: the module whose `build_agent` makes the agent.
         model: what the agent answers with, in place of the stack's model.
         changes: variables that are set on purpose, after all others.
     """
@@ -41,6 +40,7 @@ def agent_environment(graph: Graph, *, model: str, changes: Mapping[str, str]) -
     declared |= {name: str(float(value) / graph.time_scale) for name, value in times.items()}
     declared |= {
         "AGENT_HOST": LOOPBACK,
+        "AGENT_MODULE": agent,
         "AGENT_MODEL": model,
         "AGENT_DETECT_BLOCKING": "true",
         "AWS_REGION": graph.region,

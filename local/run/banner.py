@@ -33,6 +33,7 @@ def print_ready(chain: Chain, options: Options) -> None:
 def told(options: Mapping[str, str]) -> str:
     """Options as a person reads them, with what one of them means where its name does not say it."""
     meant = {
+        "--agent": "in place of agent/agent.py",
         "--break": "broken on purpose",
         "--time-scale": "of AWS's time limits",
         "--sessions": "agents, one a session",

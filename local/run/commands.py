@@ -63,7 +63,11 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
     runtime_port: Port = None,
     agent_port: Port = None,
     emulator_port: Port = None,
-    model: Annotated[str, typer.Option(help="scripted, ollama:NAME or bedrock:MODEL_ID.")] = "scripted",
+    agent: Annotated[
+        str,
+        typer.Option(envvar="AGENT_MODULE", help="Whose build_agent answers: a module, such as examples.generator."),
+    ] = "agent.agent",
+    model: Annotated[str, typer.Option(help="scripted, ollama:NAME, openai:MODEL or bedrock:MODEL_ID.")] = "scripted",
     time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
     sessions: Annotated[
         int, typer.Option(min=0, help="Up to so many sessions, each in an agent process of its own; 0: one for all.")
@@ -83,6 +87,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         stack=stack,
         folder=folder,
         ports={name: port for name, port in asked.items() if port is not None},
+        agent=agent,
         model=model,
         time_scale=time_scale,
         sessions=sessions,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class Options:
         stack: whose graph to serve.
         folder: where graph, outputs and logs go.
         ports: ports asked for, by name as in `local.processes.ports.USUAL_PORTS`; the others are chosen.
+        agent: the module whose `build_agent` makes the agent; `AGENT_MODULE` where that is set.
         model: what the agent answers with, in place of the stack's model.
         time_scale: AWS's time limits are divided by this.
         hang_up: whether the agent learns of a caller who has hung up: ``lost`` or ``passed``.
@@ -30,6 +32,7 @@ class Options:
     stack: str = "dev"
     folder: Path = ROOT / ".local"
     ports: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    agent: str = dataclasses.field(default_factory=lambda: os.environ.get("AGENT_MODULE") or "agent.agent")
     model: str = "scripted"
     time_scale: float = 1.0
     sessions: int = 0
@@ -41,6 +44,7 @@ class Options:
     def in_force(self) -> dict[str, str]:
         """What makes this chain another than the one that comes up without options, by the option's name."""
         said = {
+            "--agent": self.agent if self.agent != "agent.agent" else "",
             "--break": self.broken.name,
             "--time-scale": f"{self.time_scale:g}" if self.time_scale != 1 else "",
             "--sessions": str(self.sessions or ""),

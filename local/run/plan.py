@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local import LOOPBACK
-from local.processes.agent_process import LOADED_LATER, agent_environment
+from local.processes.agent_process import agent_environment
 from local.processes.child import bare_environment
 from local.processes.env_file import read_env_file
 from local.processes.services import Service, Services
@@ -54,7 +54,7 @@ class Plan:
             self._options.broken.agent_module,
             {**self._agent_environment(), "AGENT_PORT": str(self._services.ports["agent"])},
             health="/ping",
-            loads_later=LOADED_LATER,
+            loads_later=("agent.app", self._options.agent),
         )
 
     def runtime(self) -> Service:
@@ -114,4 +114,4 @@ class Plan:
     def _agent_environment(self) -> dict[str, str]:
         """What every agent is started with."""
         changes = {**read_env_file(), **self._options.broken.agent_environment}
-        return agent_environment(self._graph, model=self._options.model, changes=changes)
+        return agent_environment(self._graph, agent=self._options.agent, model=self._options.model, changes=changes)

@@ -15,11 +15,11 @@ with warnings.catch_warnings():
     import bedrock_agentcore.memory.integrations.strands.session_manager  # noqa: F401
 
 from agent import app, blocking, run, threads
-from agent.agent import build_agent as default_agent
 from agent.app import create_app
 from agent.settings import Settings
 from agent.strands import tools
 from tests.agent.support import Serve, Server, listening
+from tests.reference_agent import build_agent as reference_agent
 
 # Sessions of any name, so that a test can tell them apart, and a hang-up that ends its run.
 BASE: dict[str, Any] = {"model": "scripted", "session_from": "header", "detached_seconds": 0}
@@ -35,7 +35,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Start a server in a thread: `serve(build_agent, heartbeat_seconds=0.2)`."""
     with ExitStack() as stack:
 
-        def start(build_agent: Any = default_agent, **settings: Any) -> Server:
+        def start(build_agent: Any = reference_agent, **settings: Any) -> Server:
             application = create_app(Settings(**{**BASE, **settings}), build_agent)
             server = Server(url="")
             for module in (app, blocking, run, threads, tools):
@@ -48,7 +48,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Server]:
-    """One server for the tests that only ask: the scripted model and the default agent."""
+    """One server for the tests that only ask: the scripted model and the reference agent."""
     settings = Settings(**BASE, allowed_origin="https://chat.example", max_prompt_chars=100, max_messages=5)
-    with listening(create_app(settings)) as url:
+    with listening(create_app(settings, reference_agent)) as url:
         yield Server(url)

@@ -22,6 +22,7 @@ from tests.agent.support import DEADLINE, token
 
 ROOT = Path(__file__).parents[2]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("AGENT_", "AWS_"))}
+AGENT = {"AGENT_MODEL": "scripted", "AGENT_MODULE": "tests.reference_agent"}
 
 
 def free_port() -> int:
@@ -36,7 +37,7 @@ def agent(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "agent"],
         cwd=ROOT,
-        env=CLEAN | {"AGENT_MODEL": "scripted", "AGENT_PORT": str(port)} | environment,
+        env=CLEAN | AGENT | {"AGENT_PORT": str(port)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -97,7 +98,7 @@ def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentenc
         done = subprocess.run(
             [sys.executable, "-m", "agent"],
             cwd=ROOT,
-            env=CLEAN | {"AGENT_MODEL": "scripted", "AGENT_HOST": host, "AGENT_PORT": port},
+            env=CLEAN | AGENT | {"AGENT_HOST": host, "AGENT_PORT": port},
             capture_output=True,
             text=True,
             timeout=DEADLINE,

@@ -21,6 +21,10 @@ def copy_project(folder: Path, program: str | None = None) -> Path:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, folder / name)
+    # What the tests ask is here the copy's own agent, which a test may edit.
+    shutil.copy2(ROOT / "tests" / "reference_agent.py", folder / "agent" / "agent.py")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "reference_agent.py").write_text("from agent.agent import build_agent as build_agent\n")
     if program is not None:
         (folder / "__main__.py").write_text(program)
     return folder
