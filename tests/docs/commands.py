@@ -14,10 +14,13 @@ SHELLS = {"sh", "console", "bash"}
 STAYS = re.compile(r"(?:make local|.*python -m local up\b.*|.*python -m agent)$")
 """What stays up until Ctrl-C: the commands after it, in its page, are for it."""
 
+AGENT = re.compile(r"cp examples/\S+ agent/agent\.py$")
+"""What puts another agent in place: what stays up after it serves that one."""
+
 USUAL_CHAIN = "make local"
 """What is up for a page's commands that no command of the page started."""
 
-ALONE = re.compile(r"python -m (?:local (?:graph|cost|faults|check)|zipfile)\b|\. |export ")
+ALONE = re.compile(r"python -m (?:local (?:graph|cost|faults|check)|zipfile)\b|\. |cp ")
 """What needs nothing to be up."""
 
 RUN_ELSEWHERE = {
@@ -42,7 +45,7 @@ class Command(NamedTuple):
         page: the page's path.
         line: the command, without a prompt or a comment.
         needs_aws: the page says that it needs AWS or the Pulumi CLI.
-        chain: the command before it in its page that stays up, or the usual one.
+        chain: the command before it in its page that stays up, or the usual one; before it, what put an agent in place.
     """
 
     page: str
@@ -75,13 +78,15 @@ class Command(NamedTuple):
 def commands() -> Iterator[Command]:
     """Every command in a fenced block, page by page."""
     for page in pages():
-        chain = USUAL_CHAIN
+        chain, agent = USUAL_CHAIN, ""
         for block in blocks(page.read_text(encoding="utf-8")):
             if block.language in SHELLS:
                 for line in lines(block.text, prompt=block.language == "console"):
                     command = Command(name(page), line, block.needs_aws, chain)
+                    if AGENT.fullmatch(line):
+                        agent = f"{line}; "
                     if command.stays:
-                        chain = line
+                        chain = f"{agent}{line}"
                     yield command._replace(chain=chain)
 
 

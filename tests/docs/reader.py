@@ -59,13 +59,21 @@ class Reader:
         )
 
     def keep_up(self, line: str) -> str:
-        """Have this command running, and no other that stays; what it has printed."""
+        """Have this command running, and no other that stays; what it has printed.
+
+        Args:
+            line: the command; before it, after a semicolon each, what is done first.
+        """
         if self._up is None or self._up[0] != line or self._up[1].poll() is not None:
             self.end()
             self._log.write_text("")
+            shutil.copy(ROOT / "agent" / "agent.py", self.project / "agent" / "agent.py")
+            *first, last = line.split("; ")
+            for each in first:
+                assert self.type(each).returncode == 0
             with self._log.open("w") as log:
                 process = subprocess.Popen(
-                    ["bash", "-c", f"exec {self._executable(line)}"],
+                    ["bash", "-c", f"exec env {last}"],  # env takes the variables before a command, and exec none
                     cwd=self.project,
                     env=self._environment,
                     stdout=log,
@@ -86,11 +94,6 @@ class Reader:
                 os.killpg(process.pid, signal.SIGINT)
             process.wait(PATIENCE)
             self._up = None
-
-    @staticmethod
-    def _executable(line: str) -> str:
-        """The command with its variables as `env` takes them, for `exec` knows none."""
-        return f"env {line}"
 
     def _is_up(self, line: str) -> bool:
         if line.endswith("python -m agent"):
