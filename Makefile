@@ -2,7 +2,7 @@
 PYTHON ?= python3
 STACK  ?= dev
 BIN    := .venv/bin
-SOURCES := __main__.py infra agent client local policy package tools bootstrap bench examples tests
+SOURCES := __main__.py contract.py infra agent client local policy package tools bootstrap bench examples tests
 ACTIONLINT := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 # uv is pinned with everything else; pip is used once, to fetch it.
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)

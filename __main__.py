@@ -3,8 +3,6 @@
 user → identity → firewall → api (→ private edge) → runtime → the agent's artifact
 """
 
-import pulumi
-
 from infra.api import StreamingApi
 from infra.artifact import Artifact, CodePackage
 from infra.config import StackConfig
@@ -13,6 +11,7 @@ from infra.firewall import Firewall
 from infra.identity import Identity
 from infra.image import ContainerImage
 from infra.observability import Observability, Watched
+from infra.outputs import export
 from infra.private_edge import PrivateEdge
 from infra.resource_policy import ResourcePolicy
 from infra.runtime import Runtime
@@ -58,36 +57,36 @@ firewall = Firewall(
 api.answer_at_domain(after=[firewall])
 observability = Observability(stack, config.observability, watched=Watched.of(api, firewall, runtime), key=key)
 
-pulumi.export("region", config.region)
-pulumi.export("apiUrl", api.url)
-pulumi.export("invokeUrl", api.invoke_url)
-pulumi.export("userPoolId", identity.user_pool_id)
-pulumi.export("userPoolClientId", identity.client_id)
-pulumi.export("callbackUrls", config.identity.callback_urls)
-pulumi.export("issuer", identity.issuer)
-pulumi.export("discoveryUrl", identity.discovery_url)
-pulumi.export("loginUrl", identity.login_url)
-pulumi.export("runtimeArn", runtime.arn)
-pulumi.export("runtimeId", runtime.id)
-pulumi.export("runtimeUrl", runtime.address)
-pulumi.export("qualifier", runtime.qualifier)
-pulumi.export("webAclArn", firewall.web_acl_arn)
-pulumi.export("restApiId", api.rest_api_id)
-pulumi.export("stageName", config.stage_name)
-pulumi.export("sessionFrom", config.api.session_from)
-pulumi.export("responseTransferMode", config.api.response_transfer_mode)
-pulumi.export("timeoutSeconds", config.api.timeout_seconds)
-pulumi.export("idleTimeoutSeconds", config.api.idle_limit_seconds)
-pulumi.export("heartbeatSeconds", config.api.heartbeat_seconds)
-pulumi.export("runSeconds", config.run_seconds)
-pulumi.export("detachedSeconds", config.detached_seconds)
-pulumi.export("keepSeconds", config.keep_seconds)
-pulumi.export("whenBusy", config.runtime.when_busy)
-pulumi.export("stackName", config.name)
-pulumi.export("bypassProtection", config.runtime.bypass_protection)
-pulumi.export("deniedActions", config.runtime.denied_actions)
-pulumi.export("alarms", config.observability.alarms)
-if observability.dashboard_url is not None:
-    pulumi.export("dashboardUrl", observability.dashboard_url)
-if api.api_keys:
-    pulumi.export("apiKeys", api.api_keys)
+export(
+    stack_name=stack.name,
+    region=stack.region,
+    api_url=api.url,
+    invoke_url=api.invoke_url,
+    login_url=identity.login_url,
+    user_pool_client_id=identity.client_id,
+    callback_urls=config.identity.callback_urls,
+    user_pool_id=identity.user_pool_id,
+    issuer=identity.issuer,
+    discovery_url=identity.discovery_url,
+    rest_api_id=api.rest_api_id,
+    stage_name=api.stage_name,
+    web_acl_arn=firewall.web_acl_arn,
+    runtime_arn=runtime.arn,
+    runtime_id=runtime.id,
+    runtime_url=runtime.address,
+    qualifier=runtime.qualifier,
+    response_transfer_mode=config.api.response_transfer_mode,
+    timeout_seconds=config.api.timeout_seconds,
+    idle_timeout_seconds=config.api.idle_limit_seconds,
+    heartbeat_seconds=config.api.heartbeat_seconds,
+    session_from=config.api.session_from,
+    run_seconds=config.run_seconds,
+    detached_seconds=config.detached_seconds,
+    keep_seconds=config.keep_seconds,
+    when_busy=config.runtime.when_busy,
+    bypass_protection=config.runtime.bypass_protection,
+    denied_actions=config.runtime.denied_actions,
+    alarms=config.observability.alarms,
+    dashboard_url=observability.dashboard_url,
+    api_keys=api.api_keys or None,
+)

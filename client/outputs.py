@@ -7,15 +7,14 @@ import json
 import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 
 from client.errors import OutputsError
+from contract import ROUTE, LocalOutputs
 
 LOCAL_OUTPUTS = Path(".local/outputs.json")
 
@@ -23,51 +22,13 @@ PULUMI_SECONDS = 60
 """Reading a stack's outputs takes Pulumi a second or two; a login prompt that nobody sees would take for ever."""
 
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Outputs(BaseModel):
-    """A stack's outputs. Those with a default may be missing; ``endpoint_url`` and what follows is a local run's own.
+class Outputs(LocalOutputs):
+    """A stack's outputs, or a local run's.
 
     Attributes:
         source: how the outputs were found: ``local``, ``stack NAME`` or a path.
         folder: a local run's folder, with its graphs and logs.
     """
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, populate_by_name=True)
-
-    region: str
-    invoke_url: str
-    user_pool_id: str
-    user_pool_client_id: str
-    issuer: str
-    api_url: str = ""
-    discovery_url: str = ""
-    login_url: str = ""
-    callback_urls: tuple[str, ...] = ()
-    runtime_arn: str = ""
-    runtime_id: str = ""
-    runtime_url: str = ""
-    qualifier: str = "DEFAULT"
-    web_acl_arn: str = ""
-    rest_api_id: str = ""
-    stage_name: str = ""
-    response_transfer_mode: str = "STREAM"
-    timeout_seconds: Positive = 900
-    idle_timeout_seconds: Positive = 300
-    heartbeat_seconds: Positive = 10
-    stack_name: str = ""
-    bypass_protection: str = ""
-    denied_actions: tuple[str, ...] | None = None
-    alarms: bool | None = None
-    website_url: str = ""
-    session_from: str = "header"
-    api_keys: Mapping[str, SecretStr] = Field(default_factory=dict)
-
-    endpoint_url: str | None = None
-    demo_username: str | None = None
-    demo_password: SecretStr | None = None
-    time_scale: Positive = 1
 
     source: str = Field(default="", exclude=True)
     folder: Path | None = Field(default=None, exclude=True)
@@ -86,7 +47,7 @@ class Outputs(BaseModel):
     def route(self) -> str:
         """The path of the API's resource that takes questions, below its stage."""
         path = self.invoke_url.removeprefix(self.api_url) if self.api_url else ""
-        return path if path.startswith("/") else "/invocations"
+        return path if path.startswith("/") else ROUTE
 
     @property
     def option(self) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+from contract import SESSION_HEADER
 
 PROTOCOL_VERSION = "1.0"
 """Of AG-UI: from this one on an agent may say how a run ended that was stopped."""

@@ -16,6 +16,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from contract import ROUTE
 from infra import access_log
 from infra.component import Component, StackContext
 from infra.domain import ApiDomain
@@ -30,7 +31,7 @@ from infra.runtime import Runtime
 from infra.settings.api import ApiSettings
 from infra.usage_plans import usage_plans
 
-PATH = "invocations"
+PATH = ROUTE.removeprefix("/")
 
 NOT_SERVED = ("aws:apigateway/domainName:DomainName", "aws:apigateway/basePathMapping:BasePathMapping")
 """What is no part of a stage's snapshot: it stands beside the API."""

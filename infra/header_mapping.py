@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import pulumi
 
-from infra.origin import ORIGIN_HEADER
-from infra.runtime import SESSION_HEADER, Runtime
+from contract import ORIGIN_HEADER, SESSION_HEADER
+from infra.runtime import Runtime
 from infra.settings.api import SessionFrom
 
 SESSION_SOURCES: Mapping[SessionFrom, str] = {

@@ -12,8 +12,6 @@ import pulumi_random as random
 from infra.component import Component, StackContext
 from infra.settings.runtime import OriginSecretSettings
 
-ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
-
 
 class OriginSecret(Component):
     """One random value for each generation in use.

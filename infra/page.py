@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-INVOCATIONS = "/invocations"
-"""Where the page asks, on its own origin, so that nothing depends on cross-origin headers."""
+from contract import ROUTE
 
 TOLD = ("stackName", "issuer", "loginUrl", "userPoolClientId", "sessionFrom")
 """Outputs that the page's ``config.json`` repeats. It is served to everybody, so nothing secret is ever among them."""
@@ -16,13 +15,15 @@ TOLD = ("stackName", "issuer", "loginUrl", "userPoolClientId", "sessionFrom")
 def page_config(outputs: Mapping[str, Any], address: str, **extra: Any) -> dict[str, Any]:
     """The page's ``config.json``.
 
+    It asks its own origin, so that nothing depends on cross-origin headers.
+
     Args:
         outputs: the stack's.
         address: the page's own, a callback address of the app client.
         extra: more of `PageConfig` in ``web/src/config.ts``.
     """
     told = {name: outputs[name] for name in TOLD if name in outputs}
-    return {**told, "invokeUrl": INVOCATIONS, "callbackUrl": address, **extra}
+    return {**told, "invokeUrl": ROUTE, "callbackUrl": address, **extra}
 
 
 def security_headers(connects_to: Iterable[str]) -> dict[str, str]:

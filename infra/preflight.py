@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from infra.runtime import SESSION_HEADER
+from contract import SESSION_HEADER
 
 API_KEY_HEADER = "X-API-Key"
 

@@ -17,6 +17,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from contract import SESSION_ID_LENGTH
 from infra.settings.api import SessionFrom
 
 EVERY_CONTENT_TYPE = "$default"
@@ -24,11 +25,6 @@ EVERY_CONTENT_TYPE = "$default"
 
 FORMS = ("prompt", "messages", "attach", "stop", "history")
 """The members of which a body has one: what it asks for."""
-
-SESSION_ID_LENGTH = (33, 256)
-"""Characters of a session's id in AgentCore
-(https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html).
-"""
 
 
 def schema(session_from: SessionFrom) -> dict[str, Any]:

@@ -12,18 +12,17 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from contract import ORIGIN_HEADER, ROUTE
 from infra import arn, permissions
 from infra.artifact import Artifact
 from infra.component import Component, StackContext
 from infra.identity import Identity
 from infra.memory import Memory
-from infra.origin import ORIGIN_HEADER, OriginSecret
+from infra.origin import OriginSecret
 from infra.settings.runtime import RuntimeSettings
 
 DEFAULT_ENDPOINT = "DEFAULT"
 """The endpoint that every runtime has."""
-
-SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 
 
 class Runtime(Component):
@@ -100,7 +99,7 @@ class Runtime(Component):
         self.account_id = arn.account_id(runtime.agent_runtime_arn)
         # By id and account, never by ARN: API Gateway decodes and re-encodes an escaped ARN on its way.
         self.url = pulumi.Output.concat(
-            "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, "/invocations"
+            "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, ROUTE
         )
         groups = self._logs(settings)
         self.qualifier = pulumi.Output.from_input(DEFAULT_ENDPOINT)

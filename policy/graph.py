@@ -40,8 +40,6 @@ AGENTCORE = "bedrock-agentcore"
 
 ORIGIN_VARIABLE = "AGENT_ORIGIN_SECRET"
 SESSION_VARIABLE = "AGENT_SESSION_FROM"
-SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
-ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,11 @@ import json
 import re
 from collections.abc import Iterator
 
+from contract import ORIGIN_HEADER, SESSION_HEADER, SESSION_ID_LENGTH
 from policy.graph import (
     AUTHORIZER,
-    ORIGIN_HEADER,
     ORIGIN_VARIABLE,
     RUNTIME,
-    SESSION_HEADER,
     SESSION_VARIABLE,
     Declared,
     Stack,
@@ -154,10 +153,6 @@ SESSION_SOURCES = {
 }
 """Where the session's id comes from, by what the agent is told of it."""
 
-SESSION_LENGTH = 33
-"""Characters that AgentCore asks of a session's id at least
-(https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html)."""
-
 
 def _sessions_from(stack: Stack) -> set[str]:
     """What the agents of the stack are told of where a session's id comes from."""
@@ -186,10 +181,11 @@ def thread_required(model: Declared, stack: Stack) -> Iterator[str]:
         return
     schema = json.loads(model.get("schema"))
     thread = schema.get("properties", {}).get("threadId", {})
-    if "threadId" not in schema.get("required", ()) or thread.get("minLength", 0) < SESSION_LENGTH:
+    if "threadId" not in schema.get("required", ()) or thread.get("minLength", 0) < SESSION_ID_LENGTH[0]:
         yield (
             "The session's id is the body's threadId, and the request model lets bodies without one, or with one that "
-            f"AgentCore refuses, wake a microVM. Declare threadId as required, of {SESSION_LENGTH} characters at least."
+            "AgentCore refuses, wake a microVM. Declare threadId as required, of "
+            f"{SESSION_ID_LENGTH[0]} characters at least."
         )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from contract import ORIGIN_HEADER
 from policy.graph import (
     INTEGRATION,
     METHOD_SETTINGS,
-    ORIGIN_HEADER,
     ORIGIN_VARIABLE,
     RESOURCE_POLICY,
     Declared,

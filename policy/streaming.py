@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from contract import DEFAULT_TIMEOUT_MILLISECONDS
 from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack, by_itself, of_agentcore
-
-DEFAULT_TIMEOUT = 29_000
-"""Milliseconds; what an integration has when none is given, STREAM or not."""
 
 # A runtime's id only: an ARN would have to be escaped, and API Gateway escapes its `%` once more
 # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
@@ -38,10 +36,11 @@ def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
 def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: the timeout bounds the whole stream."""
     given = integration.get("timeoutMilliseconds")
-    if given is None or given <= DEFAULT_TIMEOUT:
+    if given is None or given <= DEFAULT_TIMEOUT_MILLISECONDS:
         yield (
-            f"The integration ends every answer after {(given or DEFAULT_TIMEOUT) / 1000:g} s, in the middle of a "
-            "word. Declare timeoutMilliseconds, above 29000 and up to 900000 (timeoutSeconds in the settings)."
+            "The integration ends every answer after "
+            f"{(given or DEFAULT_TIMEOUT_MILLISECONDS) / 1000:g} s, in the middle of a word. "
+            "Declare timeoutMilliseconds, above 29000 and up to 900000 (timeoutSeconds in the settings)."
         )
 
 

@@ -1,4 +1,7 @@
-"""Writes docs/configuration.md from the settings' own models: ``python -m tools.reference``."""
+"""Writes docs/configuration.md, and the table of outputs in docs/operations.md, from the models themselves.
+
+``python -m tools.reference``.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from typing import Any, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from contract import StackOutputs
 from infra.config import StackConfig
 from infra.settings.problems import HIDDEN
 from infra.settings.words import allowed, bare, inside, section_model
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+OPERATIONS = PAGE.parent / "operations.md"
 
 HEAD = """# Configuration
 
@@ -48,6 +53,15 @@ production stack has, are in [infra/settings/rules.py](../infra/settings/rules.p
 def render() -> str:
     """The page as Markdown."""
     return "\n".join([HEAD, *_top(), *_sections()]) + "\n"
+
+
+def with_outputs(page: str) -> str:
+    """The page of operations with its table of outputs as the contract has them."""
+    rows = [f"| `{field.alias}` | {field.description} |" for field in StackOutputs.model_fields.values()]
+    table = "\n".join(["| output | what it is |", "|---|---|", *rows])
+    before, _, rest = page.partition("<!-- outputs -->\n")
+    _, _, after = rest.partition("<!-- /outputs -->")
+    return f"{before}<!-- outputs -->\n{table}\n<!-- /outputs -->{after}"
 
 
 def _top() -> Iterator[str]:
@@ -104,8 +118,9 @@ def _plain(value: Any) -> str:
 
 
 def main() -> int:
-    """Write the page."""
+    """Write both."""
     PAGE.write_text(render(), encoding="utf-8")
+    OPERATIONS.write_text(with_outputs(OPERATIONS.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

@@ -25,6 +25,7 @@ from client.doctor.deployment import (
     named_origin,
 )
 from client.outputs import Outputs
+from contract import DEFAULT_TIMEOUT_MILLISECONDS
 
 LOOK_BACK_SECONDS = 15 * 60
 """The access log is searched this far back: the request was made a moment ago."""
@@ -63,7 +64,7 @@ class AwsDeployment:
         return Invocation(
             # Older exports do not name the mode; then only the arrivals can tell.
             transfer_mode=integration.get("responseTransferMode"),
-            timeout_milliseconds=integration.get("timeoutInMillis", 29_000),
+            timeout_milliseconds=integration.get("timeoutInMillis", DEFAULT_TIMEOUT_MILLISECONDS),
             uri=str(integration.get("uri", "")),
             authorization="COGNITO_USER_POOLS" if post.get("security") else "NONE",
             parameters=hidden(integration.get("requestParameters")),
@@ -77,7 +78,7 @@ class AwsDeployment:
         integration = method.get("methodIntegration", {})
         return Invocation(
             transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
-            timeout_milliseconds=integration.get("timeoutInMillis", 29_000),
+            timeout_milliseconds=integration.get("timeoutInMillis", DEFAULT_TIMEOUT_MILLISECONDS),
             uri=str(integration.get("uri", "")),
             authorization=method.get("authorizationType"),
             parameters=hidden(integration.get("requestParameters")),

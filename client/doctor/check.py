@@ -14,8 +14,8 @@ from client.doctor.deployment import Deployment, DeploymentUnavailable
 from client.exchange import record
 from client.outputs import Outputs
 from client.recording import Recording
-from client.request import SESSION_HEADER
 from client.signin import Tokens
+from contract import SESSION_HEADER
 
 Status = Literal["pass", "fail", "inconclusive", "skipped"]
 

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qs, urlsplit
 from pydantic.alias_generators import to_camel
 
 from client.outputs import Outputs
+from contract import ROUTE
 
 ALWAYS = (
     "region",
@@ -103,9 +104,9 @@ def _runtime(outputs: Outputs) -> Iterator[str]:
         rf"arn:aws[a-z-]*:bedrock-agentcore:{re.escape(region)}:\d{{12}}:runtime/{re.escape(id_)}", outputs.runtime_arn
     ):
         yield f"runtimeArn ({outputs.runtime_arn}) is not that of the runtime {id_} in {region}."
-    if not re.fullmatch(r"/runtimes/[^/]+/invocations", url.path):
+    if not re.fullmatch(rf"/runtimes/[^/]+{ROUTE}", url.path):
         yield f"runtimeUrl ({outputs.runtime_url}) does not end in /invocations, and no other path streams."
-    elif url.path != f"/runtimes/{id_}/invocations":
+    elif url.path != f"/runtimes/{id_}{ROUTE}":
         yield f"runtimeUrl ({outputs.runtime_url}) is not that of the runtime {id_}."
     if not outputs.is_local and url.hostname != f"bedrock-agentcore.{region}.amazonaws.com":
         yield f"runtimeUrl ({outputs.runtime_url}) is not in {region}."
@@ -117,7 +118,7 @@ def _runtime(outputs: Outputs) -> Iterator[str]:
 
 def _api(outputs: Outputs) -> Iterator[str]:
     region, url = outputs.region, urlsplit(outputs.api_url)
-    if outputs.invoke_url != f"{outputs.api_url}/invocations":
+    if outputs.invoke_url != outputs.api_url + ROUTE:
         yield f"invokeUrl ({outputs.invoke_url}) is not apiUrl ({outputs.api_url}) and /invocations."
     default = _DEFAULT_HOST.fullmatch(url.hostname or "")
     if default and (default[1] != outputs.rest_api_id or default[2] != region):

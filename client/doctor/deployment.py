@@ -14,7 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
-ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
+from contract import ORIGIN_HEADER
+
 """Carries the secret by which the agent knows that a request came through the API."""
 
 

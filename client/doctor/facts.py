@@ -18,7 +18,8 @@ from client.doctor.probe import SHORT
 from client.doctor.responder import understood
 from client.errors import ClientError
 from client.recording import Recording
-from client.request import SESSION_HEADER, new_id
+from client.request import new_id
+from contract import SESSION_HEADER
 
 Verdict = Literal["confirmed", "refuted", "open"]
 

@@ -20,6 +20,7 @@ from client.doctor.deployment import (
     log_object,
     named_origin,
 )
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, ROUTE
 
 Inputs = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ class LocalDeployment:
         route: the path of the resource that is asked.
     """
 
-    def __init__(self, folder: Path, rest_api_id: str = "", route: str = "/invocations") -> None:
+    def __init__(self, folder: Path, rest_api_id: str = "", route: str = ROUTE) -> None:
         self._folder = folder
         self._rest_api_id = rest_api_id
         self._route = route
@@ -155,7 +156,7 @@ def _invocation(resources: list[Mapping[str, Any]], route: str) -> Invocation:
         raise DeploymentUnavailable(f"The graph has no POST {route} with an integration.")
     return Invocation(
         transfer_mode=integration.get("responseTransferMode", "BUFFERED"),
-        timeout_milliseconds=int(integration.get("timeoutMilliseconds", 29_000)),
+        timeout_milliseconds=int(integration.get("timeoutMilliseconds", DEFAULT_TIMEOUT_MILLISECONDS)),
         uri=str(integration.get("uri", "")),
         authorization=method.get("authorization"),
         parameters=hidden(integration.get("requestParameters")),

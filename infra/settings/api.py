@@ -6,11 +6,12 @@ endpoint type (https://docs.aws.amazon.com/apigateway/latest/developerguide/resp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, IDLE_LIMIT_SECONDS, STREAM_LIMIT_SECONDS
 from infra.settings.base import Contradiction, Settings, impossible
 from infra.settings.forms import Form, origin_of, web_address
 
@@ -29,14 +30,10 @@ SecurityPolicy = Literal[
     "SecurityPolicy_TLS12_PFS_2025_EDGE",
 ]
 
-IDLE_LIMIT_SECONDS: Mapping[EndpointType, int] = {"REGIONAL": 300, "PRIVATE": 300, "EDGE": 30}
-"""Seconds of silence after which API Gateway cuts a stream, by endpoint type."""
-
 HEARTBEAT_MARGIN = 2
 """The idle limit must be at least this many heartbeats long, so that one late heartbeat does not cost the stream."""
 
-STREAM_LIMIT_SECONDS = 900
-DEFAULT_SECONDS = 29
+DEFAULT_SECONDS = DEFAULT_TIMEOUT_MILLISECONDS // 1000
 """What an integration has when nothing is given; a guard rail refuses it, for users would be cut off in mid-word."""
 
 

@@ -11,13 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from contract import BODY_LIMIT_BYTES
 from infra.settings.base import Contradiction, Settings
 from infra.settings.forms import Form
-
-BODY_LIMIT_BYTES = 10_485_760
-"""The largest request body that API Gateway takes
-(https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html).
-"""
 
 MEDIA_HOST = Form(
     "a host name in lower case, like images.example.com",

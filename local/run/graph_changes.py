@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from contract import SESSION_HEADER
 from local.program.graph import Graph, Resource
 
 Change = Callable[[Graph], Graph]
@@ -55,7 +56,7 @@ def earlier_secret(graph: Graph) -> Graph:
 
 def session_from_caller(graph: Graph) -> Graph:
     """As in most examples: whoever calls names the session."""
-    declared = "method.request.header.X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
+    declared = f"method.request.header.{SESSION_HEADER}"
     for one in graph.all("aws:apigateway/integration:Integration"):
         parameters = one.inputs.get("requestParameters") or {}
         target = declared.replace("method.request", "integration.request")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from contract import DEFAULT_TIMEOUT_MILLISECONDS
 from local import LOOPBACK
 from local.program.graph import Graph
 from local.run import graph_changes as changes
@@ -104,7 +105,7 @@ _ALL = (
         "stale-deployment",
         "the integration was changed to STREAM, and the stage still serves the snapshot before",
         "deployment",
-        gateway=changes.integration(responseTransferMode=None, timeoutMilliseconds=29_000),
+        gateway=changes.integration(responseTransferMode=None, timeoutMilliseconds=DEFAULT_TIMEOUT_MILLISECONDS),
         undeployed=True,
     ),
     Misconfiguration(
@@ -124,7 +125,7 @@ _ALL = (
         "buffered",
         "the integration is BUFFERED",
         "deployment",
-        gateway=changes.integration(responseTransferMode="BUFFERED", timeoutMilliseconds=29_000),
+        gateway=changes.integration(responseTransferMode="BUFFERED", timeoutMilliseconds=DEFAULT_TIMEOUT_MILLISECONDS),
     ),
     Misconfiguration(
         "short-timeout",

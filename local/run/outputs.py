@@ -39,7 +39,7 @@ def check_outputs(graph: Graph) -> None:
     if missing:
         raise ProgramError(
             f"The program does not export {' or '.join(missing)}, which a client connects to: add "
-            f"pulumi.export({missing[0]!r}, ...) to __main__.py."
+            "it to contract.StackOutputs and to __main__.py."
         )
     try:
         located(graph.outputs, addresses_of(graph, lambda name: f"http://{name}"))

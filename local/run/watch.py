@@ -23,7 +23,9 @@ def affected(paths: set[Path]) -> set[str]:
     the local run that is of no interest, and only the agent is restarted.
     """
     parts = {path.relative_to(ROOT).parts for path in paths if path.suffix in (".py", ".yaml", ".txt")}
-    program = {part for part in parts if part[0] in ("infra", "__main__.py") or part[0].startswith("Pulumi.")}
+    program = {
+        part for part in parts if part[0] in ("infra", "contract.py", "__main__.py") or part[0].startswith("Pulumi.")
+    }
     agent = {part for part in parts if part[0] == "agent"}
     return {what for what, changed in (("graph", program), ("agent", agent)) if changed}
 

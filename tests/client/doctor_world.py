@@ -23,10 +23,11 @@ from pydantic import SecretStr
 
 from client.doctor.check import Check, CheckContext, Result
 from client.doctor.checks.runtime_policy import OPERATIONS
-from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable, Firewall, Invocation, Throttle
+from client.doctor.deployment import DeploymentUnavailable, Firewall, Invocation, Throttle
 from client.doctor.runner import examine
 from client.outputs import Outputs
 from client.signin import Tokens
+from contract import ORIGIN_HEADER
 from local.planes.gateway.throttle import Bucket
 
 REGION, ACCOUNT, POOL, CLIENT, RUNTIME = "us-east-1", "123456789012", "us-east-1_pool", "client-1", "agent-1"

@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from client.doctor import check as check_module
 from client.doctor.check import Result
 from client.doctor.checks import CHECKS, front_door, limits, logs, reach, runs
-from client.doctor.deployment import ORIGIN_HEADER, Throttle
+from client.doctor.deployment import Throttle
 from client.doctor.local_deployment import LocalDeployment
 from client.doctor.responder import responder_of
 from client.errors import SignInError, UserPoolError
 from client.exchange import record
 from client.recording import Recording
 from client.signin import Tokens
+from contract import ORIGIN_HEADER
 from local import ROOT
 from local.planes.gateway.throttle import Bucket
 from tests.client import scripted_server as scripted

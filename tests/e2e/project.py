@@ -7,7 +7,18 @@ from pathlib import Path
 
 from local import ROOT
 
-COPIED = ("agent", "client", "infra", "local", "package", "tools", "__main__.py", "Pulumi.yaml", "Pulumi.dev.yaml")
+COPIED = (
+    "agent",
+    "client",
+    "infra",
+    "local",
+    "package",
+    "tools",
+    "contract.py",
+    "__main__.py",
+    "Pulumi.yaml",
+    "Pulumi.dev.yaml",
+)
 
 PROGRAM_WITHOUT_END = "import time\n\nwhile True:\n    time.sleep(1)\n"
 

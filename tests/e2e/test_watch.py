@@ -27,7 +27,7 @@ pulumi_aws.apigateway.Stage("second", rest_api="api", deployment="deployment", s
 """
 """A stage more than the gateway can serve."""
 
-EXPORT = 'pulumi.export("loginUrl", identity.login_url)\n'
+EXPORT = "    login_url=identity.login_url,\n"
 
 
 class Watched(RunningChain):
@@ -131,7 +131,8 @@ def test_a_program_that_cannot_be_served_leaves_the_one_before(watched: Watched)
     assert "What was up stays up." in watched.complains("does not export loginUrl")
     assert watched.children == before
 
-    watched.append("__main__.py", EXPORT + SECOND_STAGE)
+    watched.append("__main__.py", SECOND_STAGE)
+    watched.edit("__main__.py", "export(\n", f"export(\n{EXPORT}")
     assert "What was up stays up." in watched.complains("The gateway")
     assert watched.origin == origin
     assert watched.answer().status_code == 200

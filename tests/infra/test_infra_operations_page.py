@@ -7,6 +7,7 @@ import re
 from infra.access_log import FIELDS
 from local import ROOT
 from local.program.graph import Graph
+from tools.reference import with_outputs
 
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
@@ -27,6 +28,7 @@ def names(graph: Graph, kind: str) -> set[str]:
 
 def test_every_output_has_its_row(everything: Graph) -> None:
     assert rows("Outputs") == set(everything.outputs)
+    assert with_outputs(PAGE) == PAGE, "run `python -m tools.reference`"
 
 
 def test_every_log_group_has_its_row(everything: Graph) -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract import IDLE_LIMIT_SECONDS
 from infra.config import SettingsError, StackConfig
-from infra.settings.api import IDLE_LIMIT_SECONDS, EndpointType
+from infra.settings.api import EndpointType
 from infra.settings.words import section_model
 from tests.infra.graphs import ENVIRONMENTS, PROJECT, changed_settings, stack_settings
 from tools.reference import PAGE, render

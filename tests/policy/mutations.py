@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from contract import ORIGIN_HEADER, SESSION_HEADER
 from policy import graph as kinds
-from policy.graph import ORIGIN_HEADER, SESSION_HEADER, SESSION_VARIABLE, Declared
+from policy.graph import SESSION_VARIABLE, Declared
 from tests.policy.edits import Edit, Outputs, added, changed, copied, drop, put, removed, statement, text, together
 from tests.policy.stacks import UNKNOWN
 

@@ -10,7 +10,7 @@ from client.doctor.check import AG, Check, CheckContext, Fail, Inconclusive, Pas
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import SHORT
 from client.doctor.responder import understood
-from client.request import SESSION_HEADER
+from contract import SESSION_HEADER
 
 ALLOW = "access-control-allow-origin"
 NEEDED = ("authorization", "content-type", SESSION_HEADER.lower())

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 
 from client.doctor.check import AG, Check, CheckContext, Fail, Pass
 from client.doctor.consistency import account_of
-from client.doctor.deployment import ORIGIN_HEADER, Invocation
+from client.doctor.deployment import Invocation
 from client.outputs import Outputs
+from contract import ORIGIN_HEADER
 
 DEPLOY = "Deploy the API: `pulumi up` takes a new snapshot when a trigger changed; see the Deployment in infra/api.py."
 

@@ -11,8 +11,8 @@ from client.doctor.disposable_users import DisposableUsers
 from client.doctor.probe import SHORT
 from client.doctor.responder import understood
 from client.recording import Recording
-from client.request import SESSION_HEADER
 from client.signin import Tokens
+from contract import SESSION_HEADER
 
 
 class FrontDoor(Check):

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from client.doctor.check import CORE, Check, CheckContext, Fail, Inconclusive, Pass
-from client.request import SESSION_HEADER
+from contract import SESSION_HEADER
 
 PATIENCE = 10.0
 """Seconds: an address that refuses does so before a microVM starts."""

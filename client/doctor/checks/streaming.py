@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from client.delivery import Delivery, judge
 from client.doctor.check import AG, CORE, Check, CheckContext, Fail, Inconclusive, Pass
-from client.doctor.deployment import ORIGIN_HEADER, DeploymentUnavailable
+from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import PACED
 from client.doctor.responder import understood
 from client.recording import Recording
 from client.sanitize import quoted
+from contract import ORIGIN_HEADER
 
 TRIES = 2
 """An answer that was held back is asked for once more: a busy machine stalls for a moment, a layer does every time."""

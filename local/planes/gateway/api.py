@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, IDLE_LIMIT_SECONDS
 from local.planes.gateway.access_log import declared_format
 from local.planes.gateway.firewall import WebAcl, web_acl_from_graph
 from local.planes.gateway.mapping import check_source
@@ -15,14 +16,12 @@ from local.planes.gateway.throttle import Throttle, throttle_from_graph
 from local.planes.gateway.validation import RequestRules, request_rules
 from local.program.graph import Graph, ProgramError, Resource
 
-IDLE_LIMIT_SECONDS = {"REGIONAL": 300.0, "PRIVATE": 300.0, "EDGE": 30.0}
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html"""
 
 HEADER_LIMIT_BYTES = {"REGIONAL": 20_480, "PRIVATE": 8_000, "EDGE": 20_480}
 """Names and values together
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
 
-DEFAULT_TIMEOUT_MILLISECONDS = 29_000
 
 TIMEOUT_MILLISECONDS = {"STREAM": range(50, 900_001), "BUFFERED": range(50, 300_001)}
 """https://www.pulumi.com/registry/packages/aws/api-docs/apigateway/integration/"""

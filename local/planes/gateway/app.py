@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from contract import BODY_LIMIT_BYTES
 from local.planes.addresses import AddressBook
 from local.planes.gateway.access_log import AccessLog, Exchange
 from local.planes.gateway.api import Api, Authorizer, Integration, Method
@@ -32,7 +33,6 @@ from local.planes.gateway.responses import GatewayError, render
 from local.planes.tokens import KeySet
 from local.planes.upstream import client_session, read_body, unless_gone
 
-REQUEST_LIMIT_BYTES = 10 * 1024 * 1024
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
 
 
@@ -185,7 +185,7 @@ async def _read(request: Request, header_limit: int) -> bytes:
     if sum(len(name) + len(value) for name, value in request.headers.raw) > header_limit:
         raise GatewayError("HEADERS_TOO_LARGE", headers={"connection": "close"})
     too_large = GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
-    return await read_body(request, REQUEST_LIMIT_BYTES, too_large)
+    return await read_body(request, BODY_LIMIT_BYTES, too_large)
 
 
 def _mock(integration: Integration, caller: Caller) -> Response:

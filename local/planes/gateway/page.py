@@ -13,7 +13,8 @@ from pathlib import Path
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from infra.page import INVOCATIONS, security_headers
+from contract import ROUTE
+from infra.page import security_headers
 
 mimetypes.add_type("text/javascript", ".js")  # not every system's list says so, and nosniff makes it count
 
@@ -41,7 +42,7 @@ class PageServer:
         """Answer one request."""
         if scope["type"] == "http":
             path = scope["path"]
-            if path == INVOCATIONS:
+            if path == ROUTE:
                 scope = {**scope, "path": f"/{self._stage}{path}", "raw_path": f"/{self._stage}{path}".encode()}
             elif scope["method"] in ("GET", "HEAD") and (path in self._files or path == "/config.json"):
                 await self._page(path)(scope, receive, send)

@@ -16,16 +16,13 @@ import aiohttp
 from starlette.responses import Response
 from starlette.types import Send
 
+from contract import BODY_LIMIT_BYTES, FREE_STREAM_BYTES, STREAM_BYTES_PER_SECOND
 from local.planes.addresses import AddressBook, UnknownHostError
 from local.planes.gateway.access_log import Exchange
 from local.planes.gateway.api import Integration
 from local.planes.gateway.mapping import Query, caller_headers
 from local.planes.gateway.responses import GatewayError
 from local.planes.upstream import Headers, PassingResponse, StreamCutError, Upstream, UpstreamError, open_upstream
-
-BUFFERED_LIMIT_BYTES = 10 * 1024 * 1024
-FREE_STREAM_BYTES = 10 * 1024 * 1024
-STREAM_BYTES_PER_SECOND = 2 * 1024 * 1024
 
 
 class BackendRequest(NamedTuple):
@@ -116,7 +113,7 @@ async def _buffered(upstream: Upstream, exchange: Exchange) -> Response:
         with contextlib.closing(upstream):
             async for chunk in _noted(upstream.chunks(), exchange):
                 body += chunk
-                if len(body) > BUFFERED_LIMIT_BYTES:
+                if len(body) > BODY_LIMIT_BYTES:
                     raise GatewayError("INTEGRATION_FAILURE", reason="the backend's answer is larger than 10 MB")
     finally:
         _over(exchange)

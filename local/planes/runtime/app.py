@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from contract import ROUTE, SESSION_ID_LENGTH
 from local.planes.addresses import AddressBook
 from local.planes.runtime.authorizer import Issuer, check_token
 from local.planes.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
@@ -37,7 +38,7 @@ from local.planes.upstream import (
     unless_gone,
 )
 
-SESSION_LENGTH = range(33, 257)
+SESSION_LENGTH = range(SESSION_ID_LENGTH[0], SESSION_ID_LENGTH[1] + 1)
 PAYLOAD_LIMIT_BYTES = 100 * 1024 * 1024
 HEADER_VALUE_LIMIT = 4096
 
@@ -138,7 +139,7 @@ class RuntimePlane:
     async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> PassingResponse:
         headers = [*self._forwarded(request), (SESSION_HEADER, session_id)]
         deadline = asyncio.get_running_loop().time() + self._config.stream_seconds
-        url = f"{agent_url}/invocations"
+        url = agent_url + ROUTE
         make = partial(LingeringUpstream, unheard=self._unheard, deadline=deadline) if self._lost else Upstream
         try:
             async with asyncio.timeout(self._config.answer_seconds):

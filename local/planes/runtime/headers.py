@@ -6,7 +6,9 @@ same list, and half a second of imports with it; a test holds the two against ea
 
 from __future__ import annotations
 
-SESSION_HEADER = "x-amzn-bedrock-agentcore-runtime-session-id"
+import contract
+
+SESSION_HEADER = contract.SESSION_HEADER.lower()
 
 ALWAYS_FORWARDED = frozenset(
     {"accept", "baggage", "content-type", "traceparent", "tracestate", "x-amzn-trace-id", SESSION_HEADER}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from infra.origin import ORIGIN_HEADER
+from contract import ORIGIN_HEADER
 from tests.infra.unit.mocks import REGION, AwsMocks
 from tests.infra.unit.parts import MODEL, a_runtime, an_identity, runtime_settings
 
