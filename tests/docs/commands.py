@@ -26,9 +26,9 @@ ALONE = re.compile(r"python -m (?:local (?:graph|cost|faults|check)|zipfile)\b|\
 RUN_ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py::test_the_demo_shows_that_one_streams_and_the_other_does_not",
     "make web": "tests/web/conftest.py::page",
-    "make package": "tests/tools/test_package.py::test_the_same_inputs_give_the_same_bytes",
+    "make package": "tests/package/test_package.py::test_the_same_inputs_give_the_same_bytes",
     "make package; rm dist/agent-*.zip; make package": (
-        "tests/tools/test_package.py::test_the_same_inputs_give_the_same_bytes"
+        "tests/package/test_package.py::test_the_same_inputs_give_the_same_bytes"
     ),
     "make setup": "make",
     "make test": "make",
