@@ -24,7 +24,7 @@ SESSION_ID_LENGTH = (33, 256)
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html)."""
 
 STREAM_LIMIT_SECONDS = 900
-"""The longest answer that API Gateway streams, and that AgentCore gives
+"""The longest answer that API Gateway streams
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html)."""
 
 DEFAULT_TIMEOUT_MILLISECONDS = 29_000
