@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from client.commands.target import AsJson, File, Local, Stack, command, find_outputs
+from client.outputs import Outputs
 from client.terminal import say
 from client.users import Users
 
@@ -15,158 +20,122 @@ users = typer.Typer(no_args_is_help=True, help="The stack's users, for an admini
 
 Profile = Annotated[str | None, typer.Option(help="The AWS profile to sign with.")]
 Username = Annotated[str, typer.Argument(help="The user's name or e-mail address.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+Told = Iterator[tuple[Mapping[str, Any], str]]
+"""What was done: a line each, as JSON and for a person."""
 
 
-@users.command("list")
-@command
-def users_list(
+def _shared(
     stack: Stack = None, local: Local = False, file: File = None, profile: Profile = None, as_json: AsJson = False
 ) -> None:
+    """What each of these commands takes besides its own."""
+
+
+def administration(name: str) -> Callable[[Callable[..., Told]], Callable[..., Told]]:
+    """A command of ``users``; the function takes the outputs, the AWS profile and the options that are its own."""
+
+    def register(act: Callable[..., Told]) -> Callable[..., Told]:
+        @command
+        @functools.wraps(act)
+        def run(  # the names are those of `_shared`
+            *, stack: str | None, local: bool, file: Path | None, profile: str | None, as_json: bool, **own: Any
+        ) -> None:
+            for facts, sentence in act(find_outputs(stack=stack, local=local, file=file), profile, **own):
+                print(json.dumps(facts)) if as_json else say(sentence)
+
+        # typer reads a command's options off its signature.
+        _, _, *own = inspect.signature(act).parameters.values()
+        hints = get_type_hints(act, include_extras=True) | get_type_hints(_shared, include_extras=True)
+        parameters = [*own, *inspect.signature(_shared).parameters.values()]
+        taken = [each.replace(annotation=hints[each.name]) for each in parameters]
+        vars(run)["__signature__"] = inspect.Signature(taken)
+        run.__annotations__ = {each.name: each.annotation for each in taken}
+        users.command(name)(run)
+        return act
+
+    return register
+
+
+def _confirmed(question: str, *, yes: bool) -> None:
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
+
+
+@administration("list")
+def users_list(outputs: Outputs, profile: str | None) -> Told:
     """List the users."""
-    found = Users(find_outputs(stack=stack, local=local, file=file), profile).list()
-    for user in found:
-        if as_json:
-            print(json.dumps(user._asdict()))
-        else:
-            say(f"{user.email or user.username:<40} {user.status:<22} {'' if user.enabled else 'disabled'}".rstrip())
+    for user in Users(outputs, profile).list():
+        state = "" if user.enabled else "disabled"
+        yield user._asdict(), f"{user.email or user.username:<40} {user.status:<22} {state}".rstrip()
 
 
-@users.command("add")
-@command
+@administration("add")
 def users_add(
+    outputs: Outputs,
+    profile: str | None,
     email: Annotated[str, typer.Argument(help="Becomes the user's name.")],
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
     invite: Annotated[bool, typer.Option(help="Let Cognito send the temporary password by e-mail.")] = True,
-    as_json: AsJson = False,
-) -> None:
+) -> Told:
     """Add a user, who chooses a password at the first sign-in."""
-    outputs = find_outputs(stack=stack, local=local, file=file)
     # Nothing sends e-mail from a local run.
     password = Users(outputs, profile).add(email, invite=invite and not outputs.is_local)
-    if as_json:
-        print(json.dumps({"email": email, "temporaryPassword": password}))
-    elif password:
-        say(f"Added {email}. Temporary password, shown once: {password}")
-    else:
-        say(f"Added {email}; Cognito sends the temporary password.")
+    sent = f"Added {email}; Cognito sends the temporary password."
+    shown = f"Added {email}. Temporary password, shown once: {password}"
+    yield {"email": email, "temporaryPassword": password}, shown if password else sent
 
 
-@users.command("disable")
-@command
-def users_disable(
-    username: Username,
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
-    as_json: AsJson = False,
-) -> None:
+@administration("disable")
+def users_disable(outputs: Outputs, profile: str | None, username: Username) -> Told:
     """Let a user in no more; an ID token that was given out lives on until it expires."""
-    Users(find_outputs(stack=stack, local=local, file=file), profile).disable(username)
-    if as_json:
-        print(json.dumps({"username": username, "enabled": False}))
-    else:
-        say(f"Disabled {username}.")
+    Users(outputs, profile).disable(username)
+    yield {"username": username, "enabled": False}, f"Disabled {username}."
 
 
-@users.command("enable")
-@command
-def users_enable(
-    username: Username,
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
-    as_json: AsJson = False,
-) -> None:
+@administration("enable")
+def users_enable(outputs: Outputs, profile: str | None, username: Username) -> Told:
     """Let a disabled user in again."""
-    Users(find_outputs(stack=stack, local=local, file=file), profile).enable(username)
-    _done({"username": username, "enabled": True}, f"Enabled {username}.", as_json=as_json)
+    Users(outputs, profile).enable(username)
+    yield {"username": username, "enabled": True}, f"Enabled {username}."
 
 
-@users.command("reset")
-@command
-def users_reset(
-    username: Username,
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
-    as_json: AsJson = False,
-) -> None:
+@administration("reset")
+def users_reset(outputs: Outputs, profile: str | None, username: Username) -> Told:
     """Have a user choose a new password, with a code that Cognito sends by e-mail."""
-    Users(find_outputs(stack=stack, local=local, file=file), profile).reset(username)
-    _done({"username": username, "reset": True}, f"Cognito sends {username} a code.", as_json=as_json)
+    Users(outputs, profile).reset(username)
+    yield {"username": username, "reset": True}, f"Cognito sends {username} a code."
 
 
-@users.command("delete")
-@command
-def users_delete(
-    username: Username,
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@administration("delete")
+def users_delete(outputs: Outputs, profile: str | None, username: Username, yes: Yes = False) -> Told:
     """Remove an account for good; docs/security.md says what else is kept of a user."""
-    if not yes:
-        typer.confirm(f"Delete {username} for good?", abort=True, err=True)
-    Users(find_outputs(stack=stack, local=local, file=file), profile).delete(username)
-    _done({"username": username, "deleted": True}, f"Deleted {username}.", as_json=as_json)
+    _confirmed(f"Delete {username} for good?", yes=yes)
+    Users(outputs, profile).delete(username)
+    yield {"username": username, "deleted": True}, f"Deleted {username}."
 
 
-@users.command("erase")
-@command
-def users_erase(
-    username: Username,
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@administration("erase")
+def users_erase(outputs: Outputs, profile: str | None, username: Username, yes: Yes = False) -> Told:
     """Delete a disabled user's conversations and account for good; docs/security.md says what stays in logs."""
-    outputs = find_outputs(stack=stack, local=local, file=file)
-    if not yes:
-        typer.confirm(f"Delete {username} and all that was said for good?", abort=True, err=True)
+    _confirmed(f"Delete {username} and all that was said for good?", yes=yes)
     from client.erasure import erase  # noqa: PLC0415 - needed by nothing else here
 
     erased = erase(outputs, username, profile)
-    told = f"{erased.events} turns of {erased.conversations} conversations" if erased.memory else "no conversation"
-    _done(
+    gone = f"{erased.events} turns of {erased.conversations} conversations" if erased.memory else "no conversation"
+    yield (
         {"username": username, **erased._asdict()},
-        f"Erased {username} ({erased.sub}): the account and {told}. What logs hold ends with their retention.",
-        as_json=as_json,
+        f"Erased {username} ({erased.sub}): the account and {gone}. What logs hold ends with their retention.",
     )
 
 
-@users.command("groups")
-@command
+@administration("groups")
 def users_groups(
+    outputs: Outputs,
+    profile: str | None,
     username: Username,
     add: Annotated[list[str] | None, typer.Option("--add", help="A group to put the user into.")] = None,
     remove: Annotated[list[str] | None, typer.Option("--remove", help="A group to take the user out of.")] = None,
-    stack: Stack = None,
-    local: Local = False,
-    file: File = None,
-    profile: Profile = None,
-    as_json: AsJson = False,
-) -> None:
+) -> Told:
     """Show a user's groups, or change them; the next token has them."""
-    found = Users(find_outputs(stack=stack, local=local, file=file), profile).change_groups(
-        username, add or [], remove or []
-    )
-    _done({"username": username, "groups": found}, f"{username}: {', '.join(found) or 'no groups'}", as_json=as_json)
-
-
-def _done(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(facts))
-    else:
-        say(sentence)
+    found = Users(outputs, profile).change_groups(username, add or [], remove or [])
+    yield {"username": username, "groups": found}, f"{username}: {', '.join(found) or 'no groups'}"

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from client.account import Account, demo_user
 from client.commands.doctor import diagnose
+from client.conversation import Conversation
 from client.doctor.check import Result
-from client.doctor.checks import CHECKS
+from client.doctor.checks import CHECKS, runs
 from client.outputs import read_outputs
 from client.signin import Tokens
 from client.store import TokenStore
@@ -106,6 +108,34 @@ def test_with_time_enough_heartbeats_carry_a_run_past_the_idle_limit(base: Base,
             variant.end()
         said[fault.name] = (result.status, "past a limit of 5 s" in result.seen or "cut" in result.seen)
     assert said == {"none": ("pass", True), "no-heartbeat": ("fail", True)}, seen
+
+
+def test_another_run_of_the_same_user_is_no_finding_of_the_ping(
+    base: Base, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another tab asks: the agent is busy before the doctor's own question, and after it."""
+    monkeypatch.setattr(runs, "IDLE_SECONDS", 2.0)
+    variant = Variant(base, WELL, tmp_path)
+    only = [check for check in CHECKS if check.name == "ping"]
+
+    async def scene() -> tuple[Result, Result]:
+        account = Account(variant.outputs, TokenStore(variant.outputs))
+        async with Conversation(variant.outputs, account) as tab:
+            asked = tab.ask("Go on and on. [words=3000 pause=0.05]")
+            await anext(asked)
+            (meanwhile,) = await diagnose(variant.outputs, only)
+            await tab.stop()
+            await asked.aclose()
+        (afterwards,) = await diagnose(variant.outputs, only)
+        return meanwhile, afterwards
+
+    try:
+        TokenStore(variant.outputs).save(demo_user(variant.outputs))
+        meanwhile, afterwards = asyncio.run(scene())
+    finally:
+        variant.end()
+    assert (meanwhile.status, "Another run of this user is under way" in meanwhile.seen) == ("inconclusive", True)
+    assert afterwards.status == "pass", afterwards.seen
 
 
 @pytest.mark.parametrize("name", ["buffered", "no-keys"])

@@ -279,6 +279,11 @@ def test_an_administrator_adds_lists_and_disables(run: Run) -> None:
     assert json.loads(run("users", "disable", "team@example.com", "--json").stdout)["enabled"] is False
     listed = [json.loads(line) for line in run("users", "list", "--json").stdout.splitlines()]
     assert [user["enabled"] for user in listed if user["email"] == "team@example.com"] == [False]
+    assert run("users", "enable", "team@example.com").stdout == "Enabled team@example.com.\n"
+    assert run("users", "groups", "team@example.com").stdout == "team@example.com: no groups\n"
+    assert json.loads(run("users", "groups", "team@example.com", "--json").stdout)["groups"] == []
+    assert run("users", "delete", "team@example.com", "--yes").stdout == "Deleted team@example.com.\n"
+    assert "team@example.com" not in run("users", "list").stdout
 
 
 def test_without_a_demo_user_the_command_to_sign_in_is_named(base: Base, run: Run, tmp_path: Path) -> None:
