@@ -81,9 +81,10 @@ soak: setup ## many streams for a minute, then every fault in turn while streams
 package: setup ## build the agent's deployment package for AgentCore
 	@$(BIN)/python -m package.build
 
-sbom: setup ## the agent's bill of materials, CycloneDX, in dist/agent.cdx.json
+sbom: setup ## the agent's bill of materials with licences, CycloneDX, in dist/agent.cdx.json; dist/agent-licences.txt
 	@mkdir -p dist
 	@$(BIN)/cyclonedx-py requirements --output-reproducible --mc-type application agent/requirements.txt -o dist/agent.cdx.json
+	@$(BIN)/python -m tools.licences --bill dist/agent.cdx.json --list dist/agent-licences.txt
 
 release-files: sbom ## what a release offers beside the sources: dist/page.zip, which needs no Node, and the bill of materials
 	@$(BIN)/python -m tools.page --zip dist/page.zip

@@ -26,7 +26,11 @@ MOST_CHARACTERS = 15_000
 
 SECONDS = 30.0
 PAGE = 100
-FILES = {"page.zip": "application/zip", "agent.cdx.json": "application/vnd.cyclonedx+json"}
+FILES = {
+    "page.zip": "application/zip",
+    "agent.cdx.json": "application/vnd.cyclonedx+json",
+    "agent-licences.txt": "text/plain",
+}
 """What a release offers, made by ``make release-files``, and each file's media type."""
 
 REPORT = re.compile(r"([a-z][a-z0-9-]{0,39})\.txt")
