@@ -1,8 +1,37 @@
-import httpx
+"""The agent: this is the file to replace.
+
+`build_agent` is called once per run and returns a Strands agent. Make it `async def` with `yield` instead
+and it may be any async generator of strings; nothing else has to change.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+from strands import Agent, tool
+from strands.models import Model
+from strands.types.content import Messages
+
+from agent.request import Run
 
 
-async def build_agent(run, model, history):
-    async with httpx.AsyncClient() as client:
-        page = await client.get("https://example.com/")
-    yield f"The page has {len(page.text)} characters. "
-    yield "That is all."
+@tool
+def current_time(timezone: str = "UTC") -> str:
+    """Tell the current date and time.
+
+    Args:
+        timezone: An IANA time zone such as Europe/Paris.
+    """
+    if timezone not in available_timezones():
+        raise ValueError("unknown time zone")  # the model may try again; any other exception ends the run
+    return datetime.now(ZoneInfo(timezone)).isoformat(timespec="seconds")
+
+
+def build_agent(run: Run, model: Model, history: Messages) -> Agent:
+    """Return the agent that answers `run.prompt`, which continues `history`."""
+    return Agent(
+        model=model,
+        messages=history,
+        tools=[current_time],
+        system_prompt="You are a helpful assistant. Answer plainly and briefly.",
+        callback_handler=None,  # the default one prints every word to the log
+    )
