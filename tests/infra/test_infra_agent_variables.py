@@ -12,7 +12,7 @@ from infra.config import StackConfig
 from infra.settings.agent_environment import AGENT_DEFAULTS
 from local.processes.agent_process import agent_environment as local_environment
 from local.program.graph import Graph
-from tests.infra.graphs import changed_settings, role_statements, variation
+from tests.infra.graphs import PROJECT, changed_settings, role_statements, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:weather-a1B2c3"
@@ -42,11 +42,11 @@ def variables(graph: Graph) -> dict[str, str]:
 @pytest.mark.parametrize(("section", "key", "value", "variable", "said"), TOLD, ids=[each[1] for each in TOLD])
 def test_the_agent_is_told(section: str, key: str, value: Any, variable: str, said: str) -> None:
     settings = changed_settings("dev", {section: {key: value}})
-    assert StackConfig.parse("agent-stream", "dev", settings).agent_environment[variable] == said
+    assert StackConfig.parse(PROJECT, "dev", settings).agent_environment[variable] == said
 
 
 def test_what_is_left_out_is_the_agents_own_default() -> None:
-    config = StackConfig.parse("agent-stream", "dev", changed_settings("dev", {}))
+    config = StackConfig.parse(PROJECT, "dev", changed_settings("dev", {}))
     assert not set(AGENT_DEFAULTS) & set(config.agent_environment)
     for variable, value in AGENT_DEFAULTS.items():
         field = AgentSettings.model_fields.get(variable.removeprefix("AGENT_").lower())
@@ -57,7 +57,7 @@ def test_what_is_left_out_is_the_agents_own_default() -> None:
 
 def test_times_that_were_left_out_follow_the_shorter_of_those_that_bind_them() -> None:
     short = {"api": {"timeoutSeconds": 60}, "runtime": {"idleSessionSeconds": 60}}
-    told = StackConfig.parse("agent-stream", "dev", changed_settings("dev", short)).agent_environment
+    told = StackConfig.parse(PROJECT, "dev", changed_settings("dev", short)).agent_environment
     assert (told["AGENT_RUN_SECONDS"], told["AGENT_DETACHED_SECONDS"], told["AGENT_KEEP_SECONDS"]) == ("54", "54", "60")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from infra.config import SettingsError, StackConfig
 from local.program.graph import Graph
-from tests.infra.graphs import changed_settings, variation
+from tests.infra.graphs import PROJECT, changed_settings, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 GATEWAY_RESPONSE = "aws:apigateway/response:Response"
@@ -46,4 +46,4 @@ def test_a_pages_own_headers_come_to_those_that_the_api_needs_and_none_stands_tw
 @pytest.mark.parametrize("name", ["", "*", "X Page", "X-Page,Y", "'", "X-Page\n"])
 def test_what_is_no_headers_name_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="allowedHeaders"):
-        StackConfig.parse("agent-stream", "dev", changed_settings("dev", {"api": {"allowedHeaders": [name]}}))
+        StackConfig.parse(PROJECT, "dev", changed_settings("dev", {"api": {"allowedHeaders": [name]}}))

@@ -21,7 +21,15 @@ from local.program.evaluate import evaluate
 from local.program.graph import Graph
 from local.program.graph_table import listing
 from local.program.provider import ImaginedProvider, UnknownProvider
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, changed_settings, environment_graph, stack_settings, variation
+from tests.infra.graphs import (
+    ENVIRONMENTS,
+    EVERYTHING,
+    PROJECT,
+    changed_settings,
+    environment_graph,
+    stack_settings,
+    variation,
+)
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -184,7 +192,7 @@ class TestEnvironments:
     def test_environments_differ_exactly_where_their_files_say(self) -> None:
         """A stack with another's file is that other stack, but for its name."""
         for stack in ("staging", "prod"):
-            settings = {**stack_settings(stack), "agent-stream:environment": stack}
+            settings = {**stack_settings(stack), f"{PROJECT}:environment": stack}
             twin = evaluate("dev", ImaginedProvider("us-east-1"), settings=settings)
             assert nameless(twin) == nameless(environment_graph(stack))
 

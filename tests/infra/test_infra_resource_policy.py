@@ -13,7 +13,7 @@ from local.program import engine
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
 from local.program.provider import ImaginedProvider
-from tests.infra.graphs import changed_settings, environment_graph, variation, waits_for
+from tests.infra.graphs import PROJECT, changed_settings, environment_graph, variation, waits_for
 
 POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
@@ -100,7 +100,7 @@ def test_a_stack_that_has_the_policy_under_its_old_name_keeps_it(monkeypatch: py
 
     monkeypatch.setattr(engine._Recorder, "RegisterResource", seen)
     evaluate("dev", ImaginedProvider())
-    assert aliases == ["agent-stream-dev-only-privately"]
+    assert aliases == [f"{PROJECT}-dev-only-privately"]
 
 
 class TestSetting:
@@ -140,4 +140,4 @@ class TestSetting:
 
 
 def parse(stack: str, names: list[str]) -> StackConfig:
-    return StackConfig.parse("agent-stream", stack, changed_settings(stack, {"runtime": {"deniedActions": names}}))
+    return StackConfig.parse(PROJECT, stack, changed_settings(stack, {"runtime": {"deniedActions": names}}))

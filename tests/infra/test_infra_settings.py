@@ -238,7 +238,7 @@ class TestEachProblemIsASentence:
     ) -> None:
         found = problems(stack, **changes)
         assert len(found) == 1, found
-        assert found[0].startswith(f"agent-stream:{key} ")
+        assert found[0].startswith(f"{PROJECT}:{key} ")
         assert said in found[0]
         assert found[0].endswith((".", "?"))
 
@@ -255,7 +255,7 @@ class TestEverythingIsSaidAtOnce:
             runtime={"modelArns": ["*"], "memoryDays": 1},
             firewall={"bodyLimitKb": 100},
         )
-        keys = {sentence.split()[0].removeprefix("agent-stream:") for sentence in found}
+        keys = {sentence.split()[0].removeprefix(f"{PROJECT}:") for sentence in found}
         assert keys == {
             "identity.idTokenMinutes",
             "identity.protect",
@@ -274,11 +274,11 @@ class TestEverythingIsSaidAtOnce:
 
     def test_nothing_at_all_is_asked_for_key_by_key(self) -> None:
         with pytest.raises(SettingsError) as refused:
-            StackConfig.parse("agent-stream", "dev", {})
+            StackConfig.parse(PROJECT, "dev", {})
         assert [sentence.split()[0] for sentence in refused.value.problems] == [
             "aws:region",
-            "agent-stream:owner",
-            "agent-stream:runtime",
+            f"{PROJECT}:owner",
+            f"{PROJECT}:runtime",
         ]
 
 
@@ -291,19 +291,17 @@ class TestUnknownKeys:
         for known in (str(each.alias) for each in model.model_fields.values()):
             slip = known[:-1] + known[-1] * 2
             changes: dict[str, dict[str, Any]] = {**bypass, section: {slip: 1}}
-            assert problems("dev", **changes) == [
-                f"agent-stream:{section}.{slip} is not a setting; did you mean {known}?"
-            ]
+            assert problems("dev", **changes) == [f"{PROJECT}:{section}.{slip} is not a setting; did you mean {known}?"]
 
     def test_a_section_that_does_not_exist(self) -> None:
-        settings = {**stack_settings("dev"), "agent-stream:firewal": "{}"}
+        settings = {**stack_settings("dev"), f"{PROJECT}:firewal": "{}"}
         with pytest.raises(SettingsError) as refused:
-            StackConfig.parse("agent-stream", "dev", settings)
-        assert refused.value.problems == ["agent-stream:firewal is not a setting; did you mean firewall?"]
+            StackConfig.parse(PROJECT, "dev", settings)
+        assert refused.value.problems == [f"{PROJECT}:firewal is not a setting; did you mean firewall?"]
 
     def test_keys_of_other_packages_are_none_of_our_business(self) -> None:
         settings = {**stack_settings("dev"), "aws:skipCredentialsValidation": "true"}
-        assert StackConfig.parse("agent-stream", "dev", settings)
+        assert StackConfig.parse(PROJECT, "dev", settings)
 
 
 class TestLimitsOfStreaming:
@@ -335,9 +333,9 @@ json_values = st.recursive(
 
 @given(section=st.sampled_from([*SECTIONS, "owner", "environment"]), value=json_values)
 def test_whatever_stands_there_is_answered_in_sentences(section: str, value: Any) -> None:
-    settings = {**stack_settings("dev"), f"agent-stream:{section}": json.dumps(value)}
+    settings = {**stack_settings("dev"), f"{PROJECT}:{section}": json.dumps(value)}
     found = problems_of("dev", settings)
-    assert all(text.startswith("agent-stream:") and text.endswith((".", "?")) for text in found)
+    assert all(text.startswith(f"{PROJECT}:") and text.endswith((".", "?")) for text in found)
 
 
 class TestTheReferencePage:

@@ -14,12 +14,13 @@ from pydantic.fields import FieldInfo
 
 from agent.settings import Settings as AgentSettings
 from infra.config import SettingsError, StackConfig
+from infra.settings.environments import meant_kind, named_kind
 from infra.settings.forms import Form
 from infra.settings.stack import OWNER
 from infra.settings.words import bare, inside, section_model
 from local.program.evaluate import evaluate
 from local.program.provider import ImaginedProvider
-from tests.infra.graphs import stack_settings
+from tests.infra.graphs import PROJECT, stack_settings
 from tests.infra.test_infra_aws_models import refusals
 
 Values = st.SearchStrategy[Any]
@@ -111,13 +112,15 @@ def accepted_stacks(draw: st.DrawFn) -> Stack:
         changes.setdefault(path[0], {}).update(group)
     if "network" in changes:
         changes.setdefault("runtime", {})["bypassProtection"] = "private"
-    name = draw(st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,6})?", fullmatch=True))
-    base = stack_settings("prod") | {"agent-stream:owner": draw(st.from_regex(OWNER.pattern, fullmatch=True))}
+    # A name that may mean more than dev wants an answer (``environment``), which these stacks do not give.
+    names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,6})?", fullmatch=True)
+    name = draw(names.filter(lambda each: meant_kind(each) == named_kind(each)))
+    base = stack_settings("prod") | {f"{PROJECT}:owner": draw(st.from_regex(OWNER.pattern, fullmatch=True))}
     while True:
-        given_ = {key: json.loads(base.get(f"agent-stream:{key}", "{}")) | values for key, values in changes.items()}
-        flat = base | {f"agent-stream:{key}": json.dumps(values) for key, values in given_.items()}
+        given_ = {key: json.loads(base.get(f"{PROJECT}:{key}", "{}")) | values for key, values in changes.items()}
+        flat = base | {f"{PROJECT}:{key}": json.dumps(values) for key, values in given_.items()}
         try:
-            return Stack(name, flat, StackConfig.parse("agent-stream", name, flat))
+            return Stack(name, flat, StackConfig.parse(PROJECT, name, flat))
         except SettingsError as error:
             for section, key in {_key(problem) for problem in error.problems}:
                 # A key that is as it was can only clash with others of its section, and a section with another.
@@ -127,7 +130,7 @@ def accepted_stacks(draw: st.DrawFn) -> Stack:
 
 def _key(problem: str) -> tuple[str, str]:
     """The section and the key that a problem begins with."""
-    section, key = re.findall(r"[A-Za-z]+", problem.removeprefix("agent-stream:"))[:2]
+    section, key = re.findall(r"[A-Za-z]+", problem.removeprefix(f"{PROJECT}:"))[:2]
     return section, key
 
 

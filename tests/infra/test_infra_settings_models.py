@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.graphs import changed_settings
+from tests.infra.graphs import PROJECT, changed_settings
 from tests.infra.test_infra_settings import problems_of
 
 ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -58,7 +58,7 @@ def test_is_accepted_with_every_arn_it_needs(model: str, arns: list[str]) -> Non
 )
 def test_the_arn_to_add_is_named(model: str, arns: list[str], missing: str) -> None:
     (found,) = problems_with(model, arns)
-    assert found.startswith("agent-stream:runtime.modelArns is")
+    assert found.startswith(f"{PROJECT}:runtime.modelArns is")
     assert f"add {missing}" in found
 
 
@@ -72,14 +72,14 @@ def test_models_of_another_region_are_named_with_both_regions() -> None:
     assert f"add {profile('us', region='eu-central-1')}" in found
     assert "or name a model that eu-central-1 has" in found
     (found,) = problems_with(HERE, [HERE], region="eu-central-1")
-    assert found.startswith("agent-stream:runtime.model is")
+    assert found.startswith(f"{PROJECT}:runtime.model is")
 
 
 def test_arns_of_the_government_regions_have_their_own_partition() -> None:
     arn = f"arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/{ID}"
     assert problems_with(ID, [arn], region="us-gov-west-1") == []
     (found,) = problems_with(ID, [HERE.replace("us-east-1", "us-gov-west-1")], region="us-gov-west-1")
-    assert found.startswith("agent-stream:runtime.modelArns[0] is")
+    assert found.startswith(f"{PROJECT}:runtime.modelArns[0] is")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_arns_of_the_government_regions_have_their_own_partition() -> None:
     ],
 )
 def test_a_model_that_the_agent_could_not_ask_for_is_refused(model: str) -> None:
-    assert [found.split()[0] for found in problems_with(model, [HERE])] == ["agent-stream:runtime.model"]
+    assert [found.split()[0] for found in problems_with(model, [HERE])] == [f"{PROJECT}:runtime.model"]
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_a_model_that_the_agent_could_not_ask_for_is_refused(model: str) -> None
 )
 def test_an_arn_that_is_not_one_model_is_refused(arn: str) -> None:
     (found,) = problems_with(ID, [HERE, arn])
-    assert found.startswith("agent-stream:runtime.modelArns[1] is")
+    assert found.startswith(f"{PROJECT}:runtime.modelArns[1] is")

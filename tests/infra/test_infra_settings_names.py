@@ -26,21 +26,21 @@ class TestTheEnvironment:
         ("stack", "kind"), [("prod", "prod"), ("prod-eu", "prod"), ("staging", "staging"), ("alice", "dev")]
     )
     def test_follows_from_the_stacks_name(self, stack: str, kind: str) -> None:
-        config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
+        config = StackConfig.parse(PROJECT_NAME, stack, changed_settings("prod", {}))
         assert config.kind == kind
 
     def test_the_file_may_raise_it(self) -> None:
-        settings = {**changed_settings("dev", {}), "agent-stream:environment": "prod"}
+        settings = {**changed_settings("dev", {}), f"{PROJECT_NAME}:environment": "prod"}
         with pytest.raises(SettingsError, match="production"):
-            StackConfig.parse("agent-stream", "live", settings)
+            StackConfig.parse(PROJECT_NAME, "live", settings)
 
     @pytest.mark.parametrize(
         ("stack", "environment"), [("prod", "dev"), ("prod-eu", "staging"), ("production", "dev"), ("staging", "dev")]
     )
     def test_the_file_may_not_lower_it(self, stack: str, environment: str) -> None:
-        settings = {**changed_settings("prod", {}), "agent-stream:environment": environment}
+        settings = {**changed_settings("prod", {}), f"{PROJECT_NAME}:environment": environment}
         (found,) = problems_of(stack, settings)
-        assert found.startswith(f'agent-stream:environment is "{environment}", but the stack is named {stack}')
+        assert found.startswith(f'{PROJECT_NAME}:environment is "{environment}", but the stack is named {stack}')
 
     def test_production_rules_hold_whatever_the_file_says(self) -> None:
         lax: dict[str, dict[str, Any]] = {
@@ -48,12 +48,12 @@ class TestTheEnvironment:
             "runtime": {"bypassProtection": "none"},
             "api": {"allowedOrigin": "*"},
         }
-        settings = {**changed_settings("prod", lax), "agent-stream:environment": "dev"}
+        settings = {**changed_settings("prod", lax), f"{PROJECT_NAME}:environment": "dev"}
         assert {found.split()[0] for found in problems_of("prod", settings)} == {
-            "agent-stream:environment",
-            "agent-stream:identity.protect",
-            "agent-stream:runtime.bypassProtection",
-            "agent-stream:api.allowedOrigin",
+            f"{PROJECT_NAME}:environment",
+            f"{PROJECT_NAME}:identity.protect",
+            f"{PROJECT_NAME}:runtime.bypassProtection",
+            f"{PROJECT_NAME}:api.allowedOrigin",
         }
 
     @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ class TestNames:
     @given(st.text(max_size=20))
     def test_a_stack_name_is_accepted_only_if_every_aws_name_is(self, stack: str) -> None:
         try:
-            config = StackConfig.parse("agent-stream", stack, changed_settings("prod", {}))
+            config = StackConfig.parse(PROJECT_NAME, stack, changed_settings("prod", {}))
         except SettingsError:
             return
         assert len(config.name.replace("-", "_")) <= 48  # AgentCore's limit
@@ -99,7 +99,9 @@ class TestNames:
 
     @pytest.mark.parametrize("project", ["MyAgent", "acme.agent", "a--b", "a" * 26])
     def test_a_project_name_that_some_aws_name_cannot_begin_with_is_refused(self, project: str) -> None:
-        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in stack_settings("dev").items()}
+        settings = {
+            key.replace(f"{PROJECT_NAME}:", f"{project}:"): value for key, value in stack_settings("dev").items()
+        }
         with pytest.raises(
             SettingsError, match=r"The project's name in Pulumi\.yaml is .* write at most 25"
         ) as refused:
@@ -110,7 +112,7 @@ class TestNames:
         project, stack = LONGEST_PROJECT, "b" * 16
         changes: dict[str, dict[str, Any]] = {"runtime": {"artifact": "container"}, "api": {"accountLogRole": True}}
         settings = changed_settings("dev", changes)
-        settings = {key.replace("agent-stream:", f"{project}:"): value for key, value in settings.items()}
+        settings = {key.replace(f"{PROJECT_NAME}:", f"{project}:"): value for key, value in settings.items()}
         config = StackConfig.parse(project, stack, settings)
         graph = variation("dev", **changes)
         (runtime,) = graph.all("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
@@ -131,25 +133,25 @@ class TestNames:
     )
     def test_what_is_read_from_elsewhere_is_no_key_of_the_project(self, key: str, elsewhere: str) -> None:
         """Taken, such a Region would be the program's and not the provider's; ignored, it would look obeyed."""
-        settings = {**stack_settings("dev"), f"agent-stream:{key}": "eu-west-1"}
-        expected = f"agent-stream:{key} is not a setting, for that is read from {elsewhere}; remove it."
+        settings = {**stack_settings("dev"), f"{PROJECT_NAME}:{key}": "eu-west-1"}
+        expected = f"{PROJECT_NAME}:{key} is not a setting, for that is read from {elsewhere}; remove it."
         assert problems_of("dev", settings) == [expected]
 
     def test_a_region_under_a_key_of_the_project_is_not_taken_for_the_providers(self) -> None:
-        settings = {**stack_settings("dev"), "agent-stream:region": "us-east-1"}
+        settings = {**stack_settings("dev"), f"{PROJECT_NAME}:region": "us-east-1"}
         del settings["aws:region"]
-        assert [found.split()[0] for found in problems_of("dev", settings)] == ["agent-stream:region", "aws:region"]
+        assert [found.split()[0] for found in problems_of("dev", settings)] == [f"{PROJECT_NAME}:region", "aws:region"]
 
     @pytest.mark.parametrize("stack", ["aws-test", "cognito-1", "my-amazon"])
     def test_a_stack_whose_login_domain_cognito_reserves_needs_another(self, stack: str) -> None:
         (found,) = problems_of(stack, stack_settings("dev"))
-        assert found.startswith("agent-stream:identity.domainPrefix is left out")
+        assert found.startswith(f"{PROJECT_NAME}:identity.domainPrefix is left out")
         assert problems_of(stack, changed_settings("dev", {"identity": {"domainPrefix": "chat"}})) == []
 
     @pytest.mark.parametrize("owner", ["Team <a@b> & Co; (x)", "agent-team 🚀", "Équipe", "aws:team", " ", "a" * 257])
     def test_an_owner_that_no_tag_can_hold_is_refused(self, owner: str) -> None:
-        (found,) = problems_of("dev", {**stack_settings("dev"), "agent-stream:owner": owner})
-        assert found.startswith("agent-stream:owner is")
+        (found,) = problems_of("dev", {**stack_settings("dev"), f"{PROJECT_NAME}:owner": owner})
+        assert found.startswith(f"{PROJECT_NAME}:owner is")
 
     @pytest.mark.parametrize("region", ["xx-nowhere-9", "us-esat-1", "cn-north-1", "us-east-1\n", ""])
     def test_a_region_must_be_one_that_the_program_can_write_host_names_for(self, region: str) -> None:
@@ -159,4 +161,4 @@ class TestNames:
 
 def _lengthened(name: str, prefix: str) -> str:
     """A name of the development stack as it would be in a stack whose names begin otherwise."""
-    return name.replace("agent-stream-dev", prefix, 1).replace("agent_stream_dev", prefix, 1)
+    return name.replace(f"{PROJECT_NAME}-dev", prefix, 1).replace(f"{PROJECT_NAME.replace('-', '_')}_dev", prefix, 1)

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from infra.config import StackConfig
 from infra.settings.words import allowed, bare, inside, section_model
-from tests.infra.graphs import stack_settings
+from tests.infra.graphs import PROJECT, stack_settings
 from tests.infra.test_infra_settings import problems_of
 
 Path = tuple[str, ...]
@@ -39,12 +39,12 @@ def fields(path: Path = (), model: Any = StackConfig) -> Iterator[tuple[Path, Fi
 def settings_with(path: Path, value: Any) -> dict[str, str]:
     """The development stack's settings with one value, and what a section in between needs."""
     settings = stack_settings("dev")
-    section = json.loads(settings.get(f"agent-stream:{path[0]}", "{}"))
+    section = json.loads(settings.get(f"{PROJECT}:{path[0]}", "{}"))
     holder = section
     for key in path[1:-1]:
         holder = holder.setdefault(key, {})
     holder[path[-1]] = value
-    settings[f"agent-stream:{path[0]}"] = json.dumps(section)
+    settings[f"{PROJECT}:{path[0]}"] = json.dumps(section)
     return settings
 
 
@@ -87,7 +87,7 @@ def test_a_wrong_value_is_answered_with_key_value_reason_and_what_to_write(
         assert found, value
         for text in found:
             about, _, instead = text.removesuffix(".").partition("; ")
-            assert re.match(rf"agent-stream:{re.escape('.'.join(path))}\S* is .+, but .+$", about), text
+            assert re.match(rf"{PROJECT}:{re.escape('.'.join(path))}\S* is .+, but .+$", about), text
             assert instead, text
             assert not PYDANTICS.search(text.partition(", but ")[2]), text
 
@@ -125,8 +125,8 @@ def test_the_sentence_of(path: Path, value: Any, said: str) -> None:
 
 
 def test_a_section_that_is_a_single_value() -> None:
-    (found,) = problems_of("dev", {**stack_settings("dev"), "agent-stream:identity": "strict"})
+    (found,) = problems_of("dev", {**stack_settings("dev"), f"{PROJECT}:identity": "strict"})
     assert found == (
-        'agent-stream:identity is "strict", but a section is not a single value; '
+        f'{PROJECT}:identity is "strict", but a section is not a single value; '
         "write keys of its own, indented below it."
     )
