@@ -57,3 +57,11 @@ def test_each_mechanism_is_taken_out_at_least_once() -> None:
     assert len(EDITS) == 22
     assert {edit.rule for edit in EDITS.values()} <= {rule.name for rule in RULES}
     assert sum(edit.unknown for edit in EDITS.values()) == 4
+
+
+def test_the_page_has_the_table_of_what_is_found(judgements: dict[str, Judgement]) -> None:
+    page = (ROOT / "docs" / "preview.md").read_text(encoding="utf-8")
+    for name, edit in EDITS.items():
+        preview = "refused" if judgements[name]["in a first preview"] else "not yet known"
+        check = "refused" if judgements[name]["by local check"] else "passes"
+        assert f"| {name} | `{edit.rule}` | {preview} | {check} |" in page
