@@ -11,10 +11,12 @@ from infra.firewall import Firewall
 from infra.identity import Identity
 from infra.image import ContainerImage
 from infra.observability import Observability, Watched
+from infra.origin import OriginSecret
 from infra.outputs import export
 from infra.private_edge import PrivateEdge
 from infra.resource_policy import ResourcePolicy
 from infra.runtime import Runtime
+from infra.website import Website
 from package.contents import package_path
 
 config = StackConfig.load()
@@ -46,6 +48,7 @@ ResourcePolicy(
     endpoint_id=edge.endpoint_id if edge else None,
     after=[api] if edge else [],
 )
+cloudfront = OriginSecret(stack.below("website"), config.website.secret) if config.website else None
 firewall = Firewall(
     stack,
     config.firewall,
@@ -53,8 +56,21 @@ firewall = Firewall(
     stage_arn=api.stage_arn,
     user_pool_arn=identity.user_pool_arn if config.identity.firewall else None,
     allowed_origin=config.api.allowed_origin,
+    cloudfront=cloudfront,
 )
 api.answer_at_domain(after=[firewall])
+website = None
+if config.website and cloudfront:
+    website = Website(
+        stack,
+        config.website,
+        identity=identity,
+        api=api,
+        secret=cloudfront,
+        told={"sessionFrom": config.api.session_from, "maxPromptChars": config.runtime.max_prompt_chars},
+        firewall=config.firewall,
+        after=[firewall],
+    )
 observability = Observability(stack, config.observability, watched=Watched.of(api, firewall, runtime), key=key)
 
 export(
@@ -88,5 +104,6 @@ export(
     denied_actions=config.runtime.denied_actions,
     alarms=config.observability.alarms,
     dashboard_url=observability.dashboard_url,
+    website_url=website.url if website else None,
     api_keys=api.api_keys or None,
 )

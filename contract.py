@@ -19,6 +19,11 @@ SESSION_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 ORIGIN_HEADER = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 """What the API adds to a request so that the agent knows the way it came."""
 
+CLOUDFRONT_HEADER = "x-origin-verify"
+"""What CloudFront adds to each request to the API, in place of what a viewer sent under the name
+(https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/add-origin-custom-headers.html). AgentCore passes on
+what its allow-list names, so it ends there."""
+
 SESSION_ID_LENGTH = (33, 256)
 """Characters of a session's id, least and most
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html)."""
@@ -91,6 +96,7 @@ class StackOutputs(BaseModel):
     )
     alarms: bool | None = Field(None, description="whether there are alarms")
     dashboard_url: str | None = Field(None, description="the dashboard, with `observability.dashboard`")
+    website_url: str = Field("", description="the chat page, with `website`; of a local run its own")
     api_keys: Mapping[str, SecretStr] = Field(
         default_factory=dict, description="each team's key, with `api.teams`; secret, so only with `--show-secrets`"
     )
@@ -99,7 +105,6 @@ class StackOutputs(BaseModel):
 class LocalOutputs(StackOutputs):
     """What a local run writes to ``.local/outputs.json``: the stack's, and its own."""
 
-    website_url: str = Field("", description="the chat page")
     endpoint_url: str | None = Field(None, description="the emulator that answers for Cognito")
     demo_username: str | None = Field(None, description="a user who can sign in")
     demo_password: SecretStr | None = Field(None, description="their password")

@@ -47,6 +47,16 @@ PARTS: Mapping[str, frozenset[str]] = {
             "aws:apigateway/usagePlanKey:UsagePlanKey",
         }
     ),
+    "website": frozenset(
+        {
+            "aws:acm/certificate:Certificate",
+            "aws:acm/certificateValidation:CertificateValidation",
+            "aws:cloudfront/distribution:Distribution",
+            "aws:cloudfront/originAccessControl:OriginAccessControl",
+            "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy",
+            "aws:route53/record:Record",
+        }
+    ),
     "accountLogRole": frozenset(
         {"aws:apigateway/account:Account", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"},
     ),

@@ -52,6 +52,11 @@ GROUPS = (
     "arn:aws:logs:REGION:ACCOUNT:log-group:/aws/bedrock-agentcore/runtimes/STACK_*",
     "arn:aws:logs:REGION:ACCOUNT:log-group:/aws/vpc/STACK*",
 )
+# What CloudFront uses is in us-east-1 wherever the stack is, and called global there. Its own ids are random.
+EDGE = "arn:aws:wafv2:us-east-1:ACCOUNT:global"
+EDGE_CERTIFICATES = "arn:aws:acm:us-east-1:ACCOUNT:certificate/*"
+EDGE_GROUPS = "arn:aws:logs:us-east-1:ACCOUNT:log-group:aws-waf-logs-STACK*"
+CLOUDFRONT = "arn:aws:cloudfront::ACCOUNT"
 # A service that delivers logs is set up through calls that know no resources.
 LOG_DELIVERY = on(
     "logs",
@@ -85,6 +90,17 @@ ROLE_CALLS = (
     "CreateRole GetRole UpdateRole UpdateRoleDescription UpdateAssumeRolePolicy DeleteRole TagRole UntagRole "
     "ListRoleTags ListRolePolicies ListAttachedRolePolicies ListInstanceProfilesForRole"
 )
+CERTIFICATE_CALLS = (
+    "DescribeCertificate DeleteCertificate AddTagsToCertificate RemoveTagsFromCertificate ListTagsForCertificate "
+    "UpdateCertificateOptions"
+)
+GROUP_CALLS = (
+    "CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy TagResource UntagResource "
+    "ListTagsForResource AssociateKmsKey DisassociateKmsKey"
+)
+IP_SET_CALLS = "CreateIPSet GetIPSet UpdateIPSet DeleteIPSet TagResource UntagResource ListTagsForResource"
+WEB_ACL_CALLS = "CreateWebACL GetWebACL UpdateWebACL DeleteWebACL TagResource UntagResource ListTagsForResource"
+WEB_ACL_LOG_CALLS = "PutLoggingConfiguration GetLoggingConfiguration DeleteLoggingConfiguration"
 BUCKET_READS = (
     "GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging GetBucketObjectLockConfiguration GetBucketPolicy "
     "GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite GetAccelerateConfiguration "
@@ -99,12 +115,7 @@ OBJECT_CALLS = (
 NEEDED: Mapping[str, tuple[Grant, ...]] = {
     "aws:acm/certificate:Certificate": (
         on("acm", "RequestCertificate", "*"),  # makes the ARN that the others name
-        on(
-            "acm",
-            "DescribeCertificate DeleteCertificate AddTagsToCertificate RemoveTagsFromCertificate "
-            "ListTagsForCertificate UpdateCertificateOptions",
-            "arn:aws:acm:REGION:ACCOUNT:certificate/*",
-        ),
+        on("acm", CERTIFICATE_CALLS, "arn:aws:acm:REGION:ACCOUNT:certificate/*"),
     ),
     "aws:acm/certificateValidation:CertificateValidation": (
         on("acm", "DescribeCertificate", "arn:aws:acm:REGION:ACCOUNT:certificate/*"),
@@ -176,16 +187,41 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
     "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy": (
         on("bedrock-agentcore", "PutResourcePolicy GetResourcePolicy DeleteResourcePolicy", RUNTIMES),
     ),
+    "aws:cloudfront/distribution:Distribution": (
+        on(
+            "cloudfront",
+            "CreateDistribution GetDistribution GetDistributionConfig UpdateDistribution DeleteDistribution "
+            "TagResource UntagResource ListTagsForResource",
+            f"{CLOUDFRONT}:distribution/*",
+        ),
+        # Its web ACL, certificate and log, beside those that the stack has in its own Region.
+        on("acm", CERTIFICATE_CALLS, EDGE_CERTIFICATES),
+        on("logs", GROUP_CALLS, EDGE_GROUPS),
+        on("wafv2", IP_SET_CALLS, f"{EDGE}/ipset/STACK-*/*"),
+        on("wafv2", WEB_ACL_CALLS, f"{EDGE}/webacl/STACK-*/*", f"{EDGE}/ipset/STACK-*/*", f"{EDGE}/managedruleset/*/*"),
+        on("wafv2", WEB_ACL_LOG_CALLS, f"{EDGE}/webacl/STACK-*/*"),
+    ),
+    "aws:cloudfront/originAccessControl:OriginAccessControl": (
+        on(
+            "cloudfront",
+            "CreateOriginAccessControl GetOriginAccessControl GetOriginAccessControlConfig UpdateOriginAccessControl "
+            "DeleteOriginAccessControl",
+            f"{CLOUDFRONT}:origin-access-control/*",
+        ),
+    ),
+    "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": (
+        on(
+            "cloudfront",
+            "CreateResponseHeadersPolicy GetResponseHeadersPolicy GetResponseHeadersPolicyConfig "
+            "UpdateResponseHeadersPolicy DeleteResponseHeadersPolicy",
+            f"{CLOUDFRONT}:response-headers-policy/*",
+        ),
+    ),
     "aws:cloudwatch/dashboard:Dashboard": (
         on("cloudwatch", "PutDashboard GetDashboard DeleteDashboards", "arn:aws:cloudwatch::ACCOUNT:dashboard/STACK*"),
     ),
     "aws:cloudwatch/logGroup:LogGroup": (
-        on(
-            "logs",
-            "CreateLogGroup DeleteLogGroup PutRetentionPolicy DeleteRetentionPolicy TagResource UntagResource "
-            "ListTagsForResource AssociateKmsKey DisassociateKmsKey",
-            *GROUPS,
-        ),
+        on("logs", GROUP_CALLS, *GROUPS),
         on("logs", "DescribeLogGroups", "*"),  # a list over all
     ),
     "aws:cloudwatch/logMetricFilter:LogMetricFilter": (
@@ -370,17 +406,11 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
         on("ec2", "DescribeSecurityGroupRules", "*"),
     ),
-    "aws:wafv2/ipSet:IpSet": (
-        on(
-            "wafv2",
-            "CreateIPSet GetIPSet UpdateIPSet DeleteIPSet TagResource UntagResource ListTagsForResource",
-            f"{FIREWALL}/ipset/STACK-*/*",
-        ),
-    ),
+    "aws:wafv2/ipSet:IpSet": (on("wafv2", IP_SET_CALLS, f"{FIREWALL}/ipset/STACK-*/*"),),
     "aws:wafv2/webAcl:WebAcl": (
         on(
             "wafv2",
-            "CreateWebACL GetWebACL UpdateWebACL DeleteWebACL TagResource UntagResource ListTagsForResource",
+            WEB_ACL_CALLS,
             f"{FIREWALL}/webacl/STACK-*/*",
             f"{FIREWALL}/ipset/STACK-*/*",
             f"{FIREWALL}/managedruleset/*/*",
@@ -400,11 +430,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         on("cognito-idp", "AssociateWebACL DisassociateWebACL GetWebACLForResource", POOLS),
     ),
     "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration": (
-        on(
-            "wafv2",
-            "PutLoggingConfiguration GetLoggingConfiguration DeleteLoggingConfiguration",
-            f"{FIREWALL}/webacl/STACK-*/*",
-        ),
+        on("wafv2", WEB_ACL_LOG_CALLS, f"{FIREWALL}/webacl/STACK-*/*"),
         LOG_DELIVERY,
         service_role("wafv2.amazonaws.com"),
     ),

@@ -22,7 +22,7 @@ class Settings(NamedTuple):
         project: the Pulumi project whose stacks are deployed.
         region: where they are.
         stacks: each stack's optional parts, by its name.
-        hosted_zone_id: the zone whose records a stack with a domain changes; empty for none.
+        hosted_zone_id: the zone whose records a stack with a domain or a website changes; empty for none.
         provider_arn: an OIDC provider for GitHub that is there already, one an account; empty to make it.
     """
 
@@ -73,6 +73,10 @@ class Settings(NamedTuple):
             unknown = sorted({*parts} - {*PARTS}) if isinstance(parts, list) else [str(parts)]
             if unknown:
                 found.append(f"bootstrap:stacks.{stack} names {', '.join(unknown)}: there are {', '.join(PARTS)}.")
-            elif "domain" in parts and not self.hosted_zone_id:
-                found.append(f"bootstrap:stacks.{stack} has a domain: give bootstrap:hostedZoneId, the zone to change.")
+            elif not self.hosted_zone_id:
+                found += [
+                    f"bootstrap:stacks.{stack} has a {part}: give bootstrap:hostedZoneId, the zone to change."
+                    for part in ("domain", "website")
+                    if part in parts
+                ]
         return found

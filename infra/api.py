@@ -54,6 +54,8 @@ class StreamingApi(Component):
     url: pulumi.Output[str]
     """The stage's root, without a trailing slash."""
     invoke_url: pulumi.Output[str]
+    origin_url: pulumi.Output[str]
+    """As ``url``, for CloudFront: execute-api's address for as long as there is one, for it answers from the start."""
     log_group: pulumi.Output[str]
     api_keys: dict[str, pulumi.Output[str]]
     """The key of each team, by its name; secret."""
@@ -103,10 +105,11 @@ class StreamingApi(Component):
         self.rest_api_id = api.id
         self.name = api.name
         self.stage_arn = stage.arn
-        self.url = stage.invoke_url
+        self.url = self.origin_url = stage.invoke_url
         self._domain = domain
         if domain is not None:
             self.url = domain.url
+            self.origin_url = domain.url if self._only_at_domain else stage.invoke_url
         self.invoke_url = pulumi.Output.concat(self.url, "/", PATH)
         self.api_keys = usage_plans(name, stage, settings.teams, self._child)
         self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
@@ -115,6 +118,10 @@ class StreamingApi(Component):
         """Let the host name of one's own, if there is one, lead to the stage, once ``after`` is there."""
         if self._domain is not None:
             self._domain.lead_to(self._stage, after)
+
+    @property
+    def _only_at_domain(self) -> bool:
+        return self._settings.domain is not None and self._settings.domain.only_this_name
 
     def _remember(self, args: pulumi.ResourceTransformationArgs) -> None:
         """Note every part of the API as it is declared, so that no part can be left out of the triggers."""
@@ -140,7 +147,7 @@ class StreamingApi(Component):
             policy=_who_may_call(settings.vpc_endpoint_ids),
             security_policy=settings.security_policy,
             endpoint_access_mode=settings.access_mode,
-            disable_execute_api_endpoint=settings.domain is not None and settings.domain.only_this_name,
+            disable_execute_api_endpoint=self._only_at_domain,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=self._stack.protect,

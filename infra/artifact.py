@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Protocol
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.bucket import PrivateBucket
 from infra.component import Component, StackContext
 from infra.encryption import EncryptionKey
 from infra.permissions import Grant, allow
@@ -57,7 +57,9 @@ class CodePackage(Component):
         """
         super().__init__("CodePackage", stack, opts)
         name = stack.name
-        bucket = self._bucket(key)
+        private = PrivateBucket(f"{name}-code", keep=stack.protect, key=key, opts=self._child)
+        private.give_policy(f"{name}-code-tls-only")
+        bucket = private.bucket
         uploaded = aws.s3.BucketObjectv2(
             f"{name}-code-package",
             bucket=bucket.id,
@@ -87,47 +89,6 @@ class CodePackage(Component):
         }
         self.register_outputs({"bucket": bucket.bucket, "key": uploaded.key})
 
-    def _bucket(self, key: EncryptionKey | None) -> aws.s3.Bucket:
-        name = self._name
-        # Emptied when the stack is destroyed, for the packages that stayed would otherwise keep it: all that it holds
-        # can be built again. Production's is emptied by hand, so that no slip takes the running agent's package away.
-        bucket = aws.s3.Bucket(f"{name}-code", force_destroy=not self._stack.protect, opts=self._child)
-        aws.s3.BucketVersioning(
-            f"{name}-code-versions",
-            bucket=bucket.id,
-            versioning_configuration={"status": "Enabled"},
-            opts=self._child,
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            f"{name}-code-encryption",
-            bucket=bucket.id,
-            rules=[
-                {
-                    "apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}
-                    if key is None
-                    else {"sse_algorithm": "aws:kms", "kms_master_key_id": key.arn},
-                    "bucket_key_enabled": key is not None,
-                }
-            ],
-            opts=self._child,
-        )
-        private = aws.s3.BucketPublicAccessBlock(
-            f"{name}-code-private",
-            bucket=bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=self._child,
-        )
-        aws.s3.BucketPolicy(
-            f"{name}-code-tls-only",
-            bucket=bucket.id,
-            policy=bucket.arn.apply(_tls_only),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[private]),
-        )
-        return bucket
-
 
 def _asset(path: Path) -> pulumi.Asset:
     """The package; in a preview something in its place when it is not built.
@@ -144,15 +105,3 @@ def _asset(path: Path) -> pulumi.Asset:
     # The engine reads a file as soon as it is declared, in a preview too, and would stop at one that is not there.
     pulumi.log.warn(f"{missing} yet; a preview does without it, a deployment needs `make package` first.")
     return pulumi.StringAsset("not built")
-
-
-def _tls_only(bucket_arn: str) -> str:
-    statement = {
-        "Sid": "RefusePlainHttp",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [bucket_arn, f"{bucket_arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

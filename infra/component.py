@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
@@ -25,6 +25,10 @@ class StackContext:
     tags: Mapping[str, str]
     protect: bool = False
     log_retention_days: int = 30
+
+    def below(self, part: str) -> StackContext:
+        """The same for a part whose resources carry its name as well: ``<project>-<stack>-<part>``."""
+        return replace(self, name=f"{self.name}-{part}")
 
 
 class Component(pulumi.ComponentResource):

@@ -41,6 +41,7 @@ _STAND_INS: Mapping[tuple[str, ...], Any] = {
     ("stack",): "dev",
     ("runtime",): {"modelArns": ["arn:aws:bedrock:us-east-1::foundation-model/none"]},
     ("runtime", "modelArns"): ["arn:aws:bedrock:us-east-1::foundation-model/none"],
+    ("website", "domain"): "chat.example.com",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from infra.certificate import issued_certificate
 from infra.component import Component, StackContext
 from infra.settings.api import ApiSettings, DomainSettings
 
@@ -33,7 +34,10 @@ class ApiDomain(Component):
     ) -> None:
         super().__init__("ApiDomain", stack, opts)
         name = stack.name
-        certificate = pulumi.Output.from_input(settings.certificate_arn or self._certificate(settings))
+        certificate = pulumi.Output.from_input(
+            settings.certificate_arn
+            or issued_certificate(name, settings.name, settings.hosted_zone_id, opts=self._child)
+        )
         at_the_edge = api.endpoint_type == "EDGE"
         self._settings = settings
         self._at_the_edge = at_the_edge
@@ -75,26 +79,3 @@ class ApiDomain(Component):
                 ],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[mapping]),
             )
-
-    def _certificate(self, settings: DomainSettings) -> pulumi.Output[str]:
-        """A certificate, validated by a record in the zone; its ARN only once it is issued."""
-        certificate = aws.acm.Certificate(
-            f"{self._name}-certificate", domain_name=settings.name, validation_method="DNS", opts=self._child
-        )
-        asked = certificate.domain_validation_options[0]
-        record = aws.route53.Record(
-            f"{self._name}-certificate-proof",
-            zone_id=settings.hosted_zone_id,
-            name=asked.resource_record_name,
-            type=asked.resource_record_type,
-            records=[asked.resource_record_value],
-            ttl=300,
-            opts=self._child,
-        )
-        issued = aws.acm.CertificateValidation(
-            f"{self._name}-certificate-issued",
-            certificate_arn=certificate.arn,
-            validation_record_fqdns=[record.fqdn],
-            opts=self._child,
-        )
-        return issued.certificate_arn

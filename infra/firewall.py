@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
-
 import pulumi
 import pulumi_aws as aws
 
+from contract import CLOUDFRONT_HEADER
 from infra import waf_rules
-from infra.component import Component, StackContext
+from infra.component import StackContext
+from infra.origin import OriginSecret
 from infra.settings.firewall import FirewallSettings
+from infra.waf_parts import MISSPELT, TOO_LARGE, json_answer, too_many
+from infra.web_acl import SECRET_HEADERS, WebAclComponent, data_protection
 
-SECRET_HEADERS = ("authorization", "x-api-key")
-"""Headers that neither the log nor a sample may show."""
 
-
-class Firewall(Component):
+class Firewall(WebAclComponent):
     """A regional web ACL, associated with the stage.
 
     Pulumi type: ``agentstream:infra:Firewall``. Produces ``wafv2.WebAcl`` and ``WebAclAssociation``, its
     ``cloudwatch.LogGroup`` and ``wafv2.WebAclLoggingConfiguration``, and a ``wafv2.IpSet`` for each address list and
     IP version in use. Leaves the stage's own throttle to `StreamingApi`.
     """
+
+    SCOPE = "REGIONAL"
 
     web_acl_arn: pulumi.Output[str]
     association: aws.wafv2.WebAclAssociation
@@ -39,29 +39,29 @@ class Firewall(Component):
         stage_arn: pulumi.Output[str],
         user_pool_arn: pulumi.Output[str] | None = None,
         allowed_origin: str,
+        cloudfront: OriginSecret | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; Pulumi refuses to delete a protected stack's log."""
+        """Declare it; Pulumi refuses to delete a protected stack's log.
+
+        ``cloudfront`` is what CloudFront sends, where it is in front of the stage: the rules that go by the address
+        leave its requests to the web ACL there.
+        """
         super().__init__("Firewall", stack, opts)
         name = stack.name
         self.metric_name = f"{name}-firewall"
 
-        addresses = {
-            "blocked": self._sets("blocked", settings.blocked_addresses),
-            "only": self._sets("only", settings.only_addresses),
-        }
-        used = {kind: sets for kind, sets in addresses.items() if sets}
-        minutes = settings.rate_window_seconds // 60
+        secrets = cloudfront.accepted if cloudfront else []
+        headers = [*SECRET_HEADERS, *([CLOUDFRONT_HEADER] if secrets else [])]
         limit = settings.body_limit_kb
-        too_large = (
-            [] if limit is None else [_json_answer(waf_rules.TOO_LARGE, f"The request body is larger than {limit} KB.")]
-        )
-        web_acl = aws.wafv2.WebAcl(
+        too_large = [] if limit is None else [json_answer(TOO_LARGE, f"The request body is larger than {limit} KB.")]
+        misspelt = "The token must be sent as its issuer wrote it: Authorization: Bearer <ID token>."
+        acl = aws.wafv2.WebAcl(
             f"{name}-firewall",
             description="Stands in front of the API that streams.",  # WAF takes no apostrophe here
-            scope="REGIONAL",
+            scope=self.SCOPE,
             default_action={"allow": {}},
-            rules=waf_rules.rules(settings, used, allowed_origin),
+            rules=waf_rules.rules(settings, self._address_sets(settings), allowed_origin, secrets),
             # WAF reads 16 KB of a body unless told otherwise, and lets the rest pass unseen
             # (https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html).
             association_config={
@@ -69,30 +69,16 @@ class Firewall(Component):
             },
             custom_response_bodies=[
                 *too_large,
-                _json_answer(waf_rules.TOO_MANY, f"Too many requests; try again in {minutes} minutes."),
-                _json_answer(
-                    waf_rules.MISSPELT,
-                    "The token must be sent as its issuer wrote it: Authorization: Bearer <ID token>.",
-                ),
+                too_many(settings.rate_window_seconds),
+                json_answer(MISSPELT, misspelt),
             ],
-            # Samples in the console show headers; a redacted log alone would leave the token there to read. And a rule
-            # that counts a prompt may write what it matched to the log, for as long as that is kept
-            # (https://docs.aws.amazon.com/waf/latest/developerguide/data-protection-examples.html).
-            data_protection_config={
-                "data_protections": [
-                    {
-                        "action": "SUBSTITUTION",
-                        "field": {"field_type": "SINGLE_HEADER", "field_keys": [*SECRET_HEADERS]},
-                    },
-                    {"action": "SUBSTITUTION", "field": {"field_type": "BODY"}},
-                ]
-            },
+            data_protection_config=data_protection(headers),
             visibility_config={
                 "cloudwatch_metrics_enabled": True,
                 "sampled_requests_enabled": True,
                 "metric_name": self.metric_name,
             },
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["rules"] if secrets else None),
         )
         # A stage has one association, and deleting it takes whichever web ACL is there away. Made first, a replacement
         # would be undone by the deletion of the old one (https://github.com/pulumi/pulumi-aws/issues/4782). Another
@@ -100,7 +86,7 @@ class Firewall(Component):
         self.association = aws.wafv2.WebAclAssociation(
             f"{name}-firewall-stage-{stage_name}",
             resource_arn=stage_arn,
-            web_acl_arn=web_acl.arn,
+            web_acl_arn=acl.arn,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
@@ -111,60 +97,9 @@ class Firewall(Component):
             aws.wafv2.WebAclAssociation(
                 f"{name}-firewall-users",
                 resource_arn=user_pool_arn,
-                web_acl_arn=web_acl.arn,
+                web_acl_arn=acl.arn,
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
-        self._log(web_acl, settings)
-
-        self.web_acl_arn = web_acl.arn
-        self.register_outputs({"webAclArn": web_acl.arn})
-
-    def _sets(self, kind: str, networks: list[str]) -> list[pulumi.Output[str]]:
-        """The ARNs of the sets that hold a list; a set holds one version of IP."""
-        found: list[pulumi.Output[str]] = []
-        for version in (4, 6):
-            addresses = [text for text in networks if ipaddress.ip_network(text).version == version]
-            if addresses:
-                ip_set = aws.wafv2.IpSet(
-                    f"{self._name}-{kind}-ipv{version}",
-                    description=f"Addresses of the list {kind}.",
-                    scope="REGIONAL",
-                    ip_address_version=f"IPV{version}",
-                    addresses=addresses,
-                    opts=self._child,
-                )
-                found.append(ip_set.arn)
-        return found
-
-    def _log(self, web_acl: aws.wafv2.WebAcl, settings: FirewallSettings) -> None:
-        group = aws.cloudwatch.LogGroup(
-            f"{self._name}-firewall-log",
-            # WAF writes to no group of another name
-            # (https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html).
-            name=f"aws-waf-logs-{self._name}",
-            retention_in_days=self._stack.log_retention_days,
-            opts=self._kept,
-        )
-        keep: aws.wafv2.WebAclLoggingConfigurationLoggingFilterArgsDict = {
-            "default_behavior": "DROP",
-            "filters": [
-                {
-                    "behavior": "KEEP",
-                    "requirement": "MEETS_ANY",
-                    "conditions": [{"action_condition": {"action": action}} for action in ("BLOCK", "COUNT")],
-                }
-            ],
-        }
-        aws.wafv2.WebAclLoggingConfiguration(
-            f"{self._name}-firewall-logging",
-            resource_arn=web_acl.arn,
-            log_destination_configs=[group.arn],
-            redacted_fields=[{"single_header": {"name": header}} for header in SECRET_HEADERS],
-            logging_filter=None if settings.log_passed_requests else keep,
-            # A web ACL has one: deleting the old one would take the new one away.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
-
-
-def _json_answer(key: str, message: str) -> aws.wafv2.WebAclCustomResponseBodyArgsDict:
-    return {"key": key, "content_type": "APPLICATION_JSON", "content": json.dumps({"message": message})}
+        self._log(acl, settings, headers)
+        self.web_acl_arn = acl.arn
+        self.register_outputs({"webAclArn": acl.arn})

@@ -1,7 +1,8 @@
-"""The origin secret: how the agent knows that a request came through the API.
+"""Origin secrets: how the agent knows that a request came through the API, and the web ACL that it came by CloudFront.
 
-Two *generations* may be accepted at a time, so that the secret can be changed without refusing a request: sessions
-that are already running keep the variables they started with. docs/security.md has the order of a rotation.
+Two *generations* may be accepted at a time, so that a secret can be changed without refusing a request: sessions that
+are already running keep the variables they started with, and CloudFront's locations take a change one after the other.
+docs/security.md has the order of a rotation.
 """
 
 from __future__ import annotations
@@ -10,27 +11,31 @@ import pulumi
 import pulumi_random as random
 
 from infra.component import Component, StackContext
-from infra.settings.runtime import OriginSecretSettings
+from infra.settings.generations import GenerationSettings
 
 
 class OriginSecret(Component):
     """One random value for each generation in use.
 
     Pulumi type: ``agentstream:infra:OriginSecret``. Produces one or two ``random.RandomPassword``. The values live in
-    Pulumi's state (encrypted), in the runtime's variables and in the API's integration, and nowhere else.
+    Pulumi's state (encrypted), with who sends them (the API's integration; CloudFront) and who accepts them (the
+    runtime's variables; the web ACL's rules), and nowhere else.
     """
 
     sent: pulumi.Output[str]
-    """What the API sends."""
+    """What is sent."""
     also_accepted: pulumi.Output[str] | None
+    accepted: list[pulumi.Output[str]]
+    """What is let through: one value, or two while a rotation is under way."""
 
     def __init__(
-        self, stack: StackContext, settings: OriginSecretSettings, *, opts: pulumi.ResourceOptions | None = None
+        self, stack: StackContext, settings: GenerationSettings, *, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("OriginSecret", stack, opts)
         self.sent = self._generation(settings.sent)
         other = settings.also_accepted
         self.also_accepted = None if other is None else self._generation(other)
+        self.accepted = [self.sent] if self.also_accepted is None else [self.sent, self.also_accepted]
         self.register_outputs({})
 
     def _generation(self, number: int) -> pulumi.Output[str]:

@@ -1,12 +1,15 @@
-"""What the chat page needs from whoever serves it, the local gateway or CloudFront: its settings and its headers."""
+"""What the chat page needs from whoever serves it, the local gateway or CloudFront: its settings, headers and types."""
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from contract import ROUTE
+
+mimetypes.add_type("text/javascript", ".js")  # not every system's list says so, and nosniff makes it count
 
 TOLD = ("stackName", "issuer", "loginUrl", "userPoolClientId", "sessionFrom")
 """Outputs that the page's ``config.json`` repeats. It is served to everybody, so nothing secret is ever among them."""
@@ -24,6 +27,17 @@ def page_config(outputs: Mapping[str, Any], address: str, **extra: Any) -> dict[
     """
     told = {name: outputs[name] for name in TOLD if name in outputs}
     return {**told, "invokeUrl": ROUTE, "callbackUrl": address, **extra}
+
+
+def media_type(path: str) -> str:
+    """The type that a file of the page is served with, by its name."""
+    return mimetypes.guess_type(path)[0] or "application/octet-stream"
+
+
+def cache_control(path: str) -> str:
+    """How long a browser may keep a file of the page: for ever where its name changes with its content."""
+    # Vite puts a digest of the content into the names of what it builds.
+    return "public, max-age=31536000, immutable" if path.startswith("assets/") else "no-cache"
 
 
 def security_headers(connects_to: Iterable[str]) -> dict[str, str]:

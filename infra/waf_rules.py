@@ -7,23 +7,17 @@ prompt injection, and does not claim to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import pulumi
 import pulumi_aws as aws
 
+from infra.address_rules import Addresses, Secrets, address_rate, list_rules
 from infra.settings.firewall import FirewallSettings
-
-Rule = aws.wafv2.WebAclRuleArgsDict
-Statement = aws.wafv2.WebAclRuleStatementArgsDict
+from infra.waf_parts import MISSPELT, TOO_LARGE, Priced, Rule, Statement, in_order, rate_rule, refuse, visibility
 
 CAPACITY_LIMIT = 1_500
 """Units that a web ACL may have without a surcharge (…/developerguide/aws-waf-capacity-units.html)."""
-
-TOO_LARGE = "request-too-large"
-TOO_MANY = "too-many-requests"
-MISSPELT = "misspelt-token"
 
 TOKEN_HEADER = "authorization"  # noqa: S105 - where a token stands, not one
 
@@ -33,13 +27,6 @@ SPELLING = (
 )
 """A token as its issuer wrote it. What comes before the signature is covered by it; the signature itself has spare bits
 in its last character, which a lenient decoder ignores, so they must be zero, as in RFC 4648 §3.5."""
-
-
-class Priced(NamedTuple):
-    """A rule without its priority, and its cost in web ACL capacity units."""
-
-    rule: Rule
-    capacity: int
 
 
 class ManagedGroup(NamedTuple):
@@ -90,65 +77,52 @@ SQL_INJECTION = ManagedGroup(
 )
 
 
-def rules(settings: FirewallSettings, addresses: Mapping[str, Sequence[pulumi.Input[str]]], origin: str) -> list[Rule]:
-    """Every rule of the web ACL with its priority, cheapest and most certain first.
+def rules(settings: FirewallSettings, addresses: Addresses, origin: str, secrets: Secrets = ()) -> list[Rule]:
+    """Every rule of the stage's web ACL with its priority, cheapest and most certain first.
 
     Args:
         settings: the web ACL's settings.
-        addresses: the ARNs of the IP sets by list (``only``, ``blocked``); a list that is not used is left out.
+        addresses: the lists of addresses in use.
         origin: the page that may read a refusal; empty for none.
+        secrets: what CloudFront sends, where it is in front of the stage.
     """
-    return [
-        {**priced.rule, "priority": priority} for priority, priced in enumerate(_priced(settings, addresses, origin))
-    ]
+    return in_order(_priced(settings, addresses, origin, secrets))
 
 
-def capacity(settings: FirewallSettings) -> int:
-    """The web ACL's capacity units: at most what AWS will count."""
+def edge_rules(settings: FirewallSettings, addresses: Addresses) -> list[Rule]:
+    """The rules of the web ACL in front of CloudFront: those that go by the viewer's address.
+
+    What else there is to look at in a request for the agent, the stage's web ACL looks at; the page's files are the
+    same whatever is in a request for one.
+    """
+    groups = [IP_REPUTATION, *([ANONYMOUS_IP] if settings.anonymous_addresses else [])]
+    return in_order(
+        [*list_rules(addresses, ()), address_rate(settings, "", ()), *(_managed(group) for group in groups)]
+    )
+
+
+def capacity(settings: FirewallSettings, secrets: int = 0) -> int:
+    """The capacity units of the stage's web ACL, which knows so many secrets: at most what AWS will count."""
     both = ["IPv4", "IPv6"]
     lists = {"only": both} if settings.only_addresses else {}
     lists |= {"blocked": both} if settings.blocked_addresses else {}
-    return sum(priced.capacity for priced in _priced(settings, lists, ""))
+    return sum(priced.capacity for priced in _priced(settings, lists, "", ["secret"] * secrets))
 
 
-def _priced(
-    settings: FirewallSettings, addresses: Mapping[str, Sequence[pulumi.Input[str]]], origin: str
-) -> list[Priced]:
-    found: list[Priced] = []
-    if "blocked" in addresses:
-        found.append(_address_rule("blocked-addresses", _any_of(addresses["blocked"]), len(addresses["blocked"])))
-    if "only" in addresses:
-        others: Statement = {"not_statement": {"statement": _any_of(addresses["only"])}}
-        found.append(_address_rule("only-these-addresses", others, len(addresses["only"])))
-    found.append(_size_rule(settings, origin))
-    found += _rate_rules(settings, origin)
+def _priced(settings: FirewallSettings, addresses: Addresses, origin: str, secrets: Secrets) -> list[Priced]:
     groups = [IP_REPUTATION]
     groups += [ANONYMOUS_IP] if settings.anonymous_addresses else []
     groups += [BOT_CONTROL] if settings.bot_control else []
     groups += [COMMON, KNOWN_BAD_INPUTS, SQL_INJECTION]
-    return [*found, *(_managed(group) for group in groups)]
-
-
-def visibility(metric: str) -> aws.wafv2.WebAclRuleVisibilityConfigArgsDict:
-    """Metrics and samples under a name."""
-    return {"cloudwatch_metrics_enabled": True, "sampled_requests_enabled": True, "metric_name": metric}
-
-
-def _any_of(sets: Sequence[pulumi.Input[str]]) -> Statement:
-    """The address is in one of the sets; WAF's "or" needs two statements at least."""
-    statements: list[Statement] = [{"ip_set_reference_statement": {"arn": arn}} for arn in sets]
-    return statements[0] if len(statements) == 1 else {"or_statement": {"statements": statements}}
-
-
-def _address_rule(name: str, statement: Statement, sets: int) -> Priced:
-    rule: Rule = {
-        "name": name,
-        "priority": 0,
-        "statement": statement,
-        "action": {"block": {}},
-        "visibility_config": visibility(name),
-    }
-    return Priced(rule, sets)
+    return [
+        *list_rules(addresses, secrets),
+        _size_rule(settings, origin),
+        address_rate(settings, origin, secrets),
+        # After the rate of addresses, so that whoever misspells is counted there.
+        *([_spelling_rule(origin)] if settings.one_token_spelling else []),
+        _token_rate(settings, origin),
+        *(_managed(group) for group in groups),
+    ]
 
 
 def _size_rule(settings: FirewallSettings, origin: str) -> Priced:
@@ -171,19 +145,14 @@ def _size_rule(settings: FirewallSettings, origin: str) -> Priced:
                 "text_transformations": [{"priority": 0, "type": "NONE"}],
             }
         },
-        "action": {"count": {}} if limit is None else _refuse(413, TOO_LARGE, origin),
+        "action": {"count": {}} if limit is None else refuse(413, TOO_LARGE, origin),
         "visibility_config": visibility("body-size"),
     }
     return Priced(rule, 1 + 10)
 
 
-def _rate_rules(settings: FirewallSettings, origin: str) -> list[Priced]:
-    """Block an address, or a token, that sends more than so many requests in a window. WAF looks every 10 s or so."""
-    address: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict = {
-        "aggregate_key_type": "IP",
-        "limit": settings.requests_per_address,
-        "evaluation_window_sec": settings.rate_window_seconds,
-    }
+def _token_rate(settings: FirewallSettings, origin: str) -> Priced:
+    """Block a token that comes with more than so many requests in a window."""
     # A user behind many addresses has one token. A request without the header is counted by its address only.
     token: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict = {
         "aggregate_key_type": "CUSTOM_KEYS",
@@ -194,12 +163,7 @@ def _rate_rules(settings: FirewallSettings, origin: str) -> list[Priced]:
             {"header": {"name": TOKEN_HEADER, "text_transformations": [{"priority": 0, "type": "REMOVE_WHITESPACE"}]}}
         ],
     }
-    return [
-        Priced(_rate_rule("rate-per-address", address, origin), 2),
-        # After the rate of addresses, so that whoever misspells is counted there.
-        *([_spelling_rule(origin)] if settings.one_token_spelling else []),
-        Priced(_rate_rule("rate-per-token", token, origin), 2 + 30 + 10),
-    ]
+    return Priced(rate_rule("rate-per-token", token, origin), 2 + 30 + 10)
 
 
 def _spelling_rule(origin: str) -> Priced:
@@ -230,31 +194,10 @@ def _spelling_rule(origin: str) -> Priced:
         "name": "token-spelling",
         "priority": 0,
         "statement": {"and_statement": {"statements": [present, {"not_statement": {"statement": well_spelt}}]}},
-        "action": _refuse(401, MISSPELT, origin),
+        "action": refuse(401, MISSPELT, origin),
         "visibility_config": visibility("token-spelling"),
     }
     return Priced(rule, 1 + 10 + 3 + 10)
-
-
-def _rate_rule(name: str, statement: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict, origin: str) -> Rule:
-    return {
-        "name": name,
-        "priority": 0,
-        "statement": {"rate_based_statement": statement},
-        "action": _refuse(429, TOO_MANY, origin),
-        "visibility_config": visibility(name),
-    }
-
-
-def _refuse(status: int, body: str, origin: str) -> aws.wafv2.WebAclRuleActionArgsDict:
-    """Block with an answer of our own. It bypasses the gateway's responses, so it brings its CORS header along."""
-    response: aws.wafv2.WebAclRuleActionBlockCustomResponseArgsDict = {
-        "response_code": status,
-        "custom_response_body_key": body,
-    }
-    if origin:
-        response["response_headers"] = [{"name": "Access-Control-Allow-Origin", "value": origin}]
-    return {"block": {"custom_response": response}}
 
 
 def _managed(group: ManagedGroup) -> Priced:

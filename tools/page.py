@@ -14,7 +14,7 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
-from local.run.page import BUILDS, SOURCES, page_folder
+from infra.built_page import BUILDS, SOURCES, page_folder
 from package.build import EPOCH, FILE_MODE
 from tools.node import NodeError, node_environment
 

@@ -11,6 +11,7 @@ from infra.settings.forms import is_on_this_machine
 from infra.settings.identity import RESERVED
 from infra.settings.models import model_contradictions
 from infra.settings.stack import StackSettings
+from infra.settings.website_rules import website_contradictions
 
 
 def between_sections(config: StackSettings) -> Iterator[Contradiction]:
@@ -41,6 +42,7 @@ def between_sections(config: StackSettings) -> Iterator[Contradiction]:
     yield from environment_contradictions(config)
     yield from _certificate(config)
     yield from _login_domain(config)
+    yield from website_contradictions(config)
     for each in model_contradictions(runtime.model, runtime.model_arns, config.region):
         yield each._replace(keys=tuple(key if key == "region" else f"runtime.{key}" for key in each.keys))
 

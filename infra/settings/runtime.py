@@ -10,10 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from infra.settings.base import Contradiction, Settings, impossible
+from infra.settings.base import Contradiction, impossible
 from infra.settings.denied_actions import ACTION, SIBLINGS
 from infra.settings.extras import ExtraSettings
 from infra.settings.forms import Form
+from infra.settings.generations import GenerationSettings
 from infra.settings.models import ACCOUNT, MODEL, MODEL_ARN
 from infra.settings.runs import RunSettings
 
@@ -42,27 +43,14 @@ SUBNET = Form("the id of a subnet, like subnet-0123456789abcdef0", r"subnet-([0-
 SECURITY_GROUP = Form("the id of a security group, like sg-0123456789abcdef0", r"sg-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
-class OriginSecretSettings(Settings):
-    """Which generations of the origin secret are in use. docs/security.md has the order of a rotation."""
+class OriginSecretSettings(GenerationSettings):
+    """Which generations of the origin secret are in use: the API sends one, and the agent accepts it."""
 
-    sent: int = Field(1, ge=1, le=9_999, description="The generation that the API sends and the agent accepts.")
-    also_accepted: int | None = Field(
-        None, ge=1, le=9_999, description="Another generation that the agent accepts, while a rotation is under way."
-    )
     required: bool = Field(
         True,
         description="The agent refuses a request without it. false is the step between bypassProtection none and "
         "origin-secret, in both directions: the API sends it, and nobody asks for it yet, or any more.",
     )
-
-    def contradictions(self) -> Iterator[Contradiction]:
-        """See `Settings.contradictions`."""
-        if self.also_accepted == self.sent:
-            yield Contradiction(
-                ("alsoAccepted", "sent"),
-                f"generation {self.sent} is accepted already because it is sent",
-                "name the next or the previous generation, or remove it",
-            )
 
 
 class RuntimeSettings(ExtraSettings, RunSettings):

@@ -21,6 +21,7 @@ from infra.settings.network import NetworkSettings
 from infra.settings.observability import ObservabilitySettings
 from infra.settings.regions import REGION
 from infra.settings.runtime import RuntimeSettings
+from infra.settings.website import WebsiteSettings
 
 # AgentCore allows a runtime's name 48 characters (project, a hyphen, stack, and `_image` for a container), IAM a role's
 # 64 (the same two, `-gateway-logs` and what Pulumi adds), and the name of an image's repository no two hyphens in a row
@@ -62,6 +63,7 @@ class StackSettings(Settings):
     runtime: RuntimeSettings
     observability: ObservabilitySettings = ObservabilitySettings()
     network: NetworkSettings | None = None
+    website: WebsiteSettings | None = None
 
     @property
     def name(self) -> str:

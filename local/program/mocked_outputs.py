@@ -55,10 +55,16 @@ def _agent_runtime(region: str, name: str, inputs: Mapping[str, Any]) -> MockedO
     }
 
 
-def _web_acl(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
+def _firewall_arn(kind: str, region: str, name: str, inputs: Mapping[str, Any]) -> str:
+    """What is for CloudFront is in us-east-1, and called global."""
+    scope = "global" if inputs.get("scope") == "CLOUDFRONT" else "regional"
+    return f"arn:aws:wafv2:{region}:{ACCOUNT}:{scope}/{kind}/{name}/{token(name, 32)}"
+
+
+def _web_acl(region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
     acl = token(name, 32)
     return acl, {
-        "arn": f"arn:aws:wafv2:{region}:{ACCOUNT}:regional/webacl/{name}/{acl}",
+        "arn": _firewall_arn("webacl", region, name, inputs),
         "capacity": 0,
         "name": name,
     }
@@ -100,9 +106,8 @@ def _topic(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     return arn, {"arn": arn, "name": name}
 
 
-def _ip_set(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
-    id_ = token(name, 32)
-    return id_, {"arn": f"arn:aws:wafv2:{region}:{ACCOUNT}:regional/ipset/{name}/{id_}", "name": name}
+def _ip_set(region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
+    return token(name, 32), {"arn": _firewall_arn("ipset", region, name, inputs), "name": name}
 
 
 def _repository(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
@@ -131,9 +136,34 @@ def _load_balancing(kind: str) -> Callable[[str, str, Mapping[str, Any]], Mocked
     return answer
 
 
-def _bucket(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
+def _bucket(region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
     bucket = f"{name}-{token(name, 7)}"
-    return bucket, {"bucket": bucket, "arn": f"arn:aws:s3:::{bucket}"}
+    return bucket, {
+        "bucket": bucket,
+        "arn": f"arn:aws:s3:::{bucket}",
+        "bucketRegionalDomainName": f"{bucket}.s3.{region}.amazonaws.com",
+    }
+
+
+def _distribution(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
+    id_ = f"E{token(name, 13).upper()}"
+    return id_, {
+        "arn": f"arn:aws:cloudfront::{ACCOUNT}:distribution/{id_}",
+        "domainName": f"d{token(name, 13)}.cloudfront.net",
+        "hostedZoneId": "Z2FDTNDATAQYW2",
+        "status": "Deployed",
+    }
+
+
+def _origin_access_control(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
+    id_ = f"E{token(name + '-signing', 13).upper()}"
+    return id_, {"arn": f"arn:aws:cloudfront::{ACCOUNT}:origin-access-control/{id_}", "name": name}
+
+
+def _response_headers_policy(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
+    digits = token(name + "-headers", 32)
+    id_ = "-".join([digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]])
+    return id_, {"arn": f"arn:aws:cloudfront::{ACCOUNT}:response-headers-policy/{id_}", "name": name}
 
 
 def _role(_region: str, name: str, _inputs: Mapping[str, Any]) -> MockedOutputs:
@@ -185,6 +215,9 @@ MOCKED: Mapping[str, Callable[[str, str, Mapping[str, Any]], MockedOutputs]] = {
     "awsx:ecr:Image": _image,
     "awsx:ec2:Vpc": _vpc,
     "aws:s3/bucket:Bucket": _bucket,
+    "aws:cloudfront/distribution:Distribution": _distribution,
+    "aws:cloudfront/originAccessControl:OriginAccessControl": _origin_access_control,
+    "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": _response_headers_policy,
     "aws:iam/role:Role": _role,
     "random:index/randomPassword:RandomPassword": _random_password,
 }

@@ -30,11 +30,12 @@ class ImaginedProvider:
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
         answer = MOCKED.get(type_)
+        region = inputs.get("region", self.region)  # what is for CloudFront is in another
         if answer is not None:
-            return answer(self.region, name, inputs)
+            return answer(region, name, inputs)
         service, kind = type_.split(":")[1].partition("/")[0], type_.split(":")[2]
         return name, {
-            "arn": f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}/{name}",
+            "arn": f"arn:aws:{service}:{region}:{ACCOUNT}:{kind}/{name}",
             "name": inputs.get("name", name),
         }
 

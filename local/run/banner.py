@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from infra.built_page import NOT_BUILT
 from local import ROOT
 from local.processes.ports import USUAL_PORTS
 from local.run.chain import Chain
 from local.run.options import Options
-from local.run.page import NOT_BUILT
 
 FOLDER = ROOT / ".local"
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from infra.built_page import built_page
 from infra.page import page_config
 from local.processes.files import clean, write_private
 from local.processes.services import Services
@@ -24,7 +25,6 @@ from local.program.graph import Graph, ProgramError
 from local.run.misconfigurations import Misconfiguration
 from local.run.options import Options
 from local.run.outputs import addresses_of, located
-from local.run.page import built_page
 from local.run.plan import Plan, emulator
 from local.run.provision import Provisioned, Provisioner
 

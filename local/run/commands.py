@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.built_page import built_page
 from local import ROOT
 from local.planes.limits import not_emulated
 from local.planes.runtime.hang_up import HangUp
@@ -28,7 +29,6 @@ from local.run.banner import FOLDER, print_ready, print_state
 from local.run.chain import Chain, running
 from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, Misconfiguration, listing
 from local.run.options import Options
-from local.run.page import built_page
 from package.imports import missing_imports, refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)

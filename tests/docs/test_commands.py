@@ -52,11 +52,11 @@ QUIET = re.compile(r"\. |cp |python -m zipfile")
 
 PACK = """
 import zipfile
-from local.run.page import page_folder
+from infra.built_page import page_folder
 with zipfile.ZipFile("page.zip", "w") as archive:
     archive.writestr(f"{page_folder().name}/index.html", "<!doctype html>")
 """
-FOUND = "from local.run.page import built_page; print(built_page())"
+FOUND = "from infra.built_page import built_page; print(built_page())"
 
 
 def told(command: Command) -> str:

@@ -35,6 +35,25 @@ def metric_query(query: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "metricStat": {"metric": {**metric, "dimensions": pairs(metric["dimensions"])}, **statistic}}
 
 
+def behavior(given: dict[str, Any]) -> dict[str, Any]:
+    """A cache behaviour: the methods whose answers are kept stand within those that are allowed."""
+    rest = {name: value for name, value in given.items() if name not in ("allowedMethods", "cachedMethods")}
+    methods = {"items": given["allowedMethods"], "cachedMethods": given["cachedMethods"]}
+    return {**rest, "allowedMethods": methods}
+
+
+def origin(given: dict[str, Any]) -> dict[str, Any]:
+    """An origin, whose id and headers are named otherwise."""
+    rest = {name: value for name, value in given.items() if name not in ("originId", "customHeaders")}
+    headers = [{"headerName": each["name"], "headerValue": each["value"]} for each in given.get("customHeaders", ())]
+    return {**rest, "id": given["originId"], "customHeaders": headers}
+
+
+DISTRIBUTION = (
+    *("aliases", "comment", "defaultCacheBehavior", "defaultRootObject", "enabled", "httpVersion", "isIpv6Enabled"),
+    *("origins", "priceClass", "restrictions", "viewerCertificate", "webAclId"),
+)
+
 CALLS: dict[str, tuple[Call, ...]] = {
     "aws:acm/certificate:Certificate": (Call("acm", "RequestCertificate"),),
     "aws:apigateway/account:Account": (
@@ -116,6 +135,47 @@ CALLS: dict[str, tuple[Call, ...]] = {
     "aws:bedrock/agentcoreMemory:AgentcoreMemory": (Call("bedrock-agentcore-control", "CreateMemory"),),
     "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy": (
         Call("bedrock-agentcore-control", "PutResourcePolicy"),
+    ),
+    "aws:cloudfront/distribution:Distribution": (
+        Call(
+            "cloudfront",
+            "CreateDistribution",
+            rename={
+                **{name: f"DistributionConfig.{name[0].upper()}{name[1:]}" for name in DISTRIBUTION},
+                "orderedCacheBehaviors": "DistributionConfig.CacheBehaviors",
+            },
+            convert={
+                "defaultCacheBehavior": behavior,
+                "origins": lambda given: [origin(each) for each in given],
+                "orderedCacheBehaviors": lambda given: [behavior(each) for each in given],
+            },
+            leave=frozenset({"tags"}),  # another operation's
+            supplied=lambda name: {"DistributionConfig": {"CallerReference": name}},
+        ),
+    ),
+    "aws:cloudfront/originAccessControl:OriginAccessControl": (
+        Call(
+            "cloudfront",
+            "CreateOriginAccessControl",
+            rename={
+                "description": "OriginAccessControlConfig.Description",
+                "originAccessControlOriginType": "OriginAccessControlConfig.OriginAccessControlOriginType",
+                "signingBehavior": "OriginAccessControlConfig.SigningBehavior",
+                "signingProtocol": "OriginAccessControlConfig.SigningProtocol",
+            },
+            supplied=lambda name: {"OriginAccessControlConfig": {"Name": name}},
+        ),
+    ),
+    "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": (
+        Call(
+            "cloudfront",
+            "CreateResponseHeadersPolicy",
+            rename={
+                name: f"ResponseHeadersPolicyConfig.{name[0].upper()}{name[1:]}"
+                for name in ("comment", "securityHeadersConfig", "customHeadersConfig")
+            },
+            supplied=lambda name: {"ResponseHeadersPolicyConfig": {"Name": name}},
+        ),
     ),
     "aws:cloudwatch/dashboard:Dashboard": (Call("cloudwatch", "PutDashboard"),),
     "aws:cloudwatch/logGroup:LogGroup": (
@@ -250,8 +310,8 @@ CALLS: dict[str, tuple[Call, ...]] = {
         Call("s3", "CreateBucket", supplied=named("Bucket"), leave=frozenset({"tags", "forceDestroy"})),
     ),
     "aws:s3/bucketObjectv2:BucketObjectv2": (
-        # The body is read from the file; tags travel as a header.
-        Call("s3", "PutObject", leave=frozenset({"source", "tags"})),
+        # The body is the content, or read from the file; tags travel as a header.
+        Call("s3", "PutObject", leave=frozenset({"source", "content", "tags"})),
     ),
     "aws:s3/bucketPolicy:BucketPolicy": (Call("s3", "PutBucketPolicy"),),
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": (

@@ -58,7 +58,8 @@ def request(call: Call, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     assert isinstance(shape, StructureShape)
     parameters: dict[str, Any] = call.supplied(name)
     for key, value in inputs.items():
-        if key in call.leave or (call.only is not None and key not in call.only) or value is None:
+        # `region` says where the operation is called, not with what.
+        if key in call.leave or (call.only is not None and key not in call.only) or key == "region" or value is None:
             continue
         converted = call.convert[key](value) if key in call.convert else value
         path = call.rename.get(key, key).split(".")
@@ -87,6 +88,8 @@ def _plain(name: str) -> str:
 
 def _shaped(shape: Shape, value: Any, key: str) -> Any:
     if isinstance(shape, StructureShape):
+        if "Quantity" in shape.members:  # CloudFront's lists
+            return _counted(shape, {"items": value} if isinstance(value, list) else value, key)
         (block,) = value if isinstance(value, list) else (value,)
         return {
             (member := _member(shape, name)): _shaped(shape.members[member], item, f"{key}.{name}")
@@ -101,6 +104,15 @@ def _shaped(shape: Shape, value: Any, key: str) -> Any:
     if isinstance(shape, MapShape):
         return {name: _shaped(shape.value, item, f"{key}.{name}") for name, item in value.items()}
     return value
+
+
+def _counted(shape: StructureShape, value: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A structure that says beside its items how many they are."""
+    made = {
+        (member := _member(shape, name)): _shaped(shape.members[member], item, f"{key}.{name}")
+        for name, item in value.items()
+    }
+    return {**made, "Quantity": len(made.get("Items", ()))}
 
 
 def complaints(call: Call, parameters: Mapping[str, Any]) -> list[str]:

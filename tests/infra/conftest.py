@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from local.program.graph import Graph
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, VARIATIONS, WEBSITE, any_stack, environment_graph, variation
 
 
 @pytest.fixture(scope="session", params=ENVIRONMENTS)
@@ -34,7 +34,13 @@ def everything() -> Graph:
     return variation("dev", **EVERYTHING)
 
 
-@pytest.fixture(scope="session", params=[*ENVIRONMENTS, "everything"])
+@pytest.fixture(scope="session")
+def website() -> Graph:
+    """A stack with a page of its own."""
+    return variation("dev", **WEBSITE)
+
+
+@pytest.fixture(scope="session", params=[*ENVIRONMENTS, *VARIATIONS])
 def any_graph(request: pytest.FixtureRequest) -> Graph:
-    """Every environment, and the stack with every optional part."""
-    return variation("dev", **EVERYTHING) if request.param == "everything" else environment_graph(request.param)
+    """Every environment, and the stacks that together have every optional part."""
+    return any_stack(request.param)

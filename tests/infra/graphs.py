@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from unittest import mock
 
 from local.program.evaluate import evaluate, known_stacks, project_name, read_settings
 from local.program.graph import Graph, Resource
@@ -52,7 +55,16 @@ def variation(stack: str = "dev", **changes: Mapping[str, Any]) -> Graph:
 @cache
 def _variation(stack: str, changes: str) -> Graph:
     settings = changed_settings(stack, json.loads(changes))
-    return evaluate(stack, ImaginedProvider(settings["aws:region"]), settings=settings)
+    with a_built_page():
+        return evaluate(stack, ImaginedProvider(settings["aws:region"]), settings=settings)
+
+
+A_PAGE = Path(__file__).parent / "page"
+
+
+def a_built_page(folder: Path | None = A_PAGE) -> AbstractContextManager[object]:
+    """A small page in place of the built one, which not every machine has; None for a machine without."""
+    return mock.patch("infra.website.built_page", return_value=folder)
 
 
 EVERYTHING: dict[str, dict[str, Any]] = {
@@ -93,6 +105,36 @@ EVERYTHING: dict[str, dict[str, Any]] = {
     "observability": {"subscribers": ["a@example.com", "https://example.com/alarms"], "alarms": True},
 }
 """Settings of a development stack that use every optional part."""
+
+
+WEBSITE: dict[str, dict[str, Any]] = {
+    "identity": {"callbackUrls": ["https://chat.example.com/"]},
+    "firewall": {
+        "anonymousAddresses": True,
+        "onlyAddresses": ["192.0.2.0/24", "2001:db8::/32"],
+        "blockedAddresses": ["198.51.100.0/24"],
+    },
+    "website": {
+        "domain": "chat.example.com",
+        "hostedZoneId": "Z0123456789",
+        "secret": {"sent": 2, "alsoAccepted": 1},
+    },
+}
+"""Settings of a stack with a page of its own, which goes with no API keys and so is no part of `EVERYTHING`."""
+
+VARIATIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {"everything": EVERYTHING, "website": WEBSITE}
+"""Development stacks that together use every optional part."""
+
+
+def any_stack(name: str) -> Graph:
+    """The graph of an environment or of one of `VARIATIONS`, by its name."""
+    return variation("dev", **VARIATIONS[name]) if name in VARIATIONS else environment_graph(name)
+
+
+def stage_web_acl(graph: Graph) -> Resource:
+    """The web ACL that stands on the stage; CloudFront's is another."""
+    (found,) = (each for each in graph.all("aws:wafv2/webAcl:WebAcl") if each.inputs["scope"] == "REGIONAL")
+    return found
 
 
 def role_statements(graph: Graph) -> list[dict[str, Any]]:

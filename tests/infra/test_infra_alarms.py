@@ -10,7 +10,7 @@ import pytest
 from agent.settings import Settings
 from agent.telemetry import RunRecord
 from local.program.graph import Graph, Resource
-from tests.infra.graphs import environment_graph
+from tests.infra.graphs import environment_graph, stage_web_acl
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 FILTER = "aws:cloudwatch/logMetricFilter:LogMetricFilter"
@@ -43,7 +43,7 @@ def published_by_aws(graph: Graph) -> set[Metric]:
         "ApiName": graph.one("aws:apigateway/restApi:RestApi").outputs["name"],
         "Stage": graph.one("aws:apigateway/stage:Stage").inputs["stageName"],
     }
-    acl = graph.one("aws:wafv2/webAcl:WebAcl").inputs["visibilityConfig"]["metricName"]
+    acl = stage_web_acl(graph).inputs["visibilityConfig"]["metricName"]
     over_all_rules = {"WebACL": acl, "Region": graph.region, "Rule": "ALL"}
     return {("AWS/ApiGateway", name, frozenset(stage.items())) for name in ("Count", "4XXError", "5XXError")} | {
         ("AWS/WAFV2", name, frozenset(over_all_rules.items())) for name in ("AllowedRequests", "BlockedRequests")

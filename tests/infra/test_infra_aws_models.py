@@ -13,7 +13,7 @@ import pytest
 from local.program.graph import Graph, Resource
 from tests.infra.aws_calls import CALLS, NOT_MAPPED
 from tests.infra.aws_models import complaints, request
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, any_stack, environment_graph
 
 
 def refusals(graph: Graph) -> list[str]:
@@ -33,14 +33,14 @@ def test_aws_would_refuse_nothing_of_an_environment(stack: str) -> None:
     assert refusals(environment_graph(stack)) == []
 
 
-def test_aws_would_refuse_nothing_of_the_optional_parts() -> None:
-    assert refusals(variation("dev", **EVERYTHING)) == []
+@pytest.mark.parametrize("parts", VARIATIONS)
+def test_aws_would_refuse_nothing_of_the_optional_parts(parts: str) -> None:
+    assert refusals(any_stack(parts)) == []
 
 
 def test_every_type_is_mapped_or_its_absence_explained() -> None:
-    graph = variation("dev", **EVERYTHING)
-    types = {each.type for each in graph.resources if not each.type.startswith("agentstream:")}
-    types |= {each.type for stack in ENVIRONMENTS for each in environment_graph(stack).resources if each.custom}
+    stacks = map(any_stack, (*ENVIRONMENTS, *VARIATIONS))
+    types = {each.type for graph in stacks for each in graph.resources if not each.type.startswith("agentstream:")}
     assert types == set(CALLS) | set(NOT_MAPPED)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.program.graph import Graph, Resource
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, any_stack, environment_graph, variation
 
 Broken = Iterator[Resource]
 DATA = ("UserPool", "RestApi", "AgentcoreMemory", "Key")
@@ -137,15 +137,15 @@ def kind(resource: Resource) -> str:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("stack", [*ENVIRONMENTS, "everything"])
+@pytest.mark.parametrize("stack", [*ENVIRONMENTS, *VARIATIONS])
 def test_every_resource_holds_the_rule_or_is_excused(stack: str, rule: Rule) -> None:
-    graph = variation("dev", **EVERYTHING) if stack == "everything" else environment_graph(stack)
+    graph = any_stack(stack)
     unexcused = [each.name for each in rule(graph) if (rule.__name__, kind(each)) not in EXCEPTIONS]
     assert unexcused == []
 
 
 def test_every_excuse_is_needed() -> None:
-    graphs = [*map(environment_graph, ENVIRONMENTS), variation("dev", **EVERYTHING)]
+    graphs = [*map(any_stack, (*ENVIRONMENTS, *VARIATIONS))]
     needed = {(rule.__name__, kind(each)) for rule in RULES for graph in graphs for each in rule(graph)}
     assert set(EXCEPTIONS) == needed
 

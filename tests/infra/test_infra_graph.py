@@ -25,9 +25,13 @@ from tests.infra.graphs import (
     ENVIRONMENTS,
     EVERYTHING,
     PROJECT,
+    VARIATIONS,
+    a_built_page,
+    any_stack,
     changed_settings,
     environment_graph,
     stack_settings,
+    stage_web_acl,
     variation,
 )
 
@@ -67,7 +71,7 @@ class TestShape:
     def test_outputs_have_the_names_that_everything_else_reads(self, any_graph: Graph) -> None:
         promised = {str(field.alias) for field in StackOutputs.model_fields.values()}
         assert set(any_graph.outputs) <= promised
-        assert promised - set(any_graph.outputs) <= {"apiKeys"}
+        assert promised - set(any_graph.outputs) <= {"apiKeys", "websiteUrl"}
 
     def test_alarms_and_their_topic_are_named_so_that_the_doctor_finds_them_by_the_stacks_name(
         self, any_graph: Graph
@@ -138,22 +142,24 @@ class TestPreviewKnowsNothing:
         assert [each.urn for each in preview.resources] == [each.urn for each in known.resources]
         assert preview.calls == ()
 
-    def test_so_are_all_optional_parts(self, everything: Graph) -> None:
-        settings = changed_settings("dev", EVERYTHING)
-        preview = evaluate("dev", UnknownProvider(), settings=settings, preview=True)
-        assert [each.urn for each in preview.resources] == [each.urn for each in everything.resources]
+    @pytest.mark.parametrize("parts", VARIATIONS)
+    def test_so_are_all_optional_parts(self, parts: str) -> None:
+        settings = changed_settings("dev", VARIATIONS[parts])
+        with a_built_page():
+            preview = evaluate("dev", UnknownProvider(), settings=settings, preview=True)
+        assert [each.urn for each in preview.resources] == [each.urn for each in any_stack(parts).resources]
         assert preview.calls == ()
 
 
 class TestLimitsOfServices:
     def test_the_web_acl_stays_within_the_capacity_that_costs_nothing(self) -> None:
         everything = FirewallSettings.model_validate(EVERYTHING["firewall"])
-        assert capacity(FirewallSettings()) < capacity(everything) <= CAPACITY_LIMIT
+        assert capacity(FirewallSettings()) < capacity(everything) < capacity(everything, 2) <= CAPACITY_LIMIT
 
     def test_rules_have_priorities_of_their_own_and_the_size_rule_comes_before_the_groups(
         self, any_graph: Graph
     ) -> None:
-        rules = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+        rules = stage_web_acl(any_graph).inputs["rules"]
         assert [rule["priority"] for rule in rules] == list(range(len(rules)))
         names = [rule["name"] for rule in rules]
         managed = [index for index, rule in enumerate(rules) if "managedRuleGroupStatement" in rule["statement"]]
@@ -183,9 +189,10 @@ class TestLimitsOfServices:
         assert not [each for each in left.all(LOG_GROUP) if "bedrock-agentcore" in each.inputs["name"]]
 
     def test_waf_may_write_to_its_log_group(self, any_graph: Graph) -> None:
-        logging = any_graph.one("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration")
-        (destination,) = logging.inputs["logDestinationConfigs"]
-        assert destination.rpartition(":")[2].startswith("aws-waf-logs-")
+        for logging in any_graph.all("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"):
+            (destination,) = logging.inputs["logDestinationConfigs"]
+            assert destination.rpartition(":")[2].startswith("aws-waf-logs-")
+            assert destination.split(":")[3] == logging.inputs.get("region", any_graph.region)
 
 
 class TestEnvironments:

@@ -10,7 +10,7 @@ from local.program.evaluate import evaluate
 from local.program.graph import Graph, MockedOutputs
 from local.program.graph_table import redacted
 from local.program.provider import ImaginedProvider
-from tests.infra.graphs import EVERYTHING, changed_settings, role_statements, variation
+from tests.infra.graphs import EVERYTHING, changed_settings, role_statements, stage_web_acl, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 GATEWAY_RESPONSE = "aws:apigateway/response:Response"
@@ -48,8 +48,12 @@ class TestSecrets:
                 if any(secret in text for text in texts(value) for secret in secrets):
                     assert name in each.secret_inputs, f"{each.name}.{name} shows the origin secret"
                     holders.add((each.type.rpartition(":")[2], name))
-        # The runtime accepts it and the integration sends it; nothing else has any use for it.
-        assert holders == {("AgentcoreAgentRuntime", "environmentVariables"), ("Integration", "requestParameters")}
+        # The runtime accepts it and the integration sends it; nothing else has any use for it. So do the web ACL and
+        # CloudFront with theirs.
+        expected = {("AgentcoreAgentRuntime", "environmentVariables"), ("Integration", "requestParameters")}
+        if "websiteUrl" in any_graph.outputs:
+            expected |= {("WebAcl", "rules"), ("Distribution", "origins")}
+        assert holders == expected
 
     def test_every_output_that_holds_a_secret_is_encrypted_in_the_state(self, any_graph: Graph) -> None:
         secrets = [each.outputs["result"] for each in any_graph.all(PASSWORD)]
@@ -64,11 +68,11 @@ class TestSecrets:
         secrets = [each.outputs["result"] for each in any_graph.all(PASSWORD)]
         assert not any(secret in text for text in texts(dict(any_graph.outputs)) for secret in secrets)
 
-    def test_the_printed_graph_shows_no_secret(self, everything: Graph) -> None:
-        printed = redacted(everything).to_json()
-        for each in everything.all(PASSWORD):
+    def test_the_printed_graph_shows_no_secret(self, any_graph: Graph) -> None:
+        printed = redacted(any_graph).to_json()
+        for each in any_graph.all(PASSWORD):
             assert each.outputs["result"] not in printed
-        for each in everything.all("aws:apigateway/apiKey:ApiKey"):
+        for each in any_graph.all("aws:apigateway/apiKey:ApiKey"):
             assert each.outputs["value"] not in printed
 
     def test_what_the_api_sends_the_agent_accepts(self, any_graph: Graph) -> None:
@@ -203,7 +207,7 @@ READ_BODIES = {
 
 class TestTheWebAcl:
     def test_only_rules_that_read_bodies_merely_count(self, any_graph: Graph) -> None:
-        rules = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+        rules = stage_web_acl(any_graph).inputs["rules"]
         managed = [each for each in rules if "managedRuleGroupStatement" in each["statement"]]
         assert managed
         for each in managed:
@@ -215,19 +219,19 @@ class TestTheWebAcl:
     def test_every_rule_that_reads_bodies_counts(self, any_graph: Graph) -> None:
         groups = [
             each["statement"]["managedRuleGroupStatement"]
-            for each in any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["rules"]
+            for each in stage_web_acl(any_graph).inputs["rules"]
             if "managedRuleGroupStatement" in each["statement"]
         ]
         counted = {group["name"]: {each["name"] for each in group["ruleActionOverrides"]} for group in groups}
         assert {name: rules for name, rules in counted.items() if rules} == READ_BODIES
 
     def test_no_prompt_stands_in_its_log_or_in_a_sample(self, any_graph: Graph) -> None:
-        protected = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs["dataProtectionConfig"]["dataProtections"]
+        protected = stage_web_acl(any_graph).inputs["dataProtectionConfig"]["dataProtections"]
         assert {"action": "SUBSTITUTION", "field": {"fieldType": "BODY"}} in protected
 
     def test_a_browser_may_read_what_the_web_acl_answers(self, any_graph: Graph) -> None:
         origin = any_graph.one(RUNTIME).inputs["environmentVariables"]["AGENT_ALLOWED_ORIGIN"]
-        web_acl = any_graph.one("aws:wafv2/webAcl:WebAcl").inputs
+        web_acl = stage_web_acl(any_graph).inputs
         answers = [
             each["action"]["block"]["customResponse"]
             for each in web_acl["rules"]

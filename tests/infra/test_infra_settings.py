@@ -14,7 +14,7 @@ from contract import IDLE_LIMIT_SECONDS
 from infra.config import SettingsError, StackConfig
 from infra.settings.api import EndpointType
 from infra.settings.words import section_model
-from tests.infra.graphs import ENVIRONMENTS, PROJECT, changed_settings, stack_settings
+from tests.infra.graphs import ENVIRONMENTS, PROJECT, WEBSITE, changed_settings, stack_settings
 from tools.reference import PAGE, render
 
 AN_ARN = "arn:aws:acm:eu-west-1:123456789012:certificate/abc"
@@ -22,7 +22,7 @@ A_SECRET = "arn:aws:secretsmanager:us-east-1:ACCOUNT:secret:weather-a1B2c3"
 A_TABLE = "arn:aws:dynamodb:us-east-1:ACCOUNT:table/notes"
 OPENAI: dict[str, Any] = {"model": "openai:deepseek-chat", "modelArns": [], "secrets": {"OPENAI_API_KEY": A_SECRET}}
 PRIVATE: dict[str, Any] = {"bypassProtection": "private"}
-SECTIONS = ("identity", "firewall", "api", "runtime", "observability", "network")
+SECTIONS = ("identity", "firewall", "api", "runtime", "observability", "network", "website")
 
 
 def problems_of(stack: str, settings: Mapping[str, str], *, secret: Collection[str] = ()) -> list[str]:
@@ -287,10 +287,14 @@ class TestUnknownKeys:
     def test_a_slip_is_answered_with_the_nearest_key(self, section: str) -> None:
         model = section_model(StackConfig.model_fields[section].annotation)
         assert model is not None
-        bypass = {"runtime": {"bypassProtection": "private"}} if section == "network" else {}
+        beside: dict[str, dict[str, Any]] = {
+            "network": {"runtime": {"bypassProtection": "private"}},
+            "website": {"identity": WEBSITE["identity"]},
+        }.get(section, {})
+        needed = WEBSITE.get(section, {}) if section == "website" else {}
         for known in (str(each.alias) for each in model.model_fields.values()):
             slip = known[:-1] + known[-1] * 2
-            changes: dict[str, dict[str, Any]] = {**bypass, section: {slip: 1}}
+            changes: dict[str, dict[str, Any]] = {**beside, section: {**needed, slip: 1}}
             assert problems("dev", **changes) == [f"{PROJECT}:{section}.{slip} is not a setting; did you mean {known}?"]
 
     def test_a_section_that_does_not_exist(self) -> None:

@@ -20,7 +20,7 @@ from infra.settings.stack import OWNER
 from infra.settings.words import bare, inside, section_model
 from local.program.evaluate import evaluate
 from local.program.provider import ImaginedProvider
-from tests.infra.graphs import PROJECT, stack_settings
+from tests.infra.graphs import PROJECT, WEBSITE, a_built_page, stack_settings
 from tests.infra.test_infra_aws_models import refusals
 
 Values = st.SearchStrategy[Any]
@@ -110,6 +110,9 @@ def accepted_stacks(draw: st.DrawFn) -> Stack:
     for path in draw(st.lists(st.sampled_from(sorted(FIELDS)), min_size=25, max_size=25, unique=True)):
         group = draw(st.sampled_from(TOGETHER[path])) if path in TOGETHER else {path[1]: draw(FIELDS[path])}
         changes.setdefault(path[0], {}).update(group)
+    if "website" in changes:
+        changes["website"] = WEBSITE["website"] | changes["website"]
+        changes.setdefault("identity", {}).update(WEBSITE["identity"])
     if "network" in changes:
         changes.setdefault("runtime", {})["bypassProtection"] = "private"
     # A name that may mean more than dev wants an answer (``environment``), which these stacks do not give.
@@ -137,7 +140,8 @@ def _key(problem: str) -> tuple[str, str]:
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(accepted_stacks())
 def test_aws_takes_what_is_accepted_and_no_two_resources_share_a_name(stack: Stack) -> None:
-    graph = evaluate(stack.name, ImaginedProvider(stack.config.region), settings=stack.settings)
+    with a_built_page():
+        graph = evaluate(stack.name, ImaginedProvider(stack.config.region), settings=stack.settings)
     assert refusals(graph) == []
     assert [urn for urn, times in Counter(each.urn for each in graph.resources).items() if times > 1] == []
 

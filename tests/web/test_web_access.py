@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from client.outputs import Outputs
-from local.run.page import SOURCES
+from infra.built_page import SOURCES
 from tests.web.conftest import Chat, SignIn, fill_login_page
 from tools.page import PageError, install_packages
 

@@ -7,16 +7,13 @@ an origin path; everything else is the gateway's.
 from __future__ import annotations
 
 import json
-import mimetypes
 from pathlib import Path
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contract import ROUTE
-from infra.page import security_headers
-
-mimetypes.add_type("text/javascript", ".js")  # not every system's list says so, and nosniff makes it count
+from infra.page import cache_control, media_type, security_headers
 
 
 class PageServer:
@@ -53,8 +50,7 @@ class PageServer:
         text = self._config.read_bytes()
         config = json.loads(text)
         elsewhere = [config[name] for name in ("loginUrl", "controlUrl") if name in config]
-        content, kind = (text, "application/json") if path == "/config.json" else (self._files[path], None)
-        kind = kind or mimetypes.guess_type("index.html" if path == "/" else path)[0]
-        # Vite puts a digest of the content into the names of what it builds.
-        cache = "public, max-age=31536000, immutable" if path.startswith("/assets/") else "no-cache"
-        return Response(content, media_type=kind, headers={"Cache-Control": cache, **security_headers(elsewhere)})
+        name = "index.html" if path == "/" else path.removeprefix("/")
+        headers = {"Cache-Control": cache_control(name), **security_headers(elsewhere)}
+        content = text if path == "/config.json" else self._files[path]
+        return Response(content, media_type=media_type(name), headers=headers)

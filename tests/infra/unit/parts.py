@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from infra.api import StreamingApi
 from infra.artifact import CodePackage
 from infra.identity import Identity
 from infra.runtime import Runtime
+from infra.settings.api import ApiSettings
 from infra.settings.identity import IdentitySettings
 from infra.settings.runtime import RuntimeSettings
 from tests.infra.unit.mocks import STACK
@@ -33,4 +35,18 @@ def a_runtime(package: Path, settings: RuntimeSettings | None = None, identity: 
         identity=identity or an_identity(),
         artifact=CodePackage(STACK, package=package, telemetry=False),
         environment={"AGENT_NAME": "unit"},
+    )
+
+
+def an_api(package: Path, settings: ApiSettings | None = None, identity: Identity | None = None) -> StreamingApi:
+    """An API, its stage named dev, with what it stands on."""
+    identity = identity or an_identity()
+    return StreamingApi(
+        STACK,
+        settings or ApiSettings(),
+        identity=identity,
+        runtime=a_runtime(package, identity=identity),
+        private_edge=None,
+        stage_name="dev",
+        tracing=False,
     )

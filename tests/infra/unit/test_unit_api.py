@@ -9,21 +9,12 @@ import pulumi
 
 from infra.api import StreamingApi
 from infra.settings.api import ApiSettings
-from tests.infra.unit.mocks import STACK, AwsMocks
-from tests.infra.unit.parts import a_runtime, an_identity
+from tests.infra.unit.mocks import AwsMocks
+from tests.infra.unit.parts import an_api
 
 
 def streaming_api(package: Path, **settings: Any) -> StreamingApi:
-    identity = an_identity()
-    return StreamingApi(
-        STACK,
-        ApiSettings.model_validate(settings),
-        identity=identity,
-        runtime=a_runtime(package, identity=identity),
-        private_edge=None,
-        stage_name="dev",
-        tracing=False,
-    )
+    return an_api(package, ApiSettings.model_validate(settings))
 
 
 @pulumi.runtime.test

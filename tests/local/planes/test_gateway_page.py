@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra import built_page as built
 from infra.page import page_config, security_headers
-from local.run import page as built
 from tests.local.conftest import Backend, Serve, UserPool, post
 
 CONFIG = {"loginUrl": "http://127.0.0.1:4566/login", "invokeUrl": "/invocations"}

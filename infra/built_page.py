@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from local import ROOT
+from package.contents import ROOT
 
 SOURCES = ROOT / "web"
 

@@ -1,0 +1,68 @@
+"""What a stack with a page of its own needs of its other sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contract import IDLE_LIMIT_SECONDS
+from infra.settings.base import Contradiction
+from infra.settings.regions import is_government
+from infra.settings.stack import StackSettings
+
+ONLY_TLS_1_3 = "SecurityPolicy_TLS13_1_3_"
+"""How the API's policies begin that take TLS 1.3 alone. The ciphers that CloudFront offers to an origin are TLS 1.2's
+(…/DeveloperGuide/secure-connections-supported-ciphers-cloudfront-to-origin.html)."""
+
+HEARTBEATS = 2
+"""CloudFront must wait for as many heartbeats, so that a late one does not cost the stream."""
+
+
+def website_contradictions(config: StackSettings) -> Iterator[Contradiction]:
+    """What a stack with a page of its own cannot be."""
+    website, api = config.website, config.api
+    if website is None:
+        return
+    if is_government(config.region):
+        yield Contradiction(
+            ("website.domain", "region"),
+            f"the stack is in {config.region}, and CloudFront is not part of AWS GovCloud",
+            "remove website, and serve the page by other means",
+        )
+    if api.endpoint_type != "REGIONAL":
+        edge = f"an EDGE API has a CloudFront of its own, which cuts silence after {IDLE_LIMIT_SECONDS['EDGE']} s"
+        yield Contradiction(
+            ("api.endpointType", "website.domain"),
+            edge if api.endpoint_type == "EDGE" else "CloudFront cannot reach a PRIVATE API",
+            "write REGIONAL, or remove website",
+        )
+    if api.security_policy.startswith(ONLY_TLS_1_3):
+        yield Contradiction(
+            ("api.securityPolicy", "website.domain"),
+            "CloudFront calls the API with TLS 1.2",
+            "write SecurityPolicy_TLS13_1_2_2021_06, which takes both",
+        )
+    if api.domain is not None and api.domain.name == website.domain:
+        yield Contradiction(
+            ("website.domain", "api.domain.name"),
+            "that name leads to the API, and a name leads to one place",
+            "write a name of its own for the page",
+        )
+    if website.url not in config.identity.callback_urls:
+        yield Contradiction(
+            ("identity.callbackUrls", "website.domain"),
+            f"the login page would send nobody back to {website.url}",
+            f"add {website.url}",
+        )
+    if api.teams:
+        yield Contradiction(
+            ("api.teams", "website.domain"),
+            "with teams every call needs an API key, and a page cannot keep one",
+            "remove teams or website",
+        )
+    longest = website.response_timeout_seconds / HEARTBEATS
+    if api.heartbeat_seconds > longest:
+        yield Contradiction(
+            ("api.heartbeatSeconds", "website.responseTimeoutSeconds"),
+            f"CloudFront ends a stream after {website.response_timeout_seconds} s of silence",
+            f"write {longest:g} or less",
+        )
