@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -30,6 +31,11 @@ def test_the_menu_has_every_page_once(tmp_path: Path) -> None:
     staged = stage(tmp_path / "site")
     config = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), Loader=Loose)  # noqa: S506 - a safe one
     assert sorted(menu(config["nav"])) == staged
+
+
+def test_the_readme_names_every_page() -> None:
+    named = set(re.findall(r"\]\(docs/([a-z-]+\.md)\)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} == named
 
 
 def test_every_page_of_the_repository_has_a_place() -> None:

@@ -88,6 +88,20 @@ def test_what_the_pitfalls_name_exists(path: Path) -> None:
     assert checks <= {check.name for check in CHECKS}
 
 
+@pytest.mark.parametrize("path", PITFALLS, ids=lambda path: path.parent.name)
+def test_a_check_that_the_pitfalls_name_is_the_one_that_names_the_fault(path: Path) -> None:
+    checks = {check.name for check in CHECKS}
+    told = 0
+    for section in re.split(r"^#{2,3} ", text(path), flags=re.MULTILINE):
+        spans = re.findall(r"`([a-z-]+)`", section.partition("Shown by")[2] or section.partition("证明")[2])
+        found = {MISCONFIGURATIONS[each].check for each in spans if each in MISCONFIGURATIONS}
+        named = {each for each in spans if each in checks and each not in MISCONFIGURATIONS}
+        if found and named:
+            told += 1
+            assert named == found, section.partition("\n")[0]
+    assert told > 5
+
+
 def test_every_code_of_the_agent_says_what_a_page_should_do() -> None:
     codes = set(re.findall(r'^    ([A-Z_]+) = "\1"$', text(ROOT / "agent" / "errors.py"), re.MULTILINE))
     assert len(codes) > 12
