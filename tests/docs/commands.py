@@ -20,7 +20,7 @@ AGENT = re.compile(r"cp examples/\S+ agent/agent\.py$")
 USUAL_CHAIN = "make local"
 """What is up for a page's commands that no command of the page started."""
 
-ALONE = re.compile(r"python -m (?:local (?:graph|cost|faults|check)|zipfile)\b|\. |cp ")
+ALONE = re.compile(r"python -m (?:local (?:graph|cost|faults|check)|zipfile|tools\.rename)\b|\. |cp ")
 """What needs nothing to be up."""
 
 OWN_COPY = "tests/docs/test_own_copy.py"

@@ -12,7 +12,7 @@ from local import ROOT
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-NEEDS = re.compile(r"\*(?:Needs (?:AWS|the Pulumi CLI)|需要 AWS)[:\uff1a]\*|<!-- needs (?:AWS|the Pulumi CLI) -->")
+NEEDS = re.compile(r"\*(?:Needs (?:AWS|the Pulumi CLI)|需要 AWS)[:\uff1a]\*")
 
 
 class Block(NamedTuple):

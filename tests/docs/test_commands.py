@@ -39,6 +39,7 @@ SAID = {
     r"python -m local faults": r"buffered",
     r"python -m local check": r"guard rails",
     r"python -m client users (add|disable|erase)": r"@example\.com",
+    r"python -m tools\.rename": r"my-chat",
     r"pytest": r"tests? collected",
 }
 """What a command says when it has done what its page promises."""
