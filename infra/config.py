@@ -19,7 +19,7 @@ from infra.settings.agent_environment import agent_environment
 from infra.settings.base import Contradiction, Settings
 from infra.settings.confidential import refusals
 from infra.settings.environments import meant_kind
-from infra.settings.problems import (
+from infra.settings.error_messages import (
     HIDDEN,
     KEYS_ELSEWHERE,
     SettingsError,

@@ -15,8 +15,8 @@ from pydantic.fields import FieldInfo
 
 from contract import StackOutputs
 from infra.config import StackConfig
-from infra.settings.problems import HIDDEN
-from infra.settings.words import allowed, bare, inside, section_model
+from infra.settings.describe import allowed, bare, inside, section_model
+from infra.settings.error_messages import HIDDEN
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 OPERATIONS = PAGE.parent / "operations.md"

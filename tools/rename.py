@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.config import StackConfig
-from infra.settings.problems import HIDDEN
+from infra.settings.error_messages import HIDDEN
 from infra.settings.stack import PROJECT
 from package.contents import ROOT
 from tools import schema
@@ -27,8 +27,8 @@ def rename(name: str, root: Path = ROOT) -> list[str]:
     Raises:
         ValueError: in a sentence, when AWS would not take a name that begins so.
     """
-    if not re.fullmatch(PROJECT.pattern, name):
-        raise ValueError(f"The name {name!r} cannot work, because {PROJECT.why}; write {PROJECT.words}.")
+    if not re.fullmatch(PROJECT.regex, name):
+        raise ValueError(f"The name {name!r} cannot work, because {PROJECT.why}; write {PROJECT.description}.")
     project = root / "Pulumi.yaml"
     keys = "|".join(
         str(field.alias) for key, field in StackConfig.model_fields.items() if key not in HIDDEN | {"region"}

@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 from infra.config import StackConfig
 from infra.settings.confidential import confidential_keys
-from infra.settings.problems import HIDDEN
+from infra.settings.error_messages import HIDDEN
 
 FILE = Path(__file__).resolve().parent.parent / "infra" / "settings" / "stack-file.schema.json"
 

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 
 from contract import DEFAULT_TIMEOUT_MILLISECONDS, IDLE_LIMIT_SECONDS, STREAM_LIMIT_SECONDS
 from infra.settings.base import Contradiction, Settings, impossible
-from infra.settings.forms import Form, origin_of, web_address
+from infra.settings.patterns import Pattern, origin_of, web_address
 
 EndpointType = Literal["REGIONAL", "EDGE", "PRIVATE"]
 TransferMode = Literal["STREAM"]
@@ -47,34 +47,34 @@ def _is_an_origin(text: str) -> None:
         )
 
 
-ORIGIN = Form(
+ORIGIN = Pattern(
     "an origin like https://chat.example.com, *, or nothing",
     r"|\*|https?://[a-z0-9.-]+(:\d+)?",
     why="no browser sends it as an origin",
     check=_is_an_origin,
 )
-STAGE_NAME = Form(
+STAGE_NAME = Pattern(
     "at most 128 letters, digits and underscores",
     r"[A-Za-z0-9_]{0,128}",
     why="it is part of the API's address, and no other characters are sure to be taken",
 )
-TEAM = Form(
+TEAM = Pattern(
     "at most 32 lower-case letters, digits and hyphens, the first a letter",
     r"[a-z][a-z0-9-]{0,31}",
     why="a team's name becomes part of resource names",
 )
-VPC_ENDPOINT = Form("the id of a VPC endpoint, like vpce-0123456789abcdef0", r"vpce-([0-9a-f]{8}|[0-9a-f]{17})")
-HOST_NAME = Form(
+VPC_ENDPOINT = Pattern("the id of a VPC endpoint, like vpce-0123456789abcdef0", r"vpce-([0-9a-f]{8}|[0-9a-f]{17})")
+HOST_NAME = Pattern(
     "a host name in lower case, like agent.example.com", r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 )
-HOSTED_ZONE = Form("the id of a Route 53 zone, like Z0123456789, or nothing", r"(Z[A-Z0-9]{1,31})?")
-CERTIFICATE = Form(
+HOSTED_ZONE = Pattern("the id of a Route 53 zone, like Z0123456789, or nothing", r"(Z[A-Z0-9]{1,31})?")
+CERTIFICATE = Pattern(
     "the ARN of a certificate, arn:aws:acm:REGION:NUMBER:certificate/ID, or nothing",
     r"(arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+)?",
 )
 
 
-REQUEST_HEADER = Form(
+REQUEST_HEADER = Pattern(
     "a header's name, like X-Request-Id",
     r"[A-Za-z][A-Za-z0-9-]{0,79}",
     why="a browser would not ask for it by that name",

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from infra.settings.words import section_model
+from infra.settings.describe import section_model
 
 
 class Confidential:

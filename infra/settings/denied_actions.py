@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from infra.settings.base import impossible
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 
 QUESTION = "InvokeAgentRuntime"
 STOP_SESSION = "StopRuntimeSession"
@@ -38,7 +38,7 @@ def _leaves_questions(name: str) -> None:
         raise impossible("it covers InvokeAgentRuntime, and every question would be refused", "write longer names")
 
 
-ACTION = Form(
+ACTION = Pattern(
     "the name of an operation on sessions of a runtime, like InvokeAgentRuntimeCommand; * may stand at its end",
     r"Invoke[A-Za-z]{1,80}\*?|[A-Z][a-z]+AgentRuntimeCommand[A-Za-z]{0,40}\*?|StopRuntimeSession|GetAgentCard",
     # Administrators deploy by other operations, and a policy that denies those could not be taken back.

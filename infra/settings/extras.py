@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings, impossible
-from infra.settings.forms import Form, is_private, web_address
 from infra.settings.models import ACCOUNT
+from infra.settings.patterns import Pattern, is_private, web_address
 
 __all__ = ["ACCOUNT", "ExtraSettings", "StatementSettings"]
 
@@ -40,14 +40,14 @@ def _is_no_secret(text: str) -> None:
 
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-VARIABLE = Form("at most 100 letters, digits and underscores", _NAME, check=_is_no_secret)
-SECRET_NAME = Form("at most 100 letters, digits and underscores", _NAME, check=_is_free)
-VALUE = Form(
+VARIABLE = Pattern("at most 100 letters, digits and underscores", _NAME, check=_is_no_secret)
+SECRET_NAME = Pattern("at most 100 letters, digits and underscores", _NAME, check=_is_free)
+VALUE = Pattern(
     "1 to 1000 characters on one line", r"[^\x00-\x1f\x7f]{1,1000}", why="AgentCore bounds what its variables take"
 )
 # IAM compares whole ARNs, and Secrets Manager ends each with a hyphen and six characters of its own
 # (https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html).
-SECRET_ARN = Form(
+SECRET_ARN = Pattern(
     "the whole ARN of a secret, arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-abc123, or of a parameter, "
     "arn:aws:ssm:REGION:ACCOUNT:parameter/NAME",
     r"arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:(\d{12}|ACCOUNT):secret:[A-Za-z0-9/_+=.@-]{1,512}-[A-Za-z0-9]{6}"
@@ -65,21 +65,21 @@ def _grants_no_grants(text: str) -> None:
         )
 
 
-ACTION = Form(
+ACTION = Pattern(
     "an action like dynamodb:GetItem, without *",
     r"[a-z0-9-]{1,64}:[A-Z][A-Za-z0-9]{0,127}",
     why="what a prompt talks the agent into may use every action that its role has",
     check=_grants_no_grants,
 )
-RESOURCE = Form(
+RESOURCE = Pattern(
     "the ARN of a resource, like arn:aws:dynamodb:REGION:ACCOUNT:table/NAME",
     r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|ACCOUNT|):[^\s*?\x00-\x1f][^\s\x00-\x1f]{0,1000}",
     why="what a prompt talks the agent into may use every resource that its role has",
 )
-CONDITION = Form(
+CONDITION = Pattern(
     "the name of a condition, like StringEquals or aws:PrincipalTag/team", r"[A-Za-z][A-Za-z0-9:/._-]{0,127}"
 )
-CONDITION_VALUE = Form("1 to 1000 characters on one line", r"[^\x00-\x1f\x7f]{1,1000}")
+CONDITION_VALUE = Pattern("1 to 1000 characters on one line", r"[^\x00-\x1f\x7f]{1,1000}")
 
 Values = Annotated[list[Annotated[str, CONDITION_VALUE]], Field(min_length=1, max_length=20)]
 Keys = Annotated[dict[Annotated[str, CONDITION], Values], Field(max_length=10)]
@@ -92,7 +92,7 @@ def _is_safe_to_send_a_key_to(text: str) -> None:
         )
 
 
-BASE_URL = Form("an address like https://api.example.com/v1, or nothing", check=_is_safe_to_send_a_key_to)
+BASE_URL = Pattern("an address like https://api.example.com/v1, or nothing", check=_is_safe_to_send_a_key_to)
 
 
 class StatementSettings(Settings):

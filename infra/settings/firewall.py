@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from infra.settings.base import Contradiction, Settings, impossible
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 
 RateWindow = Literal[60, 120, 300, 600]
 
@@ -18,12 +18,12 @@ def _is_a_network(text: str) -> None:
     try:
         network = ipaddress.ip_network(text)
     except ValueError as error:
-        raise impossible(f"that is not a network ({error})", f"write {NETWORK.words}") from None
+        raise impossible(f"that is not a network ({error})", f"write {NETWORK.description}") from None
     if network.prefixlen == 0:
         raise impossible("WAF refuses it, for it is every address", "write narrower networks")
 
 
-NETWORK = Form("a network like 192.0.2.0/24 or 2001:db8::/32", r"[0-9A-Fa-f.:/]+", check=_is_a_network)
+NETWORK = Pattern("a network like 192.0.2.0/24 or 2001:db8::/32", r"[0-9A-Fa-f.:/]+", check=_is_a_network)
 Network = Annotated[str, NETWORK, AfterValidator(lambda text: str(ipaddress.ip_network(text)))]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from infra.settings.base import Contradiction, Settings, impossible
-from infra.settings.forms import Form, is_private, web_address
+from infra.settings.patterns import Pattern, is_private, web_address
 
 RESERVED = ("aws", "amazon", "cognito")
 """Words that Cognito takes in no domain prefix
@@ -21,7 +21,8 @@ def _leads_back_safely(text: str) -> None:
         raise impossible("Cognito takes neither a * nor a # in it", "write the page's full address")
     if not is_private(url):
         raise impossible(
-            "Cognito sends an authorization code there, over https or to localhost only", f"write {CALLBACK_URL.words}"
+            "Cognito sends an authorization code there, over https or to localhost only",
+            f"write {CALLBACK_URL.description}",
         )
 
 
@@ -31,16 +32,16 @@ def _is_not_reserved(text: str) -> None:
             raise impossible(f"Cognito reserves every domain with {word} in it", "choose another prefix")
 
 
-CALLBACK_URL = Form(
+CALLBACK_URL = Pattern(
     "a page's https:// address, like https://chat.example.com/, or http:// on localhost", check=_leads_back_safely
 )
-DOMAIN_PREFIX = Form(
+DOMAIN_PREFIX = Pattern(
     "at most 63 lower-case letters, digits and inner hyphens, or nothing",
     r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?",
     check=_is_not_reserved,
 )
 # AgentCore's custom claims match these characters only, and the claim travels in a 4 KB header.
-GROUP = Form(
+GROUP = Pattern(
     "at most 64 letters, digits, dots, hyphens and underscores",
     r"[A-Za-z0-9_.-]{1,64}",
     why="the group could not be matched as a claim",

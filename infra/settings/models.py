@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from infra.settings.base import Contradiction, impossible
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 from infra.settings.regions import REGIONS, partition_of
 
 ACCOUNT = "ACCOUNT"
@@ -32,17 +32,17 @@ def _names_one_thing(arn: str) -> None:
     found = _ARN.fullmatch(arn)
     if not found or not (found["region"] or found["model"]):
         raise impossible(
-            "that is not the ARN of one Bedrock model or inference profile", f"write {MODEL_ARN.words}, without *"
+            "that is not the ARN of one Bedrock model or inference profile", f"write {MODEL_ARN.description}, without *"
         )
     if found["region"] and (found["region"] not in REGIONS or found["partition"] != partition_of(found["region"])):
         raise impossible(f"there is no Region {found['region']} in {found['partition']}", "write the ARN's own Region")
 
 
-MODEL_ARN = Form(
+MODEL_ARN = Pattern(
     "arn:aws:bedrock:REGION::foundation-model/ID or arn:aws:bedrock:REGION:ACCOUNT:inference-profile/ID",
     check=_names_one_thing,
 )
-MODEL = Form(
+MODEL = Pattern(
     "bedrock: and the id of a model or inference profile, or the ARN of one with the account's number, or openai: and "
     "the name of a model",
     # The agent is handed this as it stands, so ACCOUNT in it would reach Bedrock.

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from infra.settings.base import Settings, impossible
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 
 PRIVATE = [ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 """RFC 1918, from which AWS advises to take a VPC's addresses. Other networks that are called private, such as the
@@ -19,15 +19,15 @@ def _is_a_private_network(text: str) -> None:
     try:
         network = ipaddress.IPv4Network(text)
     except ValueError as error:
-        raise impossible(f"that is not a network ({error})", f"write {CIDR.words}") from None
+        raise impossible(f"that is not a network ({error})", f"write {CIDR.description}") from None
     if not any(network.subnet_of(each) for each in PRIVATE):
-        raise impossible(f"a VPC's addresses lie within {', '.join(map(str, PRIVATE))}", f"write {CIDR.words}")
+        raise impossible(f"a VPC's addresses lie within {', '.join(map(str, PRIVATE))}", f"write {CIDR.description}")
     if not 16 <= network.prefixlen <= 24:
-        raise impossible("AWS takes no VPC larger than a /16, and the subnets want a /24", f"write {CIDR.words}")
+        raise impossible("AWS takes no VPC larger than a /16, and the subnets want a /24", f"write {CIDR.description}")
 
 
-CIDR = Form("a private network of between /16 and /24, like 10.87.0.0/24", check=_is_a_private_network)
-ZONE = Form("a letter", r"[a-z]", why="an availability zone is named by its letter")
+CIDR = Pattern("a private network of between /16 and /24, like 10.87.0.0/24", check=_is_a_private_network)
+ZONE = Pattern("a letter", r"[a-z]", why="an availability zone is named by its letter")
 
 
 class NetworkSettings(Settings):

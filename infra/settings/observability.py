@@ -9,7 +9,7 @@ from pydantic import Field
 
 from infra.settings.base import Contradiction, Settings
 from infra.settings.confidential import CONFIDENTIAL
-from infra.settings.forms import Form, web_address
+from infra.settings.patterns import Pattern, web_address
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
 Retention = Literal[
@@ -22,7 +22,7 @@ def _is_whole(text: str) -> None:
         web_address(text)
 
 
-SUBSCRIBER = Form(
+SUBSCRIBER = Pattern(
     "an e-mail address or an https:// address",
     r"https://\S+|[!-?A-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,63}",
     why="SNS cannot reach it",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi_aws as aws
 
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 
 ELSEWHERE = ("cn-", "eusc-", "us-iso", "eu-iso")
 """Regions whose host names do not end in amazonaws.com, as those that the components write do."""
@@ -22,7 +22,7 @@ def partition_of(region: str) -> str:
     return "aws-us-gov" if is_government(region) else "aws"
 
 
-REGION = Form(
+REGION = Pattern(
     "the name of an AWS Region, like us-east-1",
     "|".join(sorted(REGIONS)),
     why="pulumi-aws knows no such Region, or none whose host names end in amazonaws.com",

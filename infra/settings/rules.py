@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from infra.settings.agent_environment import environment_contradictions
 from infra.settings.base import Contradiction
 from infra.settings.denied_actions import SHELLS, covers
-from infra.settings.forms import is_on_this_machine
 from infra.settings.identity import RESERVED
 from infra.settings.models import model_contradictions
+from infra.settings.patterns import is_on_this_machine
 from infra.settings.stack import StackSettings
 from infra.settings.website_rules import website_contradictions
 

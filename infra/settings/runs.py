@@ -13,9 +13,9 @@ from pydantic import Field
 
 from contract import BODY_LIMIT_BYTES
 from infra.settings.base import Contradiction, Settings
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 
-MEDIA_HOST = Form(
+MEDIA_HOST = Pattern(
     "a host name in lower case, like images.example.com",
     r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
     why="the agent fetches from named public hosts only, and compares them letter by letter",

@@ -13,9 +13,9 @@ from pydantic import Field
 from infra.settings.base import Contradiction, impossible
 from infra.settings.denied_actions import ACTION, SIBLINGS
 from infra.settings.extras import ExtraSettings
-from infra.settings.forms import Form
 from infra.settings.generations import GenerationSettings
 from infra.settings.models import ACCOUNT, MODEL, MODEL_ARN
+from infra.settings.patterns import Pattern
 from infra.settings.runs import RunSettings
 
 __all__ = ["ACCOUNT", "OriginSecretSettings", "RuntimeSettings"]
@@ -28,19 +28,19 @@ def _is_not_there_already(text: str) -> None:
         raise impossible("AgentCore makes that endpoint itself", "leave it empty to use it, or choose another name")
 
 
-ENDPOINT = Form(
+ENDPOINT = Pattern(
     "at most 48 letters, digits and underscores, the first a letter, or nothing",
     r"([a-zA-Z][a-zA-Z0-9_]{0,47})?",
     check=_is_not_there_already,
 )
-GUARDRAIL = Form("a guardrail's id, like abc123def456, or nothing", r"([a-z0-9]{1,64})?")
-GUARDRAIL_VERSION = Form("DRAFT, the number of a version, or nothing", r"(DRAFT|[1-9]\d{0,7})?")
-BOUNDARY = Form(
+GUARDRAIL = Pattern("a guardrail's id, like abc123def456, or nothing", r"([a-z0-9]{1,64})?")
+GUARDRAIL_VERSION = Pattern("DRAFT, the number of a version, or nothing", r"(DRAFT|[1-9]\d{0,7})?")
+BOUNDARY = Pattern(
     "the ARN of a managed policy, like arn:aws:iam::ACCOUNT:policy/NAME, or nothing",
     r"(arn:aws[a-z-]*:iam::(\d{12}|ACCOUNT|aws):policy/[A-Za-z0-9+=,.@_/-]{1,512})?",
 )
-SUBNET = Form("the id of a subnet, like subnet-0123456789abcdef0", r"subnet-([0-9a-f]{8}|[0-9a-f]{17})")
-SECURITY_GROUP = Form("the id of a security group, like sg-0123456789abcdef0", r"sg-([0-9a-f]{8}|[0-9a-f]{17})")
+SUBNET = Pattern("the id of a subnet, like subnet-0123456789abcdef0", r"subnet-([0-9a-f]{8}|[0-9a-f]{17})")
+SECURITY_GROUP = Pattern("the id of a security group, like sg-0123456789abcdef0", r"sg-([0-9a-f]{8}|[0-9a-f]{17})")
 
 
 class OriginSecretSettings(GenerationSettings):

@@ -15,10 +15,10 @@ from infra.settings.api import ApiSettings
 from infra.settings.base import Settings
 from infra.settings.environments import Environment, named_kind
 from infra.settings.firewall import FirewallSettings
-from infra.settings.forms import Form
 from infra.settings.identity import IdentitySettings
 from infra.settings.network import NetworkSettings
 from infra.settings.observability import ObservabilitySettings
+from infra.settings.patterns import Pattern
 from infra.settings.regions import REGION
 from infra.settings.runtime import RuntimeSettings
 from infra.settings.website import WebsiteSettings
@@ -26,19 +26,19 @@ from infra.settings.website import WebsiteSettings
 # AgentCore allows a runtime's name 48 characters (project, a hyphen, stack, and `_image` for a container), IAM a role's
 # 64 (the same two, `-gateway-logs` and what Pulumi adds), and the name of an image's repository no two hyphens in a row
 # (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_ContainerConfiguration.html).
-PROJECT = Form(
+PROJECT = Pattern(
     "at most 25 lower-case letters, digits and single hyphens between them, the first a letter",
     r"(?=.{1,25}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
     why="every name begins with it, and AWS bounds names",
 )
-STACK = Form(
+STACK = Pattern(
     "at most 16 lower-case letters, digits and single hyphens between them, the first a letter",
     r"(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
     why="it becomes part of every name, and AWS bounds names",
 )
 # The characters that every service takes in a tag's value; AgentCore's are the fewest
 # (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_CreateAgentRuntime.html).
-OWNER = Form(
+OWNER = Pattern(
     "at most 256 letters without accents, digits, blanks and . _ : / = + @ -, the first a letter or digit",
     r"(?!(?i:aws:))[A-Za-z0-9][A-Za-z0-9 ._:/=+@-]{0,255}",
     why="every resource is tagged with it, and AWS refuses it as a tag",

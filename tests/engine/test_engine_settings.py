@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.config import StackConfig
-from infra.settings.words import section_model
+from infra.settings.describe import section_model
 from tests.engine.conftest import NewStack
 from tests.engine.stacks import EngineStack, structured
 from tests.infra.graphs import PROJECT, changed_settings, stack_settings

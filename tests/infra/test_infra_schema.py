@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from infra.config import StackConfig
-from infra.settings.words import section_model
+from infra.settings.describe import section_model
 from local import ROOT
 from local.program.evaluate import stack_file
 from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, PROJECT

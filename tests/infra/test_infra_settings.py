@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from contract import IDLE_LIMIT_SECONDS
 from infra.config import SettingsError, StackConfig
 from infra.settings.api import EndpointType
-from infra.settings.words import section_model
+from infra.settings.describe import section_model
 from tests.infra.graphs import ENVIRONMENTS, PROJECT, WEBSITE, changed_settings, stack_settings
 from tools.reference import PAGE, render
 

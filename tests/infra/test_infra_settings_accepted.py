@@ -14,10 +14,10 @@ from pydantic.fields import FieldInfo
 
 from agent.settings import Settings as AgentSettings
 from infra.config import SettingsError, StackConfig
+from infra.settings.describe import bare, inside, section_model
 from infra.settings.environments import meant_kind, named_kind
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 from infra.settings.stack import OWNER
-from infra.settings.words import bare, inside, section_model
 from local.program.evaluate import evaluate
 from local.program.provider import ImaginedProvider
 from tests.infra.graphs import PROJECT, WEBSITE, a_built_page, stack_settings
@@ -83,8 +83,8 @@ def field_values(field: FieldInfo, key: str) -> Values:
         name = FieldInfo.from_annotation(get_args(annotation)[0])
         return st.dictionaries(field_values(name, key), field_values(inside(field), key), max_size=2)
     if kind is str:
-        form = next(each for each in field.metadata if isinstance(each, Form))
-        return TEXTS[key] if key in TEXTS else st.from_regex(form.pattern, fullmatch=True)
+        form = next(each for each in field.metadata if isinstance(each, Pattern))
+        return TEXTS[key] if key in TEXTS else st.from_regex(form.regex, fullmatch=True)
     return st.fixed_dictionaries(
         {str(each.alias): field_values(each, str(each.alias)) for each in kind.model_fields.values()}
     )
@@ -118,7 +118,7 @@ def accepted_stacks(draw: st.DrawFn) -> Stack:
     # A name that may mean more than dev wants an answer (``environment``), which these stacks do not give.
     names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,6})?", fullmatch=True)
     name = draw(names.filter(lambda each: meant_kind(each) == named_kind(each)))
-    base = stack_settings("prod") | {f"{PROJECT}:owner": draw(st.from_regex(OWNER.pattern, fullmatch=True))}
+    base = stack_settings("prod") | {f"{PROJECT}:owner": draw(st.from_regex(OWNER.regex, fullmatch=True))}
     while True:
         given_ = {key: json.loads(base.get(f"{PROJECT}:{key}", "{}")) | values for key, values in changes.items()}
         flat = base | {f"{PROJECT}:{key}": json.dumps(values) for key, values in given_.items()}

@@ -17,7 +17,7 @@ from tests.infra.graphs import PROJECT as PROJECT_NAME
 from tests.infra.graphs import changed_settings, stack_settings, variation
 from tests.infra.test_infra_settings import problems_of
 
-LONGEST_PROJECT = "a" * max(length for length in range(64) if re.fullmatch(PROJECT.pattern, "a" * length))
+LONGEST_PROJECT = "a" * max(length for length in range(64) if re.fullmatch(PROJECT.regex, "a" * length))
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/m"
 
 

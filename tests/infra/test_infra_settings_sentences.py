@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic.fields import FieldInfo
 
 from infra.config import StackConfig
-from infra.settings.words import allowed, bare, inside, section_model
+from infra.settings.describe import allowed, bare, inside, section_model
 from tests.infra.graphs import PROJECT, stack_settings
 from tests.infra.test_infra_settings import problems_of
 

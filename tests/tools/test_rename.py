@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from infra.config import StackConfig
-from infra.settings.problems import SettingsError
+from infra.settings.error_messages import SettingsError
 from local import ROOT
 from tests.infra.graphs import ENVIRONMENTS, PROJECT, stack_settings
 from tools import schema

@@ -19,18 +19,18 @@ LOOPBACK = ("localhost", "127.0.0.1")
 
 
 @dataclass(frozen=True)
-class Form:
-    """The form of a text, as an annotation of its type: ``Annotated[str, Form(...)]``.
+class Pattern:
+    """How a text must be written, as an annotation of its type: ``Annotated[str, Pattern(...)]``.
 
     Attributes:
-        words: the form in words, so that "write" can stand before them.
-        pattern: the regular expression that the whole text matches.
+        description: completes the sentence "write …".
+        regex: the regular expression that the whole text matches.
         why: the clause that says why no other text will do.
-        check: looks closer, before the pattern does, and raises `impossible` with words of its own.
+        check: looks closer, before the regular expression is tried, and raises `impossible` with its own sentence.
     """
 
-    words: str
-    pattern: str = r"[\s\S]*"
+    description: str
+    regex: str = r"[\s\S]*"
     why: str = "AWS would refuse it"
     check: Callable[[str], None] | None = None
 
@@ -39,15 +39,15 @@ class Form:
         return no_info_after_validator_function(self._checked, handler(source))
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Tell an editor the words and the pattern, unless JavaScript reads it otherwise; called by pydantic."""
-        told = {**handler(core_schema), "description": f"Write {self.words}."}
-        return told if "(?i" in self.pattern else {**told, "pattern": f"^(?:{self.pattern})$"}
+        """Tell an editor the description and the pattern, unless JavaScript reads it otherwise; called by pydantic."""
+        told = {**handler(core_schema), "description": f"Write {self.description}."}
+        return told if "(?i" in self.regex else {**told, "pattern": f"^(?:{self.regex})$"}
 
     def _checked(self, text: str) -> str:
         if self.check is not None:
             self.check(text)
-        if not re.fullmatch(self.pattern, text):
-            raise impossible(self.why, f"write {self.words}")
+        if not re.fullmatch(self.regex, text):
+            raise impossible(self.why, f"write {self.description}")
         return text
 
 

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from infra.settings.base import IMPOSSIBLE, Contradiction
-from infra.settings.words import allowed, bare, inside, section_model, unlike
+from infra.settings.describe import allowed, bare, inside, section_model, unlike
 
 HIDDEN = frozenset({"project", "stack"})
 """Fields of the configuration that the engine fills in; no stack file holds them."""

@@ -10,16 +10,16 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from infra.settings.forms import Form
+from infra.settings.patterns import Pattern
 
 SECTION = "keys of its own, indented below it"
 
 
 def allowed(field: FieldInfo, mark: Callable[[str], str] = str) -> str:
     """What to write for a field, so that "write" can stand before it; ``mark`` dresses words that are YAML."""
-    form = _first(field, Form)
+    form = _first(field, Pattern)
     if form is not None:
-        return str(form.words)
+        return str(form.description)
     annotation = bare(field.annotation)
     kind = get_origin(annotation) or annotation
     if kind in (Literal, bool):
