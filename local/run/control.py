@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,19 +20,16 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local import ROOT
+from client.errors import ClientError
 from local.planes.serving import server_config
-from local.processes.child import bare_environment
 from local.program.graph import ProgramError
 from local.run.chain import Chain
+from local.run.examination import examine
 from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, listing
-
-DOCTOR_SECONDS = 120.0
-"""The doctor makes every check that takes no idle limit in far less."""
 
 LOG_TAIL_BYTES = 262_144
 """The request that is asked about is among the last."""
@@ -96,27 +92,19 @@ class Control:
             self._restarted()
         return await self._state(request)
 
-    async def _examine(self, _request: Request) -> JSONResponse:
-        """What ``python -m client doctor --json`` finds."""
-        async with self._examining:  # two at once would throttle each other
-            argv = ["-m", "client", "doctor", "--outputs", str(self._chain.folder / "outputs.json"), "--json"]
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *argv,
-                cwd=ROOT,
-                env=bare_environment(),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
+    async def _examine(self, _request: Request) -> Response:
+        """What the doctor looks at and finds, a line of JSON for each as it comes."""
+        if self._examining.locked():  # two at once would throttle each other
+            return JSONResponse({"message": "The doctor is busy for another tab: ask when it has finished."}, 409)
+        return StreamingResponse(self._examination(), media_type="application/x-ndjson")
+
+    async def _examination(self) -> AsyncIterator[str]:
+        async with self._examining, contextlib.aclosing(examine(self._chain.folder / "outputs.json")) as news:
             try:
-                async with asyncio.timeout(DOCTOR_SECONDS):
-                    output, _ = await process.communicate()
-            except TimeoutError:
-                return JSONResponse({"message": "The doctor did not come to an end."}, 504)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-        return JSONResponse(json.loads(output.splitlines()[-1]))
+                async for one in news:
+                    yield f"{json.dumps(one)}\n"
+            except ClientError as error:
+                yield f"{json.dumps({'message': str(error)})}\n"
 
     async def _request(self, request: Request) -> JSONResponse:
         """The access log's line of a request, once its answer is over."""

@@ -14,6 +14,11 @@ export type Activity = "idle" | "loading" | "waiting" | "answering";
 
 /** Codes of a run that cannot be attached to; the history is what remains. */
 const NOTHING_TO_READ = ["RUN_UNKNOWN", "EVENTS_GONE"];
+/** What the agent says with a history of how its last answer ended. */
+interface Kept {
+  lastOutcome?: string;
+}
+const CUT_SHORT = ["stopped", "replaced", "abandoned"];
 /** A page's tools may be called again and again; a model that never stops calling them is stopped. */
 const MOST_ROUNDS = 10;
 const MOST_ANNOUNCED = 1_000;
@@ -24,6 +29,8 @@ export class Conversation {
   readonly cut = signal<"away" | "back" | null>(null);
   readonly problem = signal<Problem | null>(null);
   readonly stopped = signal(false);
+  /** Ids of answers that the model did not finish. */
+  readonly unfinished = signal<ReadonlySet<string>>(new Set());
   readonly interrupts = signal<Interrupt[]>([]);
   /** What a screen reader says: once at the start of an answer and once at its end, never every word. */
   readonly announcement = signal("");
@@ -175,6 +182,10 @@ export class Conversation {
       if (!this.#aborted) this.problem.value ??= ofRequest(error);
     }
     batch(() => {
+      const last = this.#agent.messages.at(-1);
+      if (last?.role === "assistant" && (this.stopped.value || this.problem.value)) {
+        this.unfinished.value = new Set([...this.unfinished.value, last.id]);
+      }
       this.messages.value = [...this.#agent.messages];
       this.activity.value = "idle";
       if (this.cut.value === "away") this.cut.value = null;
@@ -188,7 +199,8 @@ export class Conversation {
     onReasoningMessageContentEvent: () => this.#answering(),
     onRunFinishedEvent: (end) => {
       if (end.outcome === "interrupt") this.interrupts.value = end.interrupts;
-      if (end.outcome === "cancelled") this.stopped.value = true;
+      const before = end.outcome === "success" ? (end.result as Kept | undefined)?.lastOutcome : undefined;
+      if (end.outcome === "cancelled" || CUT_SHORT.includes(before ?? "")) this.stopped.value = true;
     },
     onRunErrorEvent: ({ event }) => {
       if (this.#aborted) return;

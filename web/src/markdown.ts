@@ -2,7 +2,8 @@
  * A model's Markdown as HTML that can do nothing: marked writes it, DOMPurify lets through a short list of elements.
  *
  * The model's own HTML is shown as text. Images become links: an address that a hostile document put into an answer
- * would carry the conversation away the moment the image loads.
+ * would carry the conversation away the moment the image loads. Block by block, so that a word that arrives changes
+ * the last one only.
  */
 import DOMPurify from "dompurify";
 import { Marked, type Tokens } from "marked";
@@ -12,6 +13,9 @@ const ELEMENTS = [
   "pre", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 ];
 const ATTRIBUTES = ["align", "checked", "disabled", "href", "rel", "start", "target", "type"];
+
+/** A listing, for the page to show with a button; or what marked wrote of anything else, which is not safe yet. */
+export type Block = { code: string; language: string } | { unsafe: string };
 
 const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
@@ -42,10 +46,20 @@ purifier.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName === "INPUT" && node.getAttribute("type") !== "checkbox") node.remove();
 });
 
+export function blocksOf(markdown: string): Block[] {
+  return marked
+    .lexer(markdown)
+    .filter((token) => token.type !== "space")
+    .map((token) =>
+      token.type === "code"
+        ? { code: (token as Tokens.Code).text, language: (token as Tokens.Code).lang?.split(/\s/)[0] ?? "" }
+        : { unsafe: marked.parser([token]) },
+    );
+}
+
 /** HTML that is safe to put into the page. */
-export function toHtml(markdown: string) {
-  const html = marked.parse(markdown) as string;
-  return purifier.sanitize(html, {
+export function sanitised(unsafe: string) {
+  return purifier.sanitize(unsafe, {
     ALLOWED_TAGS: ELEMENTS,
     ALLOWED_ATTR: ATTRIBUTES,
     ALLOW_DATA_ATTR: false,

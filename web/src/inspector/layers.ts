@@ -12,7 +12,9 @@ const LOOKS_AT: Record<string, Layer> = {
   deployment: "gateway",
   streaming: "agent",
   heartbeat: "agent",
+  attach: "agent",
   "hang-up": "agent",
+  ping: "agent",
   firewall: "firewall",
   throttle: "gateway",
   "front-door": "runtime",
@@ -21,13 +23,15 @@ const LOOKS_AT: Record<string, Layer> = {
   logs: "gateway",
 };
 
+export const layerOf = (check: string): Layer => LOOKS_AT[check] ?? "gateway";
+
 export type Health = "well" | "fault" | "unknown";
 
 /** How each layer stands after an examination; a failed check outweighs those that passed. */
 export function healthOf(findings: Finding[]): Record<Layer, Health> {
   const health = Object.fromEntries(LAYERS.map((layer) => [layer, "unknown"])) as Record<Layer, Health>;
   for (const one of findings) {
-    const layer = LOOKS_AT[one.name] ?? "gateway";
+    const layer = layerOf(one.name);
     if (one.status === "fail") health[layer] = "fault";
     if (one.status === "pass" && health[layer] === "unknown") health[layer] = "well";
   }

@@ -5,6 +5,7 @@ import type { PageConfig } from "../config";
 import { takeDraft, type Conversation } from "../conversation";
 import { contentOf, readImage, UnusableImage, type Picture } from "../images";
 import { text } from "../text";
+import { Icon, IconButton } from "./icons";
 
 interface Props {
   conversation: Conversation;
@@ -16,6 +17,7 @@ export function Composer({ conversation, config, onAsk }: Props) {
   const words = useSignal("");
   const pictures = useSignal<Picture[]>([]);
   const refusal = useSignal("");
+  const dragging = useSignal(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const limit = config.maxPromptChars ?? Infinity;
   const count = [...words.value].length; // as the agent counts: characters, not UTF-16 units
@@ -59,26 +61,33 @@ export function Composer({ conversation, config, onAsk }: Props) {
   };
   const onDrop = (event: DragEvent) => {
     event.preventDefault();
+    dragging.value = false;
     void add(event.dataTransfer?.files ?? []);
   };
 
   return (
-    <form class="composer" onSubmit={(event) => { event.preventDefault(); ask(); }} onDragOver={(event) => event.preventDefault()} onDrop={onDrop}>
+    <form
+      class={`composer${dragging.value ? " dragging" : ""}`}
+      onSubmit={(event) => { event.preventDefault(); ask(); }}
+      onDragOver={(event) => { event.preventDefault(); dragging.value = true; }}
+      onDragLeave={() => (dragging.value = false)}
+      onDrop={onDrop}
+    >
       {pictures.value.length > 0 && (
         <ul class="pictures">
           {pictures.value.map((one, index) => (
             <li key={index}>
               <img src={`data:${one.mimeType};base64,${one.base64}`} alt={one.name} />
-              <button type="button" aria-label={`${text("removeImage")}: ${one.name}`} onClick={() => (pictures.value = pictures.value.filter((other) => other !== one))}>×</button>
+              <IconButton picture="close" class="" name={`${text("removeImage")}: ${one.name}`} onClick={() => (pictures.value = pictures.value.filter((other) => other !== one))} />
             </li>
           ))}
         </ul>
       )}
       {(refusal.value || tooLong) && <p class="refusal" role="alert">{refusal.value || text("tooLong", { count, limit })}</p>}
       <div class="row">
-        <label class="attach">
+        <label class="attach" title={text("attach")}>
           <span class="unseen">{text("attach")}</span>
-          <span aria-hidden="true">＋</span>
+          <Icon picture="image" />
           <input type="file" accept="image/png,image/jpeg,image/gif,image/webp" multiple onChange={(event) => { void add([...(event.currentTarget.files ?? [])]); event.currentTarget.value = ""; }} />
         </label>
         <textarea
@@ -94,11 +103,12 @@ export function Composer({ conversation, config, onAsk }: Props) {
           onPaste={onPaste}
         />
         {conversation.busy ? (
-          <button key="stop" type="button" class="stop" onClick={() => void conversation.stop()}>{text("stop")}</button>
+          <button key="stop" type="button" class="round stop" aria-label={text("stop")} title={text("stop")} onClick={() => void conversation.stop()}><Icon picture="stop" /></button>
         ) : (
-          <button key="send" type="submit" class="primary" disabled={empty || tooLong}>{text("send")}</button>
+          <button key="send" type="submit" class="round primary" aria-label={text("send")} title={text("send")} disabled={empty || tooLong}><Icon picture="send" /></button>
         )}
       </div>
+      <p class="hint">{text("keys")}</p>
     </form>
   );
 }

@@ -1,47 +1,73 @@
 /** What was said, and what the agent did for it. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import type { Message, ToolCall } from "@ag-ui/client";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Conversation } from "../conversation";
 import { imagesOf, textOf } from "../images";
-import { toHtml } from "../markdown";
 import { text } from "../text";
+import { Answer } from "./answer";
+import { Icon, IconButton, type Picture } from "./icons";
 
 /** Nearer than this to the end, in pixels, the view follows the answer. */
 const FOLLOWS = 80;
 
-export function Messages({ conversation }: { conversation: Conversation }) {
+export function Messages({ conversation, onAsk }: { conversation: Conversation; onAsk: (words: string) => void }) {
   const view = useRef<HTMLDivElement>(null);
-  const following = useRef(true);
+  const content = useRef<HTMLDivElement>(null);
+  const following = useSignal(true);
   const messages = conversation.messages.value;
-  const activity = conversation.activity.value;
   const results = new Map(messages.flatMap((one) => (one.role === "tool" ? [[one.toolCallId, textOf(one.content)]] : [])));
+  const empty = !messages.length && conversation.activity.value === "idle" && !conversation.problem.value;
 
+  const toEnd = () => view.current && (view.current.scrollTop = view.current.scrollHeight);
   useEffect(() => {
-    const element = view.current;
-    if (element && following.current) element.scrollTop = element.scrollHeight;
-  });
-  useSignalEffect(() => {
-    if (conversation.activity.value === "waiting") following.current = true; // the user has just asked
-  });
+    // Whatever makes the content longer, a word, a step that is unfolded or a line about an error.
+    const grows = new ResizeObserver(() => following.peek() && toEnd());
+    grows.observe(content.current as HTMLElement);
+    grows.observe(view.current as HTMLElement);
+    return () => grows.disconnect();
+  }, []);
+  useEffect(
+    () =>
+      conversation.activity.subscribe((activity) => {
+        if (activity === "waiting") following.value = true; // the user has just asked
+      }),
+    [conversation],
+  );
   const onScroll = () => {
     const element = view.current as HTMLDivElement;
-    following.current = element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWS;
+    following.value = element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWS;
   };
 
   return (
-    // Scrolls, so it must be reachable by keyboard; silent, for the status line says what a screen reader should say.
-    <div class="messages" role="log" aria-live="off" aria-busy={conversation.busy} aria-label={text("title")} tabIndex={0} ref={view} onScroll={onScroll}>
-      {!messages.length && activity === "idle" && !conversation.problem.value && (
-        <div class="empty">
-          <h2>{text("emptyTitle")}</h2>
-          <p>{text("emptyHint")}</p>
+    <div class="scroll">
+      {/* Scrolls, so it must be reachable by keyboard; silent, for the status line says what a screen reader should say. */}
+      <div class="messages" role="log" aria-live="off" aria-busy={conversation.busy} aria-label={text("title")} tabIndex={0} ref={view} onScroll={onScroll}>
+        <div class="content" ref={content}>
+          {empty && <Empty onAsk={onAsk} />}
+          {messages.map((one) => (
+            <Said key={one.id} message={one} results={results} conversation={conversation} live={conversation.busy && one === messages.at(-1)} last={one === messages.at(-1)} />
+          ))}
+          <Standing conversation={conversation} />
         </div>
-      )}
-      {messages.map((one) => (
-        <Said key={one.id} message={one} results={results} conversation={conversation} live={conversation.busy && one === messages.at(-1)} />
-      ))}
-      <Standing conversation={conversation} />
+      </div>
+      {!following.value && <IconButton picture="down" name={text("toEnd")} class="to-end" onClick={() => { following.value = true; toEnd(); }} />}
+    </div>
+  );
+}
+
+/** What one may begin with: a click asks it. */
+function Empty({ onAsk }: { onAsk: (words: string) => void }) {
+  return (
+    <div class="empty">
+      <img src="/icon.svg" alt="" width="48" height="48" />
+      <h2>{text("emptyTitle")}</h2>
+      <p>{text("emptyHint")}</p>
+      <div class="starters">
+        {([text("starter1"), text("starter2"), text("starter3")]).map((words) => (
+          <button key={words} type="button" onClick={() => onAsk(words)}>{words}</button>
+        ))}
+      </div>
     </div>
   );
 }
@@ -51,19 +77,21 @@ interface SaidProps {
   results: Map<string, string>;
   conversation: Conversation;
   live: boolean;
+  last: boolean;
 }
 
-function Said({ message, results, conversation, live }: SaidProps) {
+function Said({ message, results, conversation, live, last }: SaidProps) {
+  const unfinished = useComputed(() => conversation.unfinished.value.has(message.id)).value && !last;
   switch (message.role) {
     case "user":
       return <Question message={message} conversation={conversation} />;
     case "reasoning":
-      return <Step title={text("reasoning")} running={live}><p class="thought">{textOf(message.content)}</p></Step>;
+      return <Step picture="thought" title={text("reasoning")} running={live}><p class="thought">{textOf(message.content)}</p></Step>;
     case "assistant":
       return (
         <>
-          {message.toolCalls?.map((call) => <Call key={call.id} call={call} result={results.get(call.id)} />)}
-          {message.content && <Answer words={textOf(message.content)} live={live} />}
+          {message.toolCalls?.map((call) => <Call key={call.id} call={call} result={results.get(call.id)} going={conversation.busy} />)}
+          {message.content && <Answer words={textOf(message.content)} live={live} unfinished={unfinished} />}
         </>
       );
     default:
@@ -85,8 +113,8 @@ function Question({ message, conversation }: { message: Message; conversation: C
       <form class="question editing" onSubmit={submit}>
         <label><span class="unseen">{text("edit")}</span><textarea name="words" rows={3} defaultValue={words} ref={(element) => element?.focus()} /></label>
         <div class="tools shown">
-          <button type="submit" class="primary">{text("send")}</button>
           <button type="button" onClick={() => (editing.value = false)}>{text("cancel")}</button>
+          <button type="submit" class="primary">{text("send")}</button>
         </div>
       </form>
     );
@@ -95,41 +123,24 @@ function Question({ message, conversation }: { message: Message; conversation: C
     <article class="question" aria-label={text("you")}>
       <div class="bubble">
         {imagesOf(message.content).map((address, index) => <img key={index} src={address} alt="" />)}
-        <p>{words}</p>
+        {words && <p>{words}</p>}
       </div>
-      {!conversation.busy && (
-        <div class="tools">
-          <button type="button" class="quiet" onClick={() => (editing.value = true)}>{text("edit")}</button>
-          <button type="button" class="quiet" onClick={() => void conversation.again(message.id)}>{text("retry")}</button>
-        </div>
-      )}
+      {/* There also while an answer is made, though empty: nothing moves when it ends. */}
+      <div class="tools">
+        {!conversation.busy && (
+          <>
+            <IconButton picture="edit" name={text("edit")} onClick={() => (editing.value = true)} />
+            <IconButton picture="retry" name={text("retry")} onClick={() => void conversation.again(message.id)} />
+          </>
+        )}
+      </div>
     </article>
   );
 }
 
-function Answer({ words, live }: { words: string; live: boolean }) {
-  const html = useMemo(() => toHtml(words), [words]);
-  const copied = useSignal(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(words);
-    copied.value = true;
-    setTimeout(() => (copied.value = false), 1_500);
-  };
+function Call({ call, result, going }: { call: ToolCall; result: string | undefined; going: boolean }) {
   return (
-    <article class={`answer${live ? " live" : ""}`} aria-label={text("agent")}>
-      <div class="markdown" dangerouslySetInnerHTML={{ __html: html as unknown as string }} />
-      {!live && (
-        <div class="tools">
-          <button type="button" class="quiet" onClick={() => void copy()}>{text(copied.value ? "copied" : "copy")}</button>
-        </div>
-      )}
-    </article>
-  );
-}
-
-function Call({ call, result }: { call: ToolCall; result: string | undefined }) {
-  return (
-    <Step title={text("toolCall", { name: call.function.name })} running={result === undefined}>
+    <Step picture="tool" title={text("toolCall", { name: call.function.name })} running={going && result === undefined}>
       <p class="name">{text("toolArguments")}</p>
       <pre tabIndex={0}>{readable(call.function.arguments)}</pre>
       {result !== undefined && <><p class="name">{text("toolResult")}</p><pre tabIndex={0}>{readable(result)}</pre></>}
@@ -137,11 +148,15 @@ function Call({ call, result }: { call: ToolCall; result: string | undefined }) 
   );
 }
 
-function Step({ title, running, children }: { title: string; running: boolean; children: preact.ComponentChildren }) {
+function Step({ picture, title, running, children }: { picture: Picture; title: string; running: boolean; children: preact.ComponentChildren }) {
   return (
     <details class="step">
-      <summary>{title}{running && <span class="running"> · {text("stepRunning")}</span>}</summary>
-      {children}
+      <summary>
+        <Icon picture={picture} />
+        {title}
+        {running ? <span class="running">{text("stepRunning")}</span> : <span class="over"><Icon picture="done" /></span>}
+      </summary>
+      <div class="inside">{children}</div>
     </details>
   );
 }
@@ -168,7 +183,7 @@ function Standing({ conversation }: { conversation: Conversation }) {
       {problem && (
         <div class="problem" role="alert" data-code={problem.code}>
           <p>{problem.line}</p>
-          {problem.retry && <button type="button" onClick={() => void conversation.retry()}>{text("retry")}</button>}
+          {problem.retry && <button type="button" onClick={() => void conversation.retry()}><Icon picture="retry" />{text("retry")}</button>}
         </div>
       )}
     </div>

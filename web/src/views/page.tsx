@@ -11,6 +11,7 @@ import { THEMES, theme, type Theme } from "../theme";
 import { Threads } from "../threads";
 import { Approval } from "./approval";
 import { Composer } from "./composer";
+import { Icon, IconButton } from "./icons";
 import { Messages } from "./messages";
 
 export interface InspectorProps {
@@ -58,47 +59,36 @@ export function Page({ config, signIn, user }: Props) {
   const Inspector = inspector.value;
   return (
     <div class={`page${inspecting.value ? " inspecting" : ""}`} data-language={language.value}>
-      <a class="skip" href="#question" onClick={focusQuestion}>{text("skip")}</a>
+      {/* The fragment names the conversation, so the link itself may not change it. */}
+      <a class="skip" href="#question" onClick={(event) => { event.preventDefault(); focusQuestion(); }}>{text("skip")}</a>
       <header class="bar">
-        <button type="button" class="menu" aria-expanded={menu.value} aria-controls="conversations" onClick={() => (menu.value = !menu.value)}>
-          {text("menu")}
+        <button type="button" class="round quiet menu" aria-label={text("menu")} aria-expanded={menu.value} aria-controls="conversations" onClick={() => (menu.value = !menu.value)}>
+          <Icon picture={menu.value ? "close" : "menu"} />
         </button>
-        <strong class="stack">{config.stackName}</strong>
-        <span class="grow" />
-        <label class="theme">
-          <span class="unseen">{text("theme")}</span>
-          <select value={theme.value} onChange={(event) => (theme.value = event.currentTarget.value as Theme)}>
-            {THEMES.map((one) => (
-              <option key={one} value={one}>{text(one === "dark" ? "themeDark" : one === "light" ? "themeLight" : "themeSystem")}</option>
-            ))}
-          </select>
-        </label>
-        <button type="button" lang={language.value === "en" ? "zh" : "en"} onClick={() => speak(language.value === "en" ? "zh" : "en")}>
-          {text("language")}
-        </button>
+        <span class="which">{threads.title.value ?? text("untitled")}</span>
         {(import.meta.env.DEV || config.inspector) && (
           <button type="button" aria-pressed={inspecting.value} onClick={() => (inspecting.value = !inspecting.value)}>
-            {text("inspector")}
+            <Icon picture="panel" />{text("inspector")}
           </button>
         )}
-        <button type="button" title={user.name} onClick={() => void signIn.signOut()}>{text("signOut")}</button>
       </header>
       <nav id="conversations" class={menu.value ? "open" : ""} aria-label={text("conversations")}>
-        <button type="button" class="primary" onClick={() => threads.begin()}>{text("newConversation")}</button>
+        <p class="brand"><img src="/icon.svg" alt="" width="24" height="24" /><strong>{config.stackName}</strong></p>
+        <button type="button" class="begin" onClick={() => threads.begin()}><Icon picture="plus" />{text("newConversation")}</button>
         <ul>
           {threads.list.value.map((one) => (
             <li key={one.id}>
               <a href={`#${one.id}`} aria-current={one.id === threads.open.value ? "page" : undefined}>{one.title || text("untitled")}</a>
-              <button type="button" class="quiet" aria-label={`${text("remove")}: ${one.title}`} onClick={() => threads.remove(one.id)}>×</button>
+              <IconButton picture="close" name={`${text("remove")}: ${one.title}`} onClick={() => threads.remove(one.id)} />
             </li>
           ))}
         </ul>
-        <p class="user">{user.name}</p>
+        <Settings signIn={signIn} name={user.name} />
       </nav>
       {open && (
         <main key={open.threadId}>
           <h1 class="unseen">{text("title")}</h1>
-          <Messages conversation={open} />
+          <Messages conversation={open} onAsk={(words) => { threads.touch(open.threadId, words); void open.ask(words); focusQuestion(); }} />
           <Composer conversation={open} config={config} onAsk={(words) => threads.touch(open.threadId, words)} />
           <Approval conversation={open} />
           <p class="unseen" role="status" aria-live="polite">{open.announcement.value}</p>
@@ -109,8 +99,26 @@ export function Page({ config, signIn, user }: Props) {
   );
 }
 
-/** The fragment names the conversation, so the link itself may not change it. */
-function focusQuestion(event: MouseEvent): void {
-  event.preventDefault();
+/** The user's own: how the page looks, what it speaks, and the way out. */
+function Settings({ signIn, name }: { signIn: SignIn; name: string }) {
+  const other = language.value === "en" ? "zh" : "en";
+  return (
+    <div class="settings">
+      <p class="user" title={name}>{name}</p>
+      <label class="theme">
+        <span class="unseen">{text("theme")}</span>
+        <select value={theme.value} onChange={(event) => (theme.value = event.currentTarget.value as Theme)}>
+          {THEMES.map((one) => (
+            <option key={one} value={one}>{text(one === "dark" ? "themeDark" : one === "light" ? "themeLight" : "themeSystem")}</option>
+          ))}
+        </select>
+      </label>
+      <button type="button" lang={other} onClick={() => speak(other)}>{text("language")}</button>
+      <IconButton picture="leave" class="" name={text("signOut")} onClick={() => void signIn.signOut()} />
+    </div>
+  );
+}
+
+function focusQuestion(): void {
   document.getElementById("question")?.focus();
 }
