@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from policy.cloudfront import skipped_headers
 from policy.graph import ASSOCIATION, WEB_ACL, WEB_ACL_LOGGING, Declared, Stack, by_itself, nested
 
 KB = 1024
@@ -17,6 +18,9 @@ GROUPS = (
     "AWSManagedRulesSQLiRuleSet",
 )
 """AWS's rule groups that no web ACL of this API goes without."""
+
+AT_THE_EDGE = ("AWSManagedRulesAmazonIpReputationList",)
+"""Those that go by an address, and so belong in front of CloudFront; the stage's web ACL has the others."""
 
 SECRET_HEADERS = frozenset({"authorization", "x-api-key"})
 
@@ -45,7 +49,7 @@ def known_attacks(acl: Declared, _stack: Stack) -> Iterator[str]:
         if nested(rule, "overrideAction", "count") is None
         and nested(rule, "statement", "managedRuleGroupStatement", "scopeDownStatement") is None
     ]
-    missing = [group for group in GROUPS if group not in blocking]
+    missing = [group for group in (AT_THE_EDGE if _is_at_the_edge(acl) else GROUPS) if group not in blocking]
     if missing:
         yield (
             f"The web ACL does not act on {', '.join(missing)}, so known attacks reach the agent. Declare the groups, "
@@ -70,14 +74,28 @@ def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The throttle is everybody's: without a limit for each address one caller takes it all."""
     if not any(
         nested(rule, "statement", "rateBasedStatement", "aggregateKeyType") in ("IP", "FORWARDED_IP")
-        and nested(rule, "statement", "rateBasedStatement", "scopeDownStatement") is None
+        and _counts_everybody(rule, acl)
         and _blocks(rule)
         for rule in acl.get("rules") or ()
     ):
         yield (
             "No rule blocks an address that sends too much, so one caller uses up everybody's share. Declare a rule "
-            "with a rateBasedStatement by IP that blocks, without scopeDownStatement."
+            "with a rateBasedStatement by IP that blocks, without a scopeDownStatement other than that a header of "
+            "CloudFront's is not there."
         )
+
+
+def _counts_everybody(rule: Mapping[str, Any], acl: Declared) -> bool:
+    """Whether a rate leaves nobody out, or those alone who come by CloudFront, whose web ACL has counted them.
+
+    `policy.cloudfront.trusts_cloudfront_alone` looks at what they are known by.
+    """
+    scope = nested(rule, "statement", "rateBasedStatement", "scopeDownStatement")
+    return scope is None or (bool(skipped_headers(rule)) and not _is_at_the_edge(acl))
+
+
+def _is_at_the_edge(acl: Declared) -> bool:
+    return bool(acl.get("scope") == "CLOUDFRONT")
 
 
 @by_itself
@@ -95,6 +113,8 @@ def no_short_cut(acl: Declared, _stack: Stack) -> Iterator[str]:
 @by_itself
 def large_bodies(acl: Declared, _stack: Stack) -> Iterator[str]:
     """WAF passes on what it did not read, and says so nowhere unless a rule counts it."""
+    if _is_at_the_edge(acl):
+        return  # a body meets the stage's web ACL next
     inspected = _inspected(acl)
     limits = [_seen_size(rule) for rule in acl.get("rules") or ()]
     if not any(limit is not None and limit <= inspected for limit in limits):
@@ -137,8 +157,7 @@ def logged(acl: Declared, stack: Stack) -> Iterator[str]:
 @by_itself
 def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
     """Whoever reads a log must not be able to use what is in it."""
-    redacted = {nested(field, "singleHeader", "name") for field in logging.get("redactedFields") or ()}
-    shown = SECRET_HEADERS - {str(name).lower() for name in redacted}
+    shown = SECRET_HEADERS - _redacted(logging)
     if shown:
         yield (
             f"WAF writes {' and '.join(sorted(shown))} of every request to its log, good for as long as the token or "
@@ -146,16 +165,37 @@ def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
+def log_hides_cloudfronts(logging: Declared, stack: Stack) -> Iterator[str]:
+    """Whoever knows what CloudFront sends escapes the rate of addresses."""
+    acls = (acl for acl in stack.all(WEB_ACL) if acl.get("arn") == logging.get("resourceArn"))
+    shown = {name for acl in acls for name in _of_cloudfront(acl)} - _redacted(logging)
+    if shown:
+        yield (
+            f"WAF writes {' and '.join(sorted(shown))} of every request to its log, by which others could pass for "
+            "CloudFront. Redact the header."
+        )
+
+
+def _redacted(logging: Declared) -> set[str]:
+    return {str(nested(field, "singleHeader", "name")).lower() for field in logging.get("redactedFields") or ()}
+
+
+def _of_cloudfront(acl: Declared) -> frozenset[str]:
+    """The headers that tell CloudFront's requests from others."""
+    return frozenset(name for rule in acl.get("rules") or () for name, _ in skipped_headers(rule))
+
+
 @by_itself
 def samples_hide_secrets(acl: Declared, _stack: Stack) -> Iterator[str]:
     """The console shows sampled requests, whatever the log leaves out."""
-    shown = SECRET_HEADERS
+    secret = SECRET_HEADERS | _of_cloudfront(acl)
+    shown = secret
     exceptions = ("excludeRateBasedDetails", "excludeRuleMatchDetails")
     entries = acl.get("dataProtectionConfig", "dataProtections") or ()
     for entry in entries:
         if nested(entry, "field", "fieldType") == "SINGLE_HEADER" and not any(map(entry.get, exceptions)):
             # No keys: every header (…/waf/latest/APIReference/API_FieldToProtect.html).
-            shown = shown - {key.lower() for key in nested(entry, "field", "fieldKeys") or SECRET_HEADERS}
+            shown = shown - {key.lower() for key in nested(entry, "field", "fieldKeys") or secret}
     bodies = [entry for entry in entries if nested(entry, "field", "fieldType") == "BODY"]
     if not any(not any(map(entry.get, exceptions)) for entry in bodies):
         yield (

@@ -33,6 +33,10 @@ WEB_ACL_LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfigurati
 ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
 BUCKET = "aws:s3/bucket:Bucket"
+BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+BUCKET_CLOSED = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
+PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105 - the name of a type
 EVERYTHING_OF_IAM = "aws:iam/"
 
 AGENTCORE = "bedrock-agentcore"

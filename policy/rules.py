@@ -3,7 +3,7 @@
 They know nothing of settings: whoever edits the program, by whatever way, the declared resources must still stream,
 and still be protected. A rule is made of checks, each about the resources of one type; the modules hold them by what
 they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.protection`, `policy.permissions`,
-`policy.runtime_policy`.
+`policy.runtime_policy`, `policy.cloudfront`, `policy.buckets`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from dataclasses import dataclass, replace
 
 from pulumi_policy.proxy import UnknownValueError
 
-from policy import firewall, identity, permissions, protection, runtime_policy, streaming
+from policy import buckets, cloudfront, firewall, identity, permissions, protection, runtime_policy, streaming
 from policy.graph import (
     AUTHORIZER,
+    BUCKET,
+    BUCKET_CLOSED,
+    BUCKET_POLICY,
     CLIENT,
+    DISTRIBUTION,
     EVERYTHING_OF_IAM,
     INTEGRATION,
     INTEGRATION_RESPONSE,
@@ -150,11 +154,20 @@ RULES: Sequence[Rule] = (
         "The app client has no secret, and no flow that sends a password.",
         [(CLIENT, identity.public_client)],
     ),
-    Rule("web-acl-on-stage", "A web ACL stands in front of every stage.", [(STAGE, firewall.stands_in_front)]),
+    Rule(
+        "web-acl-on-stage",
+        "A web ACL stands in front of every stage, and of CloudFront.",
+        [(STAGE, firewall.stands_in_front), (DISTRIBUTION, cloudfront.stands_behind)],
+    ),
     Rule(
         "web-acl-refuses",
         "Every web ACL blocks known attacks and floods, and lets nothing skip a rule.",
-        [(WEB_ACL, firewall.known_attacks), (WEB_ACL, firewall.floods), (WEB_ACL, firewall.no_short_cut)],
+        [
+            (WEB_ACL, firewall.known_attacks),
+            (WEB_ACL, firewall.floods),
+            (WEB_ACL, cloudfront.trusts_cloudfront_alone),
+            (WEB_ACL, firewall.no_short_cut),
+        ],
     ),
     Rule(
         "large-bodies-are-seen",
@@ -173,6 +186,7 @@ RULES: Sequence[Rule] = (
             (STAGE, protection.access_log_hides_secrets),
             (METHOD_SETTINGS, protection.execution_log_hides_secrets),
             (WEB_ACL_LOGGING, firewall.log_hides_secrets),
+            (WEB_ACL_LOGGING, firewall.log_hides_cloudfronts),
             (WEB_ACL, firewall.samples_hide_secrets),
         ],
     ),
@@ -180,6 +194,28 @@ RULES: Sequence[Rule] = (
         "throttled",
         "Every stage bounds the pace of all its methods.",
         [(STAGE, protection.every_method_throttled), (METHOD_SETTINGS, protection.throttle_bounds)],
+    ),
+    Rule(
+        "cloudfront-passes-it-on",
+        "CloudFront passes on what goes to the API and what comes back, as it is and as it comes.",
+        [
+            (DISTRIBUTION, cloudfront.passes_on),
+            (DISTRIBUTION, cloudfront.hides_no_refusal),
+            (DISTRIBUTION, cloudfront.waits_for_heartbeats),
+        ],
+    ),
+    Rule(
+        "cloudfront-speaks-tls", "CloudFront is spoken to, and speaks, in TLS.", [(DISTRIBUTION, cloudfront.speaks_tls)]
+    ),
+    Rule(
+        "buckets-are-private",
+        "Nobody reads a bucket but whom its policy names.",
+        [
+            (BUCKET, buckets.is_closed),
+            (BUCKET_CLOSED, buckets.closes_every_way),
+            (BUCKET_POLICY, buckets.names_its_readers),
+            (DISTRIBUTION, cloudfront.signs_for_the_bucket),
+        ],
     ),
     Rule(
         "least-privilege",

@@ -347,6 +347,19 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "the agent's method not bounded": paces_post(drop(*RATE), drop(*BURST)),
         "a second stage": together(second_stage, copied(kinds.ASSOCIATION, put("arn:second", "resourceArn"))),
     },
+    "buckets-are-private": {
+        "nothing is blocked": removed(kinds.BUCKET_CLOSED),
+        "policies are not blocked": changed(kinds.BUCKET_CLOSED, put(False, "blockPublicPolicy")),
+        "lists are ignored, and not refused": changed(kinds.BUCKET_CLOSED, drop("blockPublicAcls")),
+        "anybody may read": changed(kinds.BUCKET_POLICY, statement("policy", Principal="*", Action="s3:GetObject")),
+        "any account may read": changed(
+            kinds.BUCKET_POLICY, statement("policy", Principal={"AWS": "*"}, Action="s3:GetObject")
+        ),
+        "CloudFront may read, for whomever": changed(
+            kinds.BUCKET_POLICY,
+            statement("policy", Principal={"Service": "cloudfront.amazonaws.com"}, Action="s3:GetObject"),
+        ),
+    },
     "least-privilege": {
         "wildcard action": allowed("s3:*", "arn:aws:s3:::one"),
         "all actions but one": changed(

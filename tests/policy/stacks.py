@@ -17,6 +17,7 @@ from local.program.graph import Graph
 from local.program.provider import UnknownProvider
 from policy.graph import Declared, Stack
 from policy.rules import RULES
+from tests.infra.graphs import WEBSITE, a_built_page, changed_settings
 
 UNKNOWN = UNKNOWN_STRING_VALUE
 """How the engine, and an evaluated preview, mark a value that is not known yet."""
@@ -33,9 +34,11 @@ def as_inputs(graph: Graph) -> list[Declared]:
 
 
 @cache
-def first_preview(stack: str) -> Graph:
+def first_preview(stack: str, *, website: bool = False) -> Graph:
     """An environment before it is deployed: what the provider may decide is unknown, whether anybody asks or not."""
-    graph = evaluate(stack, UnknownProvider(), settings=read_settings(stack), preview=True)
+    settings = changed_settings(stack, WEBSITE) if website else read_settings(stack)
+    with a_built_page():
+        graph = evaluate(stack, UnknownProvider(), settings=settings, preview=True)
     resources = (
         dataclasses.replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
         for each in graph.resources

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import pytest
 
-from local.program.graph import Graph
 from policy import graph as kinds
 from policy.graph import Declared, Stack
 from policy.rules import RULES, Rule
-from tests.infra.graphs import ENVIRONMENTS, EVERYTHING, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, WEBSITE, any_stack, environment_graph, variation
 from tests.policy.edits import Edit, changed, drop, put, together
 from tests.policy.mutations import MUTATIONS, allowed, retagged, runtime, stream
 from tests.policy.stacks import UNKNOWN, broken, declared, first_preview, guarded, judged
+from tests.policy.website_mutations import WEBSITE_MUTATIONS
 
 EVERY_MUTATION = [
     pytest.param(rule, edit, id=f"{rule}: {what}") for rule, edits in MUTATIONS.items() for what, edit in edits.items()
 ]
-
-
-def everything() -> Graph:
-    return variation("dev", **EVERYTHING)
 
 
 @cache
@@ -47,8 +44,9 @@ class TestSilence:
     def test_a_first_preview_passes_every_rule_although_little_is_known(self, stack: str) -> None:
         assert broken(declared(first_preview(stack))) == {}
 
-    def test_a_stack_with_every_optional_part_passes_every_rule(self) -> None:
-        assert broken(declared(everything())) == {}
+    @pytest.mark.parametrize("parts", VARIATIONS)
+    def test_a_stack_with_every_optional_part_passes_every_rule(self, parts: str) -> None:
+        assert broken(declared(any_stack(parts))) == {}
 
     def test_the_private_way_passes_every_rule(self) -> None:
         assert broken(declared(variation("prod", runtime={"bypassProtection": "private"}, network={}))) == {}
@@ -81,10 +79,13 @@ class TestMutations:
         assert set(found) <= {rule}, found
 
     def test_every_rule_judges_something_in_a_first_preview_already(self) -> None:
-        preview = declared(first_preview("prod"))
-        assert {rule for rule, edits in MUTATIONS.items() if any(broken(edit(preview)) for edit in edits.values())} == {
-            rule.name for rule in RULES
+        found = {
+            rule
+            for website, mutations in ((False, MUTATIONS), (True, WEBSITE_MUTATIONS))
+            for rule, edits in mutations.items()
+            if any(broken(edit(declared(first_preview("prod", website=website)))) for edit in edits.values())
         }
+        assert found == {rule.name for rule in RULES}
 
     @pytest.mark.parametrize(("rule", "edit"), EVERY_MUTATION)
     def test_a_message_says_what_to_do(self, rule: str, edit: Edit) -> None:
@@ -92,6 +93,21 @@ class TestMutations:
         for message in broken_in_production(edit)[rule]:
             assert message.endswith(".")
             assert any(verb in message for verb in verbs)
+
+    @pytest.mark.parametrize(
+        ("rule", "edit"),
+        [
+            pytest.param(rule, edit, id=f"{rule}: {what}")
+            for rule, edits in WEBSITE_MUTATIONS.items()
+            for what, edit in edits.items()
+        ],
+    )
+    def test_so_it_is_with_a_page_of_its_own(self, rule: str, edit: Edit) -> None:
+        found = broken(edit(declared(variation("prod", **WEBSITE))))
+        assert list(found) == [rule], found
+        for message in found[rule]:
+            assert re.search(r"(Declare|Remove|Set|Use|Put|Name|Redact) .*\.$", message), message
+        assert set(broken(edit(declared(first_preview("prod", website=True))))) <= {rule}
 
     @pytest.mark.parametrize(("milliseconds", "said"), [(1_000, "after 1 s"), (29_000, "after 29 s")])
     def test_a_timeout_that_is_too_short_is_named_as_it_is(self, milliseconds: int, said: str) -> None:
@@ -103,7 +119,7 @@ class TestMutations:
         assert broken(edit(production())) == {}
 
     def test_every_rule_has_a_mutation(self) -> None:
-        assert {rule.name for rule in RULES} == set(MUTATIONS)
+        assert {rule.name for rule in RULES} == {*MUTATIONS, *WEBSITE_MUTATIONS}
 
     def test_the_environments_tag_makes_a_stack_of_any_name_production(self) -> None:
         edit = together(retagged("prod"), runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")))
@@ -119,10 +135,11 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 class TestUnknown:
-    @pytest.mark.parametrize("graph", [lambda: environment_graph("prod"), everything], ids=["prod", "everything"])
-    def test_one_unknown_input_anywhere_stops_no_rule_and_is_no_finding(self, graph: Any) -> None:
-        resources = [guarded(each) for each in declared(graph())]
-        for index, each in enumerate(graph().resources):
+    @pytest.mark.parametrize("stack", ["prod", *VARIATIONS])
+    def test_one_unknown_input_anywhere_stops_no_rule_and_is_no_finding(self, stack: str) -> None:
+        graph = any_stack(stack)
+        resources = [guarded(each) for each in declared(graph)]
+        for index, each in enumerate(graph.resources):
             for path in paths(dict(each.inputs)):
                 outputs = copy.deepcopy(dict(each.outputs))
                 holder: Any = outputs
