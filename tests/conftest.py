@@ -24,6 +24,7 @@ os.environ["AGENT_MODULE"] = "tests.reference_agent"
 TOGETHER = {
     "tests/e2e/test_chain.py": "chain",
     "tests/e2e/test_ag_ui_client.py": "chain",
+    "tests/e2e/test_front_end_page.py": "chain",
 }
 """Files whose tests use one chain that takes seconds to start. Every other file goes by itself, a folder in
 `WHOLE_FOLDERS` as one."""
