@@ -147,10 +147,12 @@ class Pass:
     Attributes:
         seen: one line.
         not_checked: what the check would have looked at too, and why it could not.
+        proposal: what could be better although nothing is broken, and which setting to change; empty for nothing.
     """
 
     seen: str
     not_checked: list[str] = field(default_factory=list)
+    proposal: str = ""
 
 
 class Check(Protocol):
@@ -193,4 +195,5 @@ class Result:
     change: str = ""
     page: str = ""
     not_checked: tuple[str, ...] = ()
+    proposal: str = ""
     seconds: float = 0.0

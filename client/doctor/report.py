@@ -179,6 +179,8 @@ def _lines(result: Result) -> list[str]:
         return [f"[bold]{result.name}[/]  [dim]{_plain(result.seen)}[/]"]
     lines = [f"[bold]{result.name}[/]  {result.question}  [dim]{result.seconds:.1f} s[/]", _plain(result.seen)]
     lines += [f"[yellow]not checked:[/] {_plain(missing)}" for missing in result.not_checked]
+    if result.proposal:
+        lines.append(f"[cyan]proposal:[/] {_plain(result.proposal)}")
     if result.status == "fail":
         lines += [
             f"[bold]why it matters:[/] {_plain(result.why)}",

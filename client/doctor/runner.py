@@ -81,7 +81,7 @@ async def _make(check: Check, context: CheckContext) -> tuple[Result, bool]:
     try:
         async with asyncio.timeout(limit):
             passed = await check.run(context)
-        result = _result(check, "pass", passed.seen, not_checked=tuple(passed.not_checked))
+        result = _result(check, "pass", passed.seen, not_checked=tuple(passed.not_checked), proposal=passed.proposal)
     except Fail as failure:
         fatal = failure.fatal
         result = _result(check, "fail", failure.seen, why=failure.why, change=failure.change)

@@ -1,7 +1,7 @@
 """Everything that can be known of a stack before a deployment, without the Pulumi CLI and without an AWS account.
 
-Its settings, the guard rails over what the program declares, and what the agent's package would lack. What a deployment
-costs is `local.program.cost`'s to say.
+Its settings, the guard rails over what the program declares, what that would cost, and what the agent's package would
+lack. What the bill is made of is `local.program.cost`'s to say.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from local.program.cost import SIZES, Usage, bill, dollars, total
 from local.program.evaluate import evaluate, read_settings
 from local.program.graph import Graph, ProgramError
 from local.program.provider import ImaginedProvider
@@ -39,6 +40,7 @@ def check(stack: str) -> Iterator[Result]:
     else:
         yield Result("settings", (), f"{len(graph.resources)} resources declared")
         yield _guard_rails(graph)
+        yield _cost(graph)
     missing = missing_imports()
     yield Result("package", (refusal(missing),)) if missing else Result("package", (), "every import is pinned")
 
@@ -53,3 +55,11 @@ def _guard_rails(graph: Graph) -> Result:
         f"{rule.name}: {resource.name}: {message}" for rule in RULES for resource, message in rule.findings(stack)
     ]
     return Result("guard rails", tuple(problems), "" if problems else f"{len(RULES)} rules hold")
+
+
+def _cost(graph: Graph) -> Result:
+    """The estimate for an ordinary chat; a cost is never a problem."""
+    usage = Usage()
+    lines = bill(graph, usage)
+    months = (f"{dollars(total(lines, size, usage))} for {size:,}" for size in SIZES)
+    return Result("cost", (), f"a month of conversations: {', '.join(months)} (python -m local cost has the parts)")

@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import json
 import re
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -223,7 +222,7 @@ def graph(
 
 @app.command()
 def check(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Check a stack's settings, the guard rails and the agent's package, without Pulumi or AWS; 1 when one fails."""
+    """Check a stack's settings, guard rails, cost and the agent's package, without Pulumi or AWS; 1 when one fails."""
     from local.program.check import check as look  # noqa: PLC0415 - needed by nothing else
 
     results = list(look(stack))
@@ -234,7 +233,6 @@ def check(stack: Stack = "dev", as_json: Json = False) -> None:
             print(f"{'fails' if result.problems else 'ok':<6} {result.name:<12} {result.seen}".rstrip())
             for problem in result.problems:
                 print(f"       {problem}")
-        print(f"What it would cost: python -m local cost --stack {shlex.quote(stack)}")
     if any(result.problems for result in results):
         raise typer.Exit(1)
 

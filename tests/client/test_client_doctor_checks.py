@@ -512,3 +512,40 @@ def test_of_several_routes_the_one_that_is_asked_is_examined(route: str, uri: st
     (tmp_path / "gateway-graph.json").write_text(json.dumps(graph))
     stage = LocalDeployment(tmp_path, "api", route).stage()
     assert (stage.uri, stage.authorization) == (uri, guard)
+
+
+class TestTheSecondDoor:
+    """An API with a host name of its own goes on answering at execute-api until it is told not to."""
+
+    @staticmethod
+    def world(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> World:
+        world = World()
+        monkeypatch.setattr(reach, "first_address", lambda _outputs: f"{world.url}/api1/invocations")
+        world.answer = lambda request: answer if request.path == "/api1/invocations" else None
+        return world
+
+    def test_one_that_answers_is_proposed_to_be_switched_off(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        open_ = refusal(403, "MISSING_AUTHENTICATION_TOKEN", "MissingAuthenticationTokenException")
+        result = look("outputs", self.world(open_, monkeypatch))
+        assert (result.status, "onlyThisName: true" in result.proposal) == ("pass", True)
+
+    @pytest.mark.parametrize(
+        "answer", [refusal(403, "ACCESS_DENIED", "ForbiddenException"), reply(200, "a page"), HANG], ids=repr
+    )
+    def test_one_that_is_off_or_is_somebody_elses_is_not_spoken_of(
+        self, answer: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        result = look("outputs", self.world(answer, monkeypatch))
+        assert (result.status, result.proposal) == ("pass", "")
+
+    @pytest.mark.parametrize(
+        ("url", "found"),
+        [
+            ("https://agent.example.com", "https://api1.execute-api.us-east-1.amazonaws.com/dev/invocations"),
+            ("https://api1.execute-api.us-east-1.amazonaws.com/dev", None),
+        ],
+    )
+    def test_it_is_the_apis_own_address(self, url: str, found: str | None) -> None:
+        world = World()
+        world.changes = {"apiUrl": url, "invokeUrl": f"{url}/invocations", "endpointUrl": None}
+        assert reach.first_address(world._outputs("http://127.0.0.1:1")) == found

@@ -10,6 +10,7 @@ from client.doctor.check import AG, Check, CheckContext, Fail, Pass
 from client.doctor.consistency import ALWAYS, problems
 from client.doctor.responder import responder_of, understood
 from client.exchange import record
+from client.outputs import Outputs
 
 PATIENCE = 10.0
 """Seconds for an answer that nothing behind the API has a part in."""
@@ -58,7 +59,34 @@ class Reach(Check):
             )
         understood(answer, f"GET {outputs.invoke_url}", "API", "API key", "authorizer")
         scheme = "TLS" if outputs.invoke_url.startswith("https:") else "no TLS, on loopback"
-        return Pass(f"all {len(ALWAYS)} outputs agree; API Gateway answers at {address} ({scheme})")
+        seen = f"all {len(ALWAYS)} outputs agree; API Gateway answers at {address} ({scheme})"
+        return Pass(seen, proposal=await _second_door(context))
+
+
+def first_address(outputs: Outputs) -> str | None:
+    """The API's own address, beside the host name that the stack has given it; None where it has given none."""
+    host = urlsplit(outputs.invoke_url).hostname or ""
+    if outputs.is_local or host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+        return None
+    api = f"https://{outputs.rest_api_id}.execute-api.{outputs.region}.amazonaws.com"
+    return f"{api}/{outputs.stage_name}{outputs.route}"
+
+
+async def _second_door(context: CheckContext) -> str:
+    """What to do about an API that still answers at its own address; empty where it does not.
+
+    One that is switched off answers 403 with ForbiddenException to whatever is asked.
+    """
+    address = first_address(context.outputs)
+    if address is None:
+        return ""
+    answer = await record(context.http, address, None, "", method="GET", begin_within=PATIENCE)
+    if responder_of(answer) != "API" or answer.headers.get("x-amzn-errortype", "").startswith("ForbiddenException"):
+        return ""
+    return (
+        f"The API answers at {urlsplit(address).hostname} too, which no caller needs any more once all know its own "
+        "name: write onlyThisName: true under api.domain and deploy (docs/changes.md)."
+    )
 
 
 async def _resolve(url: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from local import ROOT
 from local.program import check as checking
+from local.program import cost
 from local.program.evaluate import evaluate
 from local.program.provider import ImaginedProvider
 from package.imports import Import
@@ -25,8 +26,17 @@ def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
     done = run("--stack", "prod", "--json")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
-    assert [each["name"] for each in results] == ["settings", "guard rails", "package"]
-    assert [each["problems"] for each in results] == [[], [], []]
+    assert [each["name"] for each in results] == ["settings", "guard rails", "cost", "package"]
+    assert [each["problems"] for each in results] == [[], [], [], []]
+
+
+def test_the_estimate_is_the_one_of_local_cost() -> None:
+    (seen,) = (each.seen for each in checking.check("prod") if each.name == "cost")
+    graph = evaluate("prod", ImaginedProvider())
+    *_, whole = cost.rows(graph, cost.Usage())
+    assert [f"{dollars} for {size:,}" in seen for dollars, size in zip(whole[2:], cost.SIZES, strict=True)] == [
+        True
+    ] * 3
 
 
 def test_a_stack_that_is_not_there_fails_with_the_names_of_those_that_are() -> None:
@@ -48,7 +58,7 @@ def test_what_the_guard_rails_find_is_told_by_its_rule(monkeypatch: pytest.Monke
     kept = tuple(one for one in graph.resources if "webAclAssociation" not in one.type)
     bare = type(graph)(graph.project, graph.stack, graph.region, kept, graph.outputs)
     monkeypatch.setattr(checking, "evaluate", lambda _stack, _provider: bare)
-    _, guard_rails, _ = checking.check("prod")
+    _, guard_rails, *_ = checking.check("prod")
     assert [each.partition(":")[0] for each in guard_rails.problems] == ["web-acl-on-stage"]
 
 
