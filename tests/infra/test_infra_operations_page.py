@@ -50,3 +50,11 @@ def test_the_fields_that_it_explains_are_logged() -> None:
     explained = set(re.findall(r"`([a-z][A-Za-z]+)`", logs))
     assert explained
     assert explained <= set(FIELDS)
+
+
+def test_every_order_that_the_page_of_changes_promises_is_measured() -> None:
+    page = (ROOT / "docs" / "changes.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "engine").glob("test_*.py"))
+    assert len(named) > 12
+    assert {each for each in named if f"def {each}(" not in sources} == set()
