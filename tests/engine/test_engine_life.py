@@ -49,7 +49,8 @@ def test_destruction_takes_what_answers_before_what_it_needs(deployed: NewStack)
 class TestDestroyingProduction:
     def test_it_is_refused_as_a_whole_when_it_is_previewed_first(self, deployed: NewStack) -> None:
         stack = deployed("prod")
-        with pytest.raises(automation.CommandError, match="protected"):
+        # The words of docs/troubleshooting.md.
+        with pytest.raises(automation.CommandError, match="cannot be deleted because it is protected"):
             stack.destroy(preview=True)
         assert stack.cloud.changes == []
 
