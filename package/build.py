@@ -120,13 +120,16 @@ def build(destination: Path) -> None:
     digest = package_digest()
     destination.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        _tell(f"Installing the agent's requirements for Python {PYTHON_VERSION} on {PLATFORM} ...")
         content, draft = Path(folder, "content"), Path(folder, "draft.zip")
         content.mkdir()
         install(content)
         make_portable(content)
         copy_agent(content)
+        _tell("Compiling them ...")
         compile_folder(content, compiler)
         (content / "LICENCES.txt").write_text("\n".join(licences(content)) + "\n", encoding="utf-8")
+        _tell("Packing them ...")
         unzipped = write_zip(content, draft)
         if draft.stat().st_size > ZIP_LIMIT or unzipped > UNZIPPED_LIMIT:
             raise PackageError(
@@ -139,6 +142,11 @@ def build(destination: Path) -> None:
                 "run `make package` again."
             )
         draft.replace(destination)
+
+
+def _tell(what: str) -> None:
+    """Say what takes the next seconds; standard output is for the result alone."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def main() -> int:

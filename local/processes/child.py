@@ -121,7 +121,8 @@ class Child:
         with contextlib.suppress(OSError), self.log.open("rb") as log:  # somebody may have cleared the folder
             log.seek(self.begins_at)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-        words = f" Its last words: {failure(lines)[:300]}" if lines else ""
+        last = failure(lines)[:300]
+        words = f" Its last words: {last}{'' if last.endswith(('.', '!', '?')) else '.'}" if last else ""
         return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{words}"
 
     async def stop(self, patience: float = STOP_SECONDS) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -28,6 +29,19 @@ def print_ready(chain: Chain, options: Options) -> None:
     print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')
     print(f"  in force    {told(options.in_force)}")
     print(f"  stop        Ctrl-C, or .venv/bin/python -m local down{local}", flush=True)
+
+
+def state_of(chain: Chain) -> dict[str, Any]:
+    """The same for a program, as ``status --json`` has it."""
+    return {
+        "state": "up",
+        "pid": os.getpid(),
+        "stack": chain.options.stack,
+        "ports": chain.services.ports,
+        "processes": chain.services.processes,
+        "options": chain.options.in_force,
+        "outputs": str(chain.folder / "outputs.json"),
+    }
 
 
 def told(options: Mapping[str, str]) -> str:

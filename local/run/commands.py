@@ -24,7 +24,7 @@ from local.processes.files import clean
 from local.processes.folder_lock import FolderLock, read_state, stop_holder
 from local.processes.logs import FILES, POLL_SECONDS, Logs, news
 from local.program.graph import ProgramError
-from local.run.banner import FOLDER, print_ready, print_state
+from local.run.banner import FOLDER, print_ready, print_state, state_of
 from local.run.chain import Chain, running
 from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, Misconfiguration, listing
 from local.run.options import Options
@@ -79,6 +79,9 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
     ] = None,
     watch: Annotated[bool, typer.Option(help="Restart what a saved file affects.")] = False,
     folder: Folder = FOLDER,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One line of JSON when it is up, and after each restart.")
+    ] = False,
 ) -> None:
     """Bring the chain up and keep it up until Ctrl-C."""
     asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
@@ -94,7 +97,7 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         broken=_broken(break_) if break_ else AS_DECLARED,
         control=built_page() is not None,
     )
-    _run(_up(options, watching=watch))
+    _run(_up(options, watching=watch, as_json=as_json))
 
 
 def _broken(name: str) -> Misconfiguration:
@@ -113,7 +116,7 @@ def faults(as_json: Json = False) -> None:
         print(f"{one.name:<24} {one.description}")
 
 
-async def _up(options: Options, *, watching: bool) -> None:
+async def _up(options: Options, *, watching: bool, as_json: bool) -> None:
     if missing := missing_imports():
         raise ProgramError(refusal(missing))
     with FolderLock.acquire(options.folder) as lock:
@@ -121,23 +124,18 @@ async def _up(options: Options, *, watching: bool) -> None:
         async with running(options, _progress) as chain:
 
             def describe() -> None:
-                lock.describe(
-                    {
-                        "state": "up",
-                        "stack": options.stack,
-                        "ports": chain.services.ports,
-                        "processes": chain.services.processes,
-                        "options": chain.options.in_force,
-                        "notEmulated": not_emulated(chain.graph),
-                    }
-                )
+                state = {**state_of(chain), "notEmulated": not_emulated(chain.graph)}
+                lock.describe(state)
+                if as_json:
+                    print(json.dumps(state), flush=True)
 
             describe()
-            print_ready(chain, options)
+            if not as_json:
+                print_ready(chain, options)
             if watching:
                 from local.run.watch import watch  # noqa: PLC0415 - needed by nothing else
 
-                work: Coroutine[Any, Any, object] = watch(chain, describe)
+                work: Coroutine[Any, Any, object] = watch(chain, describe, _progress if as_json else _say)
             else:
                 work = asyncio.Event().wait()
             telling = asyncio.create_task(_tell(options.folder))
@@ -154,6 +152,10 @@ def _switches(chain: Chain, options: Options, restarted: Callable[[], None]) -> 
     from local.run.control import Control  # noqa: PLC0415 - needed by nothing else
 
     return Control(chain, restarted).serving()
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)
 
 
 def _progress(what: str) -> None:
@@ -199,11 +201,11 @@ def _parsed(text: str) -> object:
 
 
 @app.command()
-def demo(stack: Stack = "dev") -> None:
+def demo(stack: Stack = "dev", as_json: Json = False) -> None:
     """Stream one answer through the whole chain, then the same answer buffered, and compare."""
     from local.run.demo import show  # noqa: PLC0415 - the client's imports are needed by nothing else here
 
-    _run(show(stack))
+    _run(show(stack, as_json=as_json))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import tempfile
@@ -72,15 +73,25 @@ class Measured(NamedTuple):
     last_word: float
     arrivals: int
 
+    def facts(self) -> dict[str, float]:
+        """The same for a program, in seconds."""
+        return {
+            "firstWordSeconds": round(self.first_word, 3),
+            "lastWordSeconds": round(self.last_word, 3),
+            "arrivals": self.arrivals,
+        }
 
-async def show(stack: str) -> None:
+
+async def show(stack: str, *, as_json: bool = False) -> None:
     """Run the demonstration; leaves nothing running, and nothing written unless a log tells why it failed.
+
+    With ``as_json`` the words go nowhere, and what was measured is one line of JSON.
 
     Raises:
         ProgramError: with a sentence about what is at fault.
         ChildEndedError: with a sentence about the part of the chain that died.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=as_json)
     began = time.monotonic()
     console.print(f"Bringing up the {stack} stack: Cognito, API Gateway, AgentCore, agent ...")
     folder = Path(tempfile.mkdtemp(prefix="agent-stream-"))
@@ -88,7 +99,7 @@ async def show(stack: str) -> None:
     try:
         async with running(Options(stack=stack, folder=folder)) as chain:
             console.print(f"Up after {time.monotonic() - began:.1f} s. Signing {chain.outputs['demoUsername']} in ...")
-            await chain.services.while_up(_compare(console, chain))
+            measured = await chain.services.while_up(_compare(console, chain))
     except ClientError as error:
         told = f"{error} The logs are in {folder / 'logs'}."
         raise ProgramError(told) from None
@@ -98,9 +109,11 @@ async def show(stack: str) -> None:
     finally:
         if str(folder) not in told:
             shutil.rmtree(folder)
+    if as_json:
+        print(json.dumps({name: one.facts() for name, one in measured.items()}))
 
 
-async def _compare(console: Console, chain: Chain) -> None:
+async def _compare(console: Console, chain: Chain) -> dict[str, Measured]:
     outputs = Outputs.model_validate(chain.outputs)
     tokens = await asyncio.to_thread(demo_user, outputs)
 
@@ -113,6 +126,7 @@ async def _compare(console: Console, chain: Chain) -> None:
 
     console.print()
     console.print(_table(streamed, held_back))
+    return {"streamed": streamed, "buffered": held_back}
 
 
 def buffered(graph: Graph) -> Graph:

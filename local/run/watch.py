@@ -30,12 +30,13 @@ def affected(paths: set[Path]) -> set[str]:
     return {what for what, changed in (("graph", program), ("agent", agent)) if changed}
 
 
-async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
+async def watch(chain: Chain, restarted: Callable[[], None], say: Callable[[str], None]) -> None:
     """Restart what changes, until cancelled; what cannot be brought up leaves the old one up.
 
     Args:
         chain: what is up.
         restarted: called after each restart: process ids have changed.
+        say: is told what was restarted; what went wrong goes to standard error.
     """
     changed: asyncio.Queue[set[Path]] = asyncio.Queue()
 
@@ -56,11 +57,11 @@ async def watch(chain: Chain, restarted: Callable[[], None]) -> None:
             while not changed.empty():  # saved while the last restart was under way: one restart serves all of them
                 paths |= changed.get_nowait()
             for what in sorted(affected(paths)):
-                await _restart(chain, what)
+                await _restart(chain, what, say)
                 restarted()
 
 
-async def _restart(chain: Chain, what: str) -> None:
+async def _restart(chain: Chain, what: str, say: Callable[[str], None]) -> None:
     began = time.monotonic()
     try:
         names = await (chain.restart_graph() if what == "graph" else chain.restart_agent())
@@ -70,8 +71,8 @@ async def _restart(chain: Chain, what: str) -> None:
         print(f"{error} {end}", file=sys.stderr, flush=True)
         return
     if names:
-        print(f"Restarted {', '.join(names)} in {time.monotonic() - began:.1f} s.", flush=True)
+        say(f"Restarted {', '.join(names)} in {time.monotonic() - began:.1f} s.")
     elif what == "graph":
-        print("The graph is as before: nothing was restarted.", flush=True)
+        say("The graph is as before: nothing was restarted.")
     else:
-        print("Sessions that begin from now on get the changed agent; those that are open keep theirs.", flush=True)
+        say("Sessions that begin from now on get the changed agent; those that are open keep theirs.")

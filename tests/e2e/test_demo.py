@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -66,6 +67,15 @@ def test_the_demo_shows_that_one_streams_and_the_other_does_not(demo: subprocess
     assert last - first < 0.5 < first
     assert not files_in(tmp_path)
     assert not processes_with(f"TMPDIR={tmp_path}")
+
+
+def test_with_json_the_demo_is_one_line_of_what_was_measured() -> None:
+    argv = [sys.executable, "-m", "local", "demo", "--json"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    measured = json.loads(done.stdout)
+    assert done.stdout.count("\n") == 1
+    assert measured["streamed"]["arrivals"] > measured["buffered"]["arrivals"]
+    assert measured["streamed"]["firstWordSeconds"] < measured["buffered"]["firstWordSeconds"]
 
 
 def test_an_interrupted_demo_leaves_nothing_and_says_so_to_the_shell(

@@ -89,7 +89,7 @@ def test_the_last_words_of_a_child_are_its_own(tmp_path: Path) -> None:
         return child.exit_message()
 
     told = asyncio.run(scene())
-    assert told.endswith("Its last words: not today")
+    assert told.endswith("Its last words: not today.")
     assert "ValueError: mended since" in (tmp_path / "part.log").read_text()
 
 

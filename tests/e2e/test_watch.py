@@ -112,6 +112,18 @@ def test_an_agent_that_cannot_be_loaded_leaves_the_one_that_is_up(watched: Watch
     assert {**watched.children, "agent": 0} == {**before, "agent": 0}
 
 
+def test_a_log_is_gone_on_with_after_a_reload(watched: Watched) -> None:
+    log = watched.folder / "logs" / "agent.log"
+    assert watched.answer().status_code == 200
+    until(lambda: '"message": "run"' in log.read_text(), "the run is written down")
+    before = log.read_text()
+    watched.append("agent/agent.py", "\n# edited\n")
+    watched.says("Restarted agent")
+    assert watched.answer().status_code == 200
+    until(lambda: '"message": "run"' in log.read_text().removeprefix(before), "the next run is written down")
+    assert log.read_text().startswith(before)
+
+
 def test_an_agent_that_loads_and_does_not_start_is_back_once_it_is_mended(watched: Watched) -> None:
     watched.edit("agent/__main__.py", "    main()\n", "    raise SystemExit('not today')\n")
     assert "agent will be back" in watched.complains("not today")
@@ -178,4 +190,4 @@ def test_files_that_cannot_be_watched_are_told_in_a_sentence(monkeypatch: pytest
 
     monkeypatch.setattr("local.run.watch.awatch", refuse)
     with pytest.raises(ProgramError, match=r"^Files cannot be watched \(no watches left\): run it without --watch\.$"):
-        asyncio.run(asyncio.wait_for(watch(cast(Chain, Up()), lambda: None), PATIENCE))
+        asyncio.run(asyncio.wait_for(watch(cast(Chain, Up()), lambda: None, print), PATIENCE))

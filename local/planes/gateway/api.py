@@ -16,12 +16,9 @@ from local.planes.gateway.throttle import Throttle, throttle_from_graph
 from local.planes.gateway.validation import RequestRules, request_rules
 from local.program.graph import Graph, ProgramError, Resource
 
-"""https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html"""
-
 HEADER_LIMIT_BYTES = {"REGIONAL": 20_480, "PRIVATE": 8_000, "EDGE": 20_480}
 """Names and values together
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
-
 
 TIMEOUT_MILLISECONDS = {"STREAM": range(50, 900_001), "BUFFERED": range(50, 300_001)}
 """https://www.pulumi.com/registry/packages/aws/api-docs/apigateway/integration/"""

@@ -33,8 +33,6 @@ from local.planes.gateway.responses import GatewayError, render
 from local.planes.tokens import KeySet
 from local.planes.upstream import client_session, read_body, unless_gone
 
-"""https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
-
 
 class Gateway:
     """The data plane of one deployed stage; an ASGI application.
