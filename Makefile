@@ -72,7 +72,7 @@ format: setup ## rewrite the sources in the house format
 docs: setup ## the documentation as a site in .build/site, strictly: no link leads nowhere
 	@$(BIN)/python -m tools.site
 
-bench: setup ## the benchmarks: a table, and a picture in .build/bench.svg
+bench: setup ## the benchmarks, each beside a peer's: a table, and bench/report.md
 	@$(BIN)/python -m bench
 
 soak: setup ## many streams for a minute, then every fault in turn while streams run (about four minutes)

@@ -18,7 +18,7 @@ def current_time(timezone: str = "UTC") -> str:
         timezone: An IANA time zone such as Europe/Paris.
     """
     if timezone not in available_timezones():
-        raise ValueError("unknown time zone")  # the model may try again; any other exception ends the run
+        raise ValueError("unknown time zone")  # the model hears that its argument was refused
     return datetime.now(ZoneInfo(timezone)).isoformat(timespec="seconds")
 
 

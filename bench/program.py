@@ -1,0 +1,95 @@
+"""The Pulumi program, the local run, the package and the bill."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from bench.figures import Absent, Figure
+from bench.start import started_in
+from local import ROOT
+from local.run.chain import running
+from local.run.options import Options
+from package.build import PackageError, install
+from package.contents import package_path
+
+MODULES_USED = """
+import sys
+from local.program.evaluate import evaluate
+from local.program.provider import ImaginedProvider
+evaluate("dev", ImaginedProvider("us-east-1"))
+print(*(name for name in sys.modules if name.split(".")[0] in ("pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_random")))
+"""
+EVALUATION = "from local.program.evaluate import main; raise SystemExit(main(['dev']))"
+EVALUATION_GOAL = 0.5
+
+
+def evaluation(rounds: int) -> Figure:
+    """Evaluating the dev stack in a new process, beside importing only the provider modules that it loads."""
+    # The provider loads its modules when first touched, so which ones are used is seen in a process that used them.
+    used = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", MODULES_USED], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    bare = f"import importlib\nfor name in {used!r}: importlib.import_module(name)"
+    pairs = [(started_in(EVALUATION), started_in(bare)) for _ in range(rounds)]
+    ours, theirs = zip(*pairs, strict=True)
+    what = "the dev stack under mocks, whole process"
+    return Figure(what, "s", "importing its provider modules", ours, theirs, goal=EVALUATION_GOAL)
+
+
+async def up_seconds(folder: Path) -> float:
+    """From nothing to a chain that is ready."""
+    began = time.perf_counter()
+    async with running(Options(folder=folder)):
+        return time.perf_counter() - began
+
+
+def up(folder: Path, rounds: int) -> Figure:
+    """`python -m local up`, beside one evaluation of its program."""
+    pairs = [(asyncio.run(up_seconds(folder / "up")), started_in(EVALUATION)) for _ in range(rounds)]
+    ours, theirs = zip(*pairs, strict=True)
+    return Figure("local up until the chain is ready", "s", "evaluating the program alone", ours, theirs)
+
+
+def package() -> Figure | Absent:
+    """The package unzipped, beside its pinned requirements installed as they are."""
+    what = "the package, unzipped"
+    built = subprocess.run(
+        [sys.executable, "-m", "package.build"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if built.returncode:
+        return Absent(what, built.stderr.strip().splitlines()[-1])
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            install(Path(folder))
+        except PackageError as error:
+            return Absent(what, str(error))
+        whole = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    with zipfile.ZipFile(package_path()) as archive:
+        unzipped = sum(entry.file_size for entry in archive.infolist())
+    return Figure(what, "MB", "its requirements without bytecode", [unzipped / 1e6], [whole / 1e6])
+
+
+def cost(stack: str) -> str:
+    """What a thousand conversations of a stack cost, in a sentence."""
+    told = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-m", "local", "cost", "--stack", stack, "--json"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    bill = json.loads(told.stdout)
+    parts = {part["what"]: part["each"] * 1000 for part in bill["parts"]}
+    most = max(parts, key=lambda what: parts[what])
+    return (
+        f"1,000 conversations of the {stack} stack cost about ${sum(parts.values()):.2f}, "
+        f"of which ${parts[most]:.2f} are the {most[0].lower()}{most[1:]}, "
+        f"by prices read on {bill['pricesReadOn']}; docs/cost.md has the parts."
+    )

@@ -1,0 +1,78 @@
+"""What is measured: the agent behind our entry point and behind the SDK's, and two nginx that pass a stream on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from local import LOOPBACK, ROOT
+from local.processes.child import Child, bare_environment
+from local.processes.ports import any_port
+
+NGINX = """
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx-error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  server {{ listen {host}:{first}; location / {{ {passing} proxy_pass http://{host}:{second}; }} }}
+  server {{ listen {host}:{second}; location / {{ {passing} proxy_pass {backend}; }} }}
+}}
+"""
+PASSING = 'proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 900s;'
+"""What a stream needs of nginx: https://nginx.org/en/docs/http/ngx_http_proxy_module.html."""
+
+
+def argv(which: str, port: int) -> list[str]:
+    """The command of one of the two entry points, ``ours`` or ``yield``."""
+    return [sys.executable, "-m", "bench.agent_servers", which, str(port)]
+
+
+@asynccontextmanager
+async def agent(which: str, folder: Path) -> AsyncIterator[str]:
+    """One of the two entry points; its base URL."""
+    port = any_port()
+    child = await Child.start(
+        which, argv(which, port), log=folder / f"{which}.log", cwd=ROOT, environment=bare_environment()
+    )
+    try:
+        await child.healthy(port, "/ping")
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        await child.stop()
+
+
+def nginx() -> str | None:
+    """Where nginx is, None where it is not installed."""
+    return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+@asynccontextmanager
+async def two_hops(backend: str, folder: Path) -> AsyncIterator[str]:
+    """Two nginx in a row before a server, buffering off; their base URL. `nginx` must have found one."""
+    program = nginx()
+    assert program is not None
+    first, second = any_port(), any_port()
+    configuration = folder / "nginx.conf"
+    how = {"folder": folder, "host": LOOPBACK, "first": first, "second": second, "passing": PASSING}
+    configuration.write_text(NGINX.format(**how, backend=backend))
+    child = await Child.start(
+        "nginx",
+        [program, "-c", str(configuration), "-p", str(folder)],
+        log=folder / "nginx.log",
+        cwd=folder,
+        environment=bare_environment(),
+    )
+    try:
+        await child.healthy(first, "/ping")
+        yield f"http://{LOOPBACK}:{first}"
+    finally:
+        await child.stop()

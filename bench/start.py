@@ -1,0 +1,76 @@
+"""A cold start: a new process to its first ``/ping``, and to the first event of its first answer."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import aiohttp
+
+from bench.figures import Figure
+from bench.servers import argv
+from local import LOOPBACK, ROOT
+from local.processes.child import Child, bare_environment
+from local.processes.ports import any_port
+
+PING_GOAL = 1 / 0.6
+"""The first /ping comes in at most 0.6 of the time that the libraries' imports alone take."""
+
+EVENT_GOAL = 0.9
+"""No later than the SDK's own way, give or take a tenth: both load the same libraries."""
+
+IMPORTS = "import strands, bedrock_agentcore.runtime, uvicorn"
+QUESTION = {"prompt": "Go [words=1 pause=0]"}
+
+
+def started_in(code: str) -> float:
+    """Seconds that Python takes to run some code and end."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - our own code
+    return time.perf_counter() - began
+
+
+async def started(name: str, command: list[str], port: int, folder: Path) -> tuple[float, float]:
+    """Seconds from the start of a process to its first /ping, and to the first event of an answer asked for at once."""
+    environment = {
+        **bare_environment(),
+        "AGENT_MODEL": "scripted",
+        "AGENT_PORT": str(port),
+        "AGENT_REQUIRE_USER": "false",
+        "AGENT_SESSION_FROM": "header",
+    }
+    began = time.perf_counter()
+    child = await Child.start(name, command, log=folder / f"{name}.log", cwd=ROOT, environment=environment)
+    try:
+        await child.healthy(port, "/ping")
+        pinged = time.perf_counter() - began
+        async with aiohttp.ClientSession() as session:
+            while True:
+                with suppress(aiohttp.ClientConnectionError):
+                    async with session.post(f"http://{LOOPBACK}:{port}/invocations", json=QUESTION) as answer:
+                        await answer.content.readany()
+                        return pinged, time.perf_counter() - began
+                await asyncio.sleep(0.005)
+    finally:
+        await child.stop()
+
+
+async def figures(folder: Path, rounds: int) -> list[Figure]:
+    """Our process beside bare imports, and beside the SDK's own way."""
+    pings, events, imports, theirs = [], [], [], []
+    for _ in range(rounds):
+        port = any_port()
+        pinged, answered = await started("cold", [sys.executable, "-m", "agent"], port, folder)
+        pings.append(pinged)
+        events.append(answered)
+        imports.append(started_in(IMPORTS))
+        port = any_port()
+        theirs.append((await started("cold-yield", argv("yield", port), port, folder))[1])
+    return [
+        Figure("start to first /ping", "s", "importing Strands and the SDK", pings, imports, goal=PING_GOAL),
+        Figure("start to the first event", "s", "the SDK's yield", events, theirs, goal=EVENT_GOAL),
+    ]
