@@ -50,7 +50,6 @@ class Rule:
     statement: Statement
     action: str
     answer: CustomResponse | None
-    labels: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class WebAcl:
     not_evaluated: tuple[str, ...]
 
     def check(self, inspected: Inspected) -> None:
-        """Let a request pass. A rule that counts stops nothing; its labels stay for the rules after it.
+        """Let a request pass. A rule that counts stops nothing.
 
         Raises:
             BlockedError: when a rule, or the default action, blocks it.
@@ -79,7 +78,6 @@ class WebAcl:
         for rule in self.rules:
             if not rule.statement.matches(inspected):
                 continue
-            inspected.labels.update(rule.labels)
             if rule.action == "block":
                 raise BlockedError(rule.name, rule.answer)
             if rule.action == "allow":
@@ -105,10 +103,7 @@ def web_acl_from_graph(graph: Graph) -> WebAcl | None:
     missing: list[str] = []
     reader = StatementReader(address_sets, graph.time_scale, missing.append)
     declared = sorted(inputs.get("rules") or (), key=lambda rule: rule["priority"])
-    # AWS's name for what its labels are in (https://docs.aws.amazon.com/waf/latest/developerguide/waf-labels.html).
-    account = found[0].outputs["arn"].split(":")[4]
-    namespace = f"awswaf:{account}:webacl:{found[0].outputs['name']}:"
-    rules = [rule for one in declared if (rule := _rule(one, reader, bodies, namespace)) is not None]
+    rules = [rule for one in declared if (rule := _rule(one, reader, bodies)) is not None]
     default = inputs["defaultAction"]
     return WebAcl(
         rules=rules,
@@ -119,12 +114,9 @@ def web_acl_from_graph(graph: Graph) -> WebAcl | None:
     )
 
 
-def _rule(
-    declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]], namespace: str
-) -> Rule | None:
+def _rule(declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]]) -> Rule | None:
     """A rule, ready to be tried; None when it is left out, and the reader has told why."""
     name = declared["name"]
-    labels = tuple(f"{namespace}{label['name']}" for label in declared.get("ruleLabels") or ())
     # A group has an override instead of an action: its own rules decide unless the override is Count.
     action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {"count": {}}
     kind = next(iter(action))
@@ -137,9 +129,8 @@ def _rule(
         mine.report("headers that it inserts")
         statement = None
     if statement is None:
-        reader.unknown_labels.update(labels)
         return None
-    return Rule(name, statement, kind, _answer(action.get("block") or {}, bodies), labels)
+    return Rule(name, statement, kind, _answer(action.get("block") or {}, bodies))
 
 
 def _answer(block: Mapping[str, Any], bodies: Mapping[str, Mapping[str, Any]]) -> CustomResponse | None:

@@ -1,5 +1,9 @@
 """What a web ACL's rule says of a request: one small class a statement, each with ``matches``.
 
+Evaluated are the statements of the program's own rules, and what a team's own rule is usually made of: an address, a
+header, method, path, query or body that has a size, holds or matches a text, and all of these with and, or, not. Every
+other statement is reported, never guessed: labels for one, which mostly come from AWS's managed groups.
+
 Statements: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
 """
 
@@ -28,24 +32,6 @@ class Combined:
     def matches(self, inspected: Inspected) -> bool:
         """See `Statement`."""
         return self.combine(part.matches(inspected) for part in self.parts)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Labelled:
-    """An earlier rule attached a label; a namespace ends in a colon and matches all labels in it."""
-
-    key: str
-    scope: str
-
-    def matches(self, inspected: Inspected) -> bool:
-        """See `Statement`."""
-        return self.among(inspected.labels)
-
-    def among(self, labels: Iterable[str]) -> bool:
-        """Whether one of the labels is meant."""
-        if self.scope == "NAMESPACE":
-            return any(f":{self.key}" in f":{label}" for label in labels)
-        return any(f":{label}".endswith(f":{self.key}") for label in labels)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,13 +97,11 @@ class StatementReader:
         address_sets: addresses by the ARN of their IP set.
         time_scale: windows of rate rules are divided by this.
         report: told the name of whatever cannot be evaluated.
-        unknown_labels: of earlier rules that cannot be evaluated: nobody knows whether a request has them.
     """
 
     address_sets: Mapping[str, Sequence[str]]
     time_scale: float
     report: Callable[[str], None]
-    unknown_labels: set[str] = dataclasses.field(default_factory=set)
 
     def read(self, declared: Mapping[str, Any]) -> Statement | None:
         """A declared statement, ready to be evaluated; None when it, or any part of it, cannot be.
@@ -129,7 +113,6 @@ class StatementReader:
             "andStatement": lambda body: self._combined(all, body["statements"]),
             "orStatement": lambda body: self._combined(any, body["statements"]),
             "notStatement": lambda body: self._combined(lambda found: not any(found), [body["statement"]]),
-            "labelMatchStatement": self._label,
             "ipSetReferenceStatement": self._addresses,
             "rateBasedStatement": self._rate,
             "sizeConstraintStatement": lambda body: self._part(body, _size_condition),
@@ -150,13 +133,6 @@ class StatementReader:
         parts = [self.read(one) for one in declared]
         known = [part for part in parts if part is not None]
         return Combined(combine, known) if len(known) == len(parts) else None
-
-    def _label(self, body: Mapping[str, Any]) -> Statement | None:
-        labelled = Labelled(body["key"], body["scope"])
-        # Labels of AWS's own groups begin so; the groups that attach them are not evaluated.
-        if labelled.key.startswith("awswaf:managed:") or labelled.among(self.unknown_labels):
-            return self._unknown(f"label {labelled.key}")
-        return labelled
 
     def _addresses(self, body: Mapping[str, Any]) -> Statement | None:
         if body.get("ipSetForwardedIpConfig") or body["arn"] not in self.address_sets:

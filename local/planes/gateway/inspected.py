@@ -16,7 +16,6 @@ class Inspected:
         path: as it was sent, with its percent signs.
         body: no more of it than the inspection limit.
         oversize: whether there was more.
-        labels: what earlier rules attached.
     """
 
     method: str
@@ -26,7 +25,6 @@ class Inspected:
     body: bytes
     oversize: bool
     address: str
-    labels: set[str] = dataclasses.field(default_factory=set)
 
 
 class Statement(Protocol):

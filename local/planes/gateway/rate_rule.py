@@ -71,8 +71,6 @@ def rate_keys(statement: Mapping[str, Any]) -> KeyOf | None:
     match statement["aggregateKeyType"]:
         case "IP":
             return lambda inspected: (inspected.address,)
-        case "CONSTANT":
-            return lambda _inspected: ()
         case "CUSTOM_KEYS":
             parts = [_custom_key(key) for key in statement.get("customKeys") or ()]
             readers = [part for part in parts if part is not None]
@@ -90,22 +88,14 @@ def _joined(readers: list[Callable[[Inspected], str | None]]) -> KeyOf:
 
 
 def _custom_key(declared: Mapping[str, Any]) -> Callable[[Inspected], str | None] | None:
-    ((kind, options),) = [(key, value) for key, value in declared.items() if value is not None]
-    readers: Mapping[str, Callable[[Inspected], str | None]] = {
-        "header": lambda inspected: ", ".join(inspected.headers.getlist(options["name"])) or None,
-        "ip": lambda inspected: inspected.address,
-        "httpMethod": lambda inspected: inspected.method,
-        "uriPath": lambda inspected: inspected.path,
-        "queryString": lambda inspected: inspected.query,
-    }
-    names = transformations.names(options)
-    reader = readers.get(kind)
-    if reader is None or any(name not in transformations.KNOWN for name in names):
+    """Reads a key's part from a header, the one place that the program's own rules use; None for any other."""
+    options = declared.get("header")
+    if not options or any(name not in transformations.KNOWN for name in transformations.names(options)):
         return None
-    made = [transformations.KNOWN[name] for name in names]
+    made = [transformations.KNOWN[name] for name in transformations.names(options)]
 
     def key(inspected: Inspected) -> str | None:
-        value = reader(inspected)
-        return None if value is None else transformations.applied(made, value.encode("latin-1")).decode("latin-1")
+        value = ", ".join(inspected.headers.getlist(options["name"]))
+        return transformations.applied(made, value.encode("latin-1")).decode("latin-1") if value else None
 
     return key

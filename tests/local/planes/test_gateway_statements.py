@@ -41,7 +41,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
         }
     },
     "rate of an unknown scope": {
-        "statement": {"rateBasedStatement": {"aggregateKeyType": "CONSTANT", "limit": 0, "scopeDownStatement": GEO}}
+        "statement": {"rateBasedStatement": {"aggregateKeyType": "IP", "limit": 0, "scopeDownStatement": GEO}}
     },
     "a rate key whose transformation is unknown": {
         "statement": {
@@ -49,6 +49,15 @@ UNKNOWN: dict[str, dict[str, Any]] = {
                 "aggregateKeyType": "CUSTOM_KEYS",
                 "limit": 0,
                 "customKeys": [{"header": {"name": "x-team", "textTransformations": TRANSFORMED}}],
+            }
+        }
+    },
+    "a rate by what is no address and no header": {
+        "statement": {
+            "rateBasedStatement": {
+                "aggregateKeyType": "CUSTOM_KEYS",
+                "limit": 0,
+                "customKeys": [{"uriPath": {"textTransformations": [{"priority": 0, "type": "NONE"}]}}],
             }
         }
     },
@@ -75,16 +84,6 @@ def test_a_rule_that_cannot_be_evaluated_is_listed_and_stops_nobody(name: str, g
     firewall = api_from_graph(changed).firewall
     assert firewall
     firewall.check(request_with({"x-team": "a"}))
-
-
-def test_a_label_that_nobody_can_know_makes_the_later_rule_unknown_too(graph: Graph) -> None:
-    first = {"statement": GEO, "action": {"count": {}}, "ruleLabels": [{"name": "from:here"}]}
-    label = {"labelMatchStatement": {"scope": "LABEL", "key": "from:here"}}
-    changed = with_rules(graph, first, {"statement": {"notStatement": {"statement": label}}})
-    assert "web ACL: r1: label from:here is listed, not evaluated" in not_emulated(changed)
-    firewall = api_from_graph(changed).firewall
-    assert firewall
-    firewall.check(request_with({}))
 
 
 def request_with(headers: dict[str, str]) -> Inspected:
