@@ -46,6 +46,30 @@ FREE_STREAM_BYTES = 10_485_760
 STREAM_BYTES_PER_SECOND = 2_097_152
 """The pace of a stream beyond its first `FREE_STREAM_BYTES`."""
 
+
+class Kind:
+    """Pulumi's type tokens of the resources that several folders look for in a graph."""
+
+    AUTHORIZER = "aws:apigateway/authorizer:Authorizer"
+    BUCKET = "aws:s3/bucket:Bucket"
+    DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
+    DOMAIN_NAME = "aws:apigateway/domainName:DomainName"
+    INTEGRATION = "aws:apigateway/integration:Integration"
+    INTEGRATION_RESPONSE = "aws:apigateway/integrationResponse:IntegrationResponse"
+    METHOD = "aws:apigateway/method:Method"
+    METHOD_SETTINGS = "aws:apigateway/methodSettings:MethodSettings"
+    MODEL = "aws:apigateway/model:Model"
+    RESOURCE_POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
+    REST_API = "aws:apigateway/restApi:RestApi"
+    ROLE = "aws:iam/role:Role"
+    RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
+    RUNTIME_ENDPOINT = "aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint"
+    STAGE = "aws:apigateway/stage:Stage"
+    USER_POOL_CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
+    WEB_ACL = "aws:wafv2/webAcl:WebAcl"
+    WEB_ACL_ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
+
+
 _Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 

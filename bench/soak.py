@@ -27,6 +27,7 @@ from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, v
 from bench.streams import Heard, Prompt, listen_to_many
 from client.account import demo_user
 from client.outputs import Outputs
+from contract import Kind
 from local import LOOPBACK
 from local.processes.ports import any_port
 from local.program.graph import Graph
@@ -55,17 +56,17 @@ class Others(NamedTuple):
 
 def unthrottled(graph: Graph) -> Graph:
     """The graph with a throttle and rate rules that the soak itself does not meet."""
-    for settings in graph.all("aws:apigateway/methodSettings:MethodSettings"):
+    for settings in graph.all(Kind.METHOD_SETTINGS):
         pace = {**settings.inputs["settings"], "throttlingRateLimit": 10_000, "throttlingBurstLimit": 5_000}
         graph = graph.with_inputs(settings.urn, settings=pace)
-    acl = graph.one("aws:wafv2/webAcl:WebAcl")
+    acl = graph.one(Kind.WEB_ACL)
     rules = [rule for rule in acl.inputs["rules"] if "rateBasedStatement" not in rule["statement"]]
     return graph.with_inputs(acl.urn, rules=rules)
 
 
 def with_timeout(graph: Graph, milliseconds: int) -> Graph:
     """The graph with a shorter integration timeout."""
-    for integration in graph.all("aws:apigateway/integration:Integration"):
+    for integration in graph.all(Kind.INTEGRATION):
         if integration.inputs["type"] == "HTTP_PROXY":
             graph = graph.with_inputs(integration.urn, timeoutMilliseconds=milliseconds)
     return graph

@@ -16,7 +16,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from contract import ROUTE
+from contract import ROUTE, Kind
 from infra import access_log
 from infra.component import Component, StackContext
 from infra.domain import ApiDomain
@@ -33,7 +33,7 @@ from infra.usage_plans import usage_plans
 
 PATH = ROUTE.removeprefix("/")
 
-NOT_SERVED = ("aws:apigateway/domainName:DomainName", "aws:apigateway/basePathMapping:BasePathMapping")
+NOT_SERVED = (Kind.DOMAIN_NAME, "aws:apigateway/basePathMapping:BasePathMapping")
 """What is no part of a stage's snapshot: it stands beside the API."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policy.graph import DISTRIBUTION, PASSWORD, RUNTIME, WEB_ACL, Declared, Stack, by_itself, nested
+from contract import Kind
+from policy.graph import PASSWORD, Declared, Stack, by_itself, nested
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
@@ -55,7 +56,7 @@ def hides_no_refusal(distribution: Declared, _stack: Stack) -> Iterator[str]:
 
 def waits_for_heartbeats(distribution: Declared, stack: Stack) -> Iterator[str]:
     """The origin's response timeout is the silence that CloudFront bears."""
-    beats = [float(runtime.get("environmentVariables", HEARTBEAT_VARIABLE) or 0) for runtime in stack.all(RUNTIME)]
+    beats = [float(runtime.get("environmentVariables", HEARTBEAT_VARIABLE) or 0) for runtime in stack.all(Kind.RUNTIME)]
     for origin in _apis(distribution):
         seconds = nested(origin, "customOriginConfig", "originReadTimeout") or 30
         if any(2 * beat > seconds for beat in beats):
@@ -79,7 +80,7 @@ def speaks_tls(distribution: Declared, _stack: Stack) -> Iterator[str]:
 
 def stands_behind(distribution: Declared, stack: Stack) -> Iterator[str]:
     """Behind CloudFront nobody sees a viewer's address any more."""
-    if distribution.get("webAclId") not in [acl.get("arn") for acl in stack.all(WEB_ACL)]:
+    if distribution.get("webAclId") not in [acl.get("arn") for acl in stack.all(Kind.WEB_ACL)]:
         yield (
             "No web ACL of this stack stands in front of CloudFront, where alone an address can be blocked or counted. "
             "Set webAclId to the ARN of the stack's own, of scope CLOUDFRONT."
@@ -104,7 +105,7 @@ def trusts_cloudfront_alone(acl: Declared, stack: Stack) -> Iterator[str]:
         return
     sent = [
         (str(header.get("name")).lower(), header.get("value"))
-        for distribution in stack.all(DISTRIBUTION)
+        for distribution in stack.all(Kind.DISTRIBUTION)
         for origin in _apis(distribution)
         for header in origin.get("customHeaders") or ()
     ]

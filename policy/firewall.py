@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from contract import Kind
 from policy.cloudfront import skipped_headers
-from policy.graph import ASSOCIATION, WEB_ACL, WEB_ACL_LOGGING, Declared, Stack, by_itself, nested
+from policy.graph import WEB_ACL_LOGGING, Declared, Stack, by_itself, nested
 
 KB = 1024
 INSPECTED = {"KB_16": 16 * KB, "KB_32": 32 * KB, "KB_48": 48 * KB, "KB_64": 64 * KB}
@@ -30,8 +31,8 @@ def stands_in_front(stage: Declared, stack: Stack) -> Iterator[str]:
     if not any(
         each.get("resourceArn") == stage.get("arn")
         # A web ACL from elsewhere is one that no rule here has looked at.
-        and each.get("webAclArn") in [acl.get("arn") for acl in stack.all(WEB_ACL)]
-        for each in stack.all(ASSOCIATION)
+        and each.get("webAclArn") in [acl.get("arn") for acl in stack.all(Kind.WEB_ACL)]
+        for each in stack.all(Kind.WEB_ACL_ASSOCIATION)
     ):
         yield (
             "No web ACL of this stack stands in front of the stage, so floods and known attackers reach the agent and "
@@ -167,7 +168,7 @@ def log_hides_secrets(logging: Declared, _stack: Stack) -> Iterator[str]:
 
 def log_hides_cloudfronts(logging: Declared, stack: Stack) -> Iterator[str]:
     """Whoever knows what CloudFront sends escapes the rate of addresses."""
-    acls = (acl for acl in stack.all(WEB_ACL) if acl.get("arn") == logging.get("resourceArn"))
+    acls = (acl for acl in stack.all(Kind.WEB_ACL) if acl.get("arn") == logging.get("resourceArn"))
     shown = {name for acl in acls for name in _of_cloudfront(acl)} - _redacted(logging)
     if shown:
         yield (

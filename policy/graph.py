@@ -15,27 +15,12 @@ from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
 
-INTEGRATION = "aws:apigateway/integration:Integration"
-METHOD = "aws:apigateway/method:Method"
-AUTHORIZER = "aws:apigateway/authorizer:Authorizer"
-STAGE = "aws:apigateway/stage:Stage"
-METHOD_SETTINGS = "aws:apigateway/methodSettings:MethodSettings"
-MODEL = "aws:apigateway/model:Model"
-REST_API = "aws:apigateway/restApi:RestApi"
-INTEGRATION_RESPONSE = "aws:apigateway/integrationResponse:IntegrationResponse"
-RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
-RUNTIME_ENDPOINT = "aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint"
-RESOURCE_POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
-CLIENT = "aws:cognito/userPoolClient:UserPoolClient"
-WEB_ACL = "aws:wafv2/webAcl:WebAcl"
-ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
+from contract import Kind
+
 WEB_ACL_LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
-ROLE = "aws:iam/role:Role"
 POLICY = "aws:iam/policy:Policy"
-BUCKET = "aws:s3/bucket:Bucket"
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
 BUCKET_CLOSED = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-DISTRIBUTION = "aws:cloudfront/distribution:Distribution"
 PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105 - the name of a type
 EVERYTHING_OF_IAM = "aws:iam/"
 
@@ -88,7 +73,7 @@ class Stack:
 
     def facing_agentcore(self) -> Iterator[Declared]:
         """The integrations that face AgentCore."""
-        return (each for each in self.all(INTEGRATION) if each.faces_agentcore)
+        return (each for each in self.all(Kind.INTEGRATION) if each.faces_agentcore)
 
     @property
     def is_production(self) -> bool:

@@ -6,17 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from contract import ORIGIN_HEADER, SESSION_HEADER, SESSION_ID_LENGTH
-from policy.graph import (
-    AUTHORIZER,
-    ORIGIN_VARIABLE,
-    RUNTIME,
-    SESSION_VARIABLE,
-    Declared,
-    Stack,
-    by_itself,
-    of_agentcore,
-)
+from contract import ORIGIN_HEADER, SESSION_HEADER, SESSION_ID_LENGTH, Kind
+from policy.graph import ORIGIN_VARIABLE, SESSION_VARIABLE, Declared, Stack, by_itself, of_agentcore
 
 PINNED = re.compile(r"\^([A-Za-z0-9]+)\$")
 TOKEN = "method.request.header.Authorization"  # noqa: S105 - where the token is, not one
@@ -119,7 +110,7 @@ def runtime_agrees(runtime: Declared, stack: Stack) -> Iterator[str]:
     if not runtime.get(*JWT, "allowedAudiences"):
         return
     pool = runtime.get(*JWT, "discoveryUrl").removesuffix("/.well-known/openid-configuration").rpartition("/")[2]
-    for authorizer in stack.all(AUTHORIZER):
+    for authorizer in stack.all(Kind.AUTHORIZER):
         if [arn.rpartition("/")[2] for arn in authorizer.get("providerArns") or ()] != [pool]:
             yield (
                 "Gateway and runtime read the keys of different user pools: a token that one takes the other refuses. "
@@ -156,7 +147,7 @@ SESSION_SOURCES = {
 
 def _sessions_from(stack: Stack) -> set[str]:
     """What the agents of the stack are told of where a session's id comes from."""
-    return {each.get("environmentVariables", SESSION_VARIABLE) or "user" for each in stack.all(RUNTIME)}
+    return {each.get("environmentVariables", SESSION_VARIABLE) or "user" for each in stack.all(Kind.RUNTIME)}
 
 
 @of_agentcore

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policy.graph import AGENTCORE, BUCKET, POLICY, Declared, Stack, by_itself
+from contract import Kind
+from policy.graph import AGENTCORE, POLICY, Declared, Stack, by_itself
 
 _GROUP = r"arn:[a-z-]+:logs:[a-z0-9-]+:\d+:log-group:"
 # AgentCore names a runtime's log group after its id, which the role has to do without: it is there first.
@@ -62,7 +63,7 @@ def others_objects(resource: Declared, stack: Stack) -> Iterator[str]:
     for statement in (each for text in texts for each in statements(text) if each.get("Effect") == "Allow"):
         for arn in as_list(statement.get("Resource", "*")):
             # Looked up only where needed: a bucket's ARN is unknown in a first preview.
-            if _by_prefix(arn) and arn.partition("/")[0] not in [each.get("arn") for each in stack.all(BUCKET)]:
+            if _by_prefix(arn) and arn.partition("/")[0] not in [each.get("arn") for each in stack.all(Kind.BUCKET)]:
                 actions = ", ".join(as_list(statement.get("Action", "*")))
                 yield f"The role may use {actions} on {arn}, in a bucket of another stack. Name the resources."
 

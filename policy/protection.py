@@ -5,17 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from contract import ORIGIN_HEADER
-from policy.graph import (
-    INTEGRATION,
-    METHOD_SETTINGS,
-    ORIGIN_VARIABLE,
-    RESOURCE_POLICY,
-    Declared,
-    Stack,
-    by_itself,
-    nested,
-)
+from contract import ORIGIN_HEADER, Kind
+from policy.graph import ORIGIN_VARIABLE, Declared, Stack, by_itself, nested
 from policy.permissions import statements
 
 API_KEY = re.compile(r"identity\.apikey(?!id)")
@@ -56,7 +47,7 @@ def every_method_throttled(stage: Declared, stack: Stack) -> Iterator[str]:
         each.get("methodPath") == "*/*"
         and each.get("stageName") == stage.get("stageName")
         and each.get("restApi") == stage.get("restApi")
-        for each in stack.all(METHOD_SETTINGS)
+        for each in stack.all(Kind.METHOD_SETTINGS)
     ):
         yield (
             "Nothing bounds the stage's pace, so one caller's loop uses up the model's quota and the budget. Declare "
@@ -83,7 +74,7 @@ def bypass(runtime: Declared, stack: Stack) -> Iterator[str]:
     # A value that is not known yet is a value all the same.
     asked = runtime.peek("environmentVariables", ORIGIN_VARIABLE, unknown=True)
     key = f"integration.request.header.{ORIGIN_HEADER}"
-    sent = any(each.peek("requestParameters", key, unknown=True) for each in stack.all(INTEGRATION))
+    sent = any(each.peek("requestParameters", key, unknown=True) for each in stack.all(Kind.INTEGRATION))
     if not (asked and sent):
         yield (
             "A caller with a token can go round WAF, throttle and log straight to the runtime. Set bypassProtection "
@@ -96,7 +87,7 @@ def _private(runtime: Declared, stack: Stack) -> bool:
     by_link = any(each.get("connectionType") == "VPC_LINK" for each in stack.facing_agentcore())
     return by_link and any(
         statement.get("Effect") == "Deny" and nested(statement, "Condition", "StringNotEquals", "aws:SourceVpce")
-        for policy in stack.all(RESOURCE_POLICY)
+        for policy in stack.all(Kind.RESOURCE_POLICY)
         for statement in statements(policy.get("policy"))
         if policy.get("resourceArn") == runtime.get("agentRuntimeArn")
     )

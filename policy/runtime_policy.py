@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from policy.graph import RESOURCE_POLICY, Declared, Stack, by_itself
+from contract import Kind
+from policy.graph import Declared, Stack, by_itself
 from policy.permissions import as_list, statements
 
 SERVICE = "bedrock-agentcore:"
@@ -18,7 +19,7 @@ SHELLS = ("InvokeAgentRuntimeCommand", "InvokeAgentRuntimeCommandShell")
 
 def one_policy(runtime: Declared, stack: Stack) -> Iterator[str]:
     """Without a policy AgentCore takes the token at each of its addresses; of two, the last one written stands."""
-    policies = list(stack.all(RESOURCE_POLICY))
+    policies = list(stack.all(Kind.RESOURCE_POLICY))
     own = [each for each in policies if each.get("resourceArn") == runtime.get("agentRuntimeArn")] if policies else []
     if len(own) != 1:
         yield (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from contract import DEFAULT_TIMEOUT_MILLISECONDS
-from policy.graph import RUNTIME, RUNTIME_ENDPOINT, Declared, Stack, by_itself, of_agentcore
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, Kind
+from policy.graph import Declared, Stack, by_itself, of_agentcore
 
 # A runtime's id only: an ARN would have to be escaped, and API Gateway escapes its `%` once more
 # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
@@ -69,7 +69,7 @@ def address(integration: Declared, _stack: Stack) -> Iterator[str]:
 def of_own_runtime(integration: Declared, stack: Stack) -> Iterator[str]:
     """Mechanism 2: whose address it is."""
     found = ADDRESS.fullmatch(integration.get("uri"))
-    if found and found["id"] not in [runtime.get("agentRuntimeId") for runtime in stack.all(RUNTIME)]:
+    if found and found["id"] not in [runtime.get("agentRuntimeId") for runtime in stack.all(Kind.RUNTIME)]:
         yield (
             f"The address names the runtime {found['id']}, which this stack does not declare, so nothing here guards "
             "what answers. Use the id of the stack's own runtime."
@@ -79,9 +79,9 @@ def of_own_runtime(integration: Declared, stack: Stack) -> Iterator[str]:
 @of_agentcore
 def query(integration: Declared, stack: Stack) -> Iterator[str]:
     """Mechanism 2: the qualifier and the account, which an address by id needs."""
-    endpoints = [each.get("name") for each in stack.all(RUNTIME_ENDPOINT)] or ["DEFAULT"]
+    endpoints = [each.get("name") for each in stack.all(Kind.RUNTIME_ENDPOINT)] or ["DEFAULT"]
     yield from _literal(integration, "qualifier", endpoints, "the runtime endpoint's name, or DEFAULT without one")
-    accounts = (runtime.get("agentRuntimeArn").split(":")[4] for runtime in stack.all(RUNTIME))
+    accounts = (runtime.get("agentRuntimeArn").split(":")[4] for runtime in stack.all(Kind.RUNTIME))
     yield from _literal(integration, "accountId", accounts, "the runtime's account")
 
 
@@ -152,7 +152,7 @@ def endpoint_version(endpoint: Declared, stack: Stack) -> Iterator[str]:
     """A named endpoint serves the version that it is given, and goes on doing so."""
     version = endpoint.get("agentRuntimeVersion")
     # A version that is known although the runtime's is not was written down, or left over from the last deployment.
-    current = [runtime.peek("agentRuntimeVersion", unknown=None) for runtime in stack.all(RUNTIME)]
+    current = [runtime.peek("agentRuntimeVersion", unknown=None) for runtime in stack.all(Kind.RUNTIME)]
     if version is not None and version not in current:
         yield _stays(version)
 

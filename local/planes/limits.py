@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from contract import Kind
 from local.planes.gateway.firewall import web_acl_from_graph
 from local.processes.env_file import read_env_file
 from local.program.graph import Graph
@@ -13,12 +14,12 @@ UNSERVED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "alarms: nothing watches the metrics",
     "aws:cloudwatch/dashboard:Dashboard": "the dashboard: there are no metrics to show",
     "aws:bedrock/agentcoreMemory:AgentcoreMemory": "AgentCore Memory: history lives in the agent's process",
-    "aws:apigateway/domainName:DomainName": "the custom domain: the API answers on loopback",
+    Kind.DOMAIN_NAME: "the custom domain: the API answers on loopback",
     "aws:apigateway/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
     "aws:apigatewayv2/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
     "aws:ec2/vpcEndpoint:VpcEndpoint": "the VPC endpoint: the resource policy's condition on it is not evaluated",
     "aws:cognito/managedLoginBranding:ManagedLoginBranding": "the login page's branding",
-    "aws:iam/role:Role": "IAM: roles and policies are declared, and nothing is refused by them",
+    Kind.ROLE: "IAM: roles and policies are declared, and nothing is refused by them",
 }
 
 # The statement of an API's policy that refuses nobody; every API has one, so that it keeps none of a private API's.
@@ -34,9 +35,9 @@ def not_emulated(graph: Graph) -> list[str]:
     """A line for everything that the graph declares and the local run leaves out."""
     acl = web_acl_from_graph(graph)
     lines = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
-    if any(_restricts(api.inputs.get("policy")) for api in graph.all("aws:apigateway/restApi:RestApi")):
+    if any(_restricts(api.inputs.get("policy")) for api in graph.all(Kind.REST_API)):
         lines.append("the API's resource policy: every caller on loopback may call")
-    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    runtime = graph.one(Kind.RUNTIME)
     secrets = json.loads((runtime.inputs.get("environmentVariables") or {}).get("AGENT_SECRETS") or "{}")
     missing = sorted(set(secrets) - set(read_env_file()))
     lines += [f"the secret {name}: it has no value here; write {name}=... into .env.local" for name in missing]

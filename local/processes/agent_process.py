@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from contract import Kind
 from infra.settings.agent_environment import AGENT_DEFAULTS
 from local import LOOPBACK, ROOT
 from local.processes.child import Child, bare_environment
@@ -33,7 +34,7 @@ def agent_environment(
         model: what the agent answers with, in place of the stack's model.
         changes: variables that are set on purpose, after all others.
     """
-    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    runtime = graph.one(Kind.RUNTIME)
     declared: dict[str, str] = dict(runtime.inputs.get("environmentVariables") or {})
     # A time that the stack leaves at the agent's default is no variable, and is scaled all the same.
     times = {name: value for name in SCALED if (value := declared.get(name) or AGENT_DEFAULTS.get(name))}

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from contract import Kind
 from local import ROOT
 from local.program.graph import Graph
 
@@ -125,7 +126,7 @@ def _model(usage: Usage) -> float:
 
 
 def _runtime(graph: Graph) -> Mapping[str, Any]:
-    return graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").inputs
+    return graph.one(Kind.RUNTIME).inputs
 
 
 def idle_seconds(graph: Graph) -> int:
@@ -161,7 +162,7 @@ def _memory(graph: Graph, usage: Usage) -> float:
 def _firewall(graph: Graph, usage: Usage) -> Line:
     price = prices()
     monthly = each = 0.0
-    for acl in graph.all("aws:wafv2/webAcl:WebAcl"):
+    for acl in graph.all(Kind.WEB_ACL):
         rules = acl.inputs["rules"]
         monthly += price["web_acl"] + len(rules) * price["web_acl_rule"]
         each += usage.requests * price["web_acl_requests"] / MILLION

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from contract import Kind
 from local.program.graph import MockedOutputs
 
 ACCOUNT = "000000000000"
@@ -182,16 +183,16 @@ def _random_password(_region: str, name: str, inputs: Mapping[str, Any]) -> Mock
 
 MOCKED: Mapping[str, Callable[[str, str, Mapping[str, Any]], MockedOutputs]] = {
     "aws:cognito/userPool:UserPool": _user_pool,
-    "aws:cognito/userPoolClient:UserPoolClient": lambda _region, name, _inputs: (
+    Kind.USER_POOL_CLIENT: lambda _region, name, _inputs: (
         token(name, 26),
         {"name": name},
     ),
-    "aws:apigateway/restApi:RestApi": _rest_api,
-    "aws:apigateway/stage:Stage": _stage,
-    "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime": _agent_runtime,
-    "aws:wafv2/webAcl:WebAcl": _web_acl,
+    Kind.REST_API: _rest_api,
+    Kind.STAGE: _stage,
+    Kind.RUNTIME: _agent_runtime,
+    Kind.WEB_ACL: _web_acl,
     "aws:wafv2/ipSet:IpSet": _ip_set,
-    "aws:apigateway/domainName:DomainName": _domain_name,
+    Kind.DOMAIN_NAME: _domain_name,
     "aws:acm/certificate:Certificate": _certificate,
     "aws:acm/certificateValidation:CertificateValidation": lambda _region, name, inputs: (
         inputs["certificateArn"],
@@ -214,11 +215,11 @@ MOCKED: Mapping[str, Callable[[str, str, Mapping[str, Any]], MockedOutputs]] = {
     "awsx:ecr:Repository": _repository,
     "awsx:ecr:Image": _image,
     "awsx:ec2:Vpc": _vpc,
-    "aws:s3/bucket:Bucket": _bucket,
-    "aws:cloudfront/distribution:Distribution": _distribution,
+    Kind.BUCKET: _bucket,
+    Kind.DISTRIBUTION: _distribution,
     "aws:cloudfront/originAccessControl:OriginAccessControl": _origin_access_control,
     "aws:cloudfront/responseHeadersPolicy:ResponseHeadersPolicy": _response_headers_policy,
-    "aws:iam/role:Role": _role,
+    Kind.ROLE: _role,
     "random:index/randomPassword:RandomPassword": _random_password,
 }
 """By type token; a type that is not here gets an id, a name and an ARN."""

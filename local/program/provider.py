@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from client.cognito import bare_session
+from contract import Kind
 from local.program.graph import MockedOutputs, ProgramError, Resource
 from local.program.mocked_outputs import ACCOUNT, MOCKED
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 POOL, CLIENT, DOMAIN = (
     "aws:cognito/userPool:UserPool",
-    "aws:cognito/userPoolClient:UserPoolClient",
+    Kind.USER_POOL_CLIENT,
     "aws:cognito/userPoolDomain:UserPoolDomain",
 )
 

@@ -21,7 +21,7 @@ from client.errors import ClientError
 from client.exchange import ask
 from client.outputs import Outputs
 from client.recording import Mark
-from contract import DEFAULT_TIMEOUT_MILLISECONDS
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, Kind
 from local.processes.child import ChildEndedError
 from local.program.graph import Graph, ProgramError
 from local.run.chain import Chain, running
@@ -131,7 +131,7 @@ async def _compare(console: Console, chain: Chain) -> dict[str, Measured]:
 
 def buffered(graph: Graph) -> Graph:
     """The graph as it would be without the third mechanism: every integration BUFFERED, at the default timeout."""
-    for integration in graph.all("aws:apigateway/integration:Integration"):
+    for integration in graph.all(Kind.INTEGRATION):
         graph = graph.with_inputs(
             integration.urn, responseTransferMode="BUFFERED", timeoutMilliseconds=DEFAULT_TIMEOUT_MILLISECONDS
         )

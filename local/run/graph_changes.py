@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from contract import SESSION_HEADER
+from contract import SESSION_HEADER, Kind
 from local.program.graph import Graph, Resource
 
 Change = Callable[[Graph], Graph]
@@ -25,29 +25,29 @@ def inputs_of(type_: str, choose: Callable[[Resource], bool] = lambda _one: True
 
 def integration(**inputs: Any) -> Change:
     """Changes inputs of every integration with the runtime."""
-    return inputs_of("aws:apigateway/integration:Integration", lambda one: one.inputs["type"] == "HTTP_PROXY", **inputs)
+    return inputs_of(Kind.INTEGRATION, lambda one: one.inputs["type"] == "HTTP_PROXY", **inputs)
 
 
 def method(verb: str, **inputs: Any) -> Change:
     """Changes inputs of every method of one verb."""
-    return inputs_of("aws:apigateway/method:Method", lambda one: one.inputs["httpMethod"] == verb, **inputs)
+    return inputs_of(Kind.METHOD, lambda one: one.inputs["httpMethod"] == verb, **inputs)
 
 
 def wrong_path(graph: Graph) -> Graph:
     """``/invoke`` is not ``/invocations``, and AgentCore says so with a 401."""
-    uri = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").id
+    uri = graph.one(Kind.RUNTIME).id
     return integration(uri=f"https://bedrock-agentcore.{graph.region}.amazonaws.com/runtimes/{uri}/invoke")(graph)
 
 
 def other_region(graph: Graph) -> Graph:
     """The address as it was copied from a stack elsewhere."""
-    name = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime").id
+    name = graph.one(Kind.RUNTIME).id
     return integration(uri=f"https://bedrock-agentcore.xx-test-9.amazonaws.com/runtimes/{name}/invocations")(graph)
 
 
 def earlier_secret(graph: Graph) -> Graph:
     """The origin secret was rotated: the resource has the new one, and the stage still sends the one before."""
-    for one in graph.all("aws:apigateway/integration:Integration"):
+    for one in graph.all(Kind.INTEGRATION):
         parameters = one.inputs.get("requestParameters") or {}
         changed = {name: "'the-one-before'" if "Origin-Verify" in name else value for name, value in parameters.items()}
         graph = graph.with_inputs(one.urn, requestParameters=changed)
@@ -57,12 +57,12 @@ def earlier_secret(graph: Graph) -> Graph:
 def session_from_caller(graph: Graph) -> Graph:
     """As in most examples: whoever calls names the session."""
     declared = f"method.request.header.{SESSION_HEADER}"
-    for one in graph.all("aws:apigateway/integration:Integration"):
+    for one in graph.all(Kind.INTEGRATION):
         parameters = one.inputs.get("requestParameters") or {}
         target = declared.replace("method.request", "integration.request")
         if target in parameters:
             graph = graph.with_inputs(one.urn, requestParameters={**parameters, target: declared})
-    for one in graph.all("aws:apigateway/method:Method"):
+    for one in graph.all(Kind.METHOD):
         asked = one.inputs.get("requestParameters")
         if asked:
             graph = graph.with_inputs(one.urn, requestParameters={**asked, declared: False})
@@ -71,7 +71,7 @@ def session_from_caller(graph: Graph) -> Graph:
 
 def allowed_clients(graph: Graph) -> Graph:
     """``allowed_clients`` looks right and compares ``client_id``, which an ID token does not have."""
-    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
+    runtime = graph.one(Kind.RUNTIME)
     authorizer = runtime.inputs["authorizerConfiguration"]["customJwtAuthorizer"]
     changed = {**authorizer, "allowedClients": authorizer["allowedAudiences"]}
     return graph.with_inputs(runtime.urn, authorizerConfiguration={"customJwtAuthorizer": changed})
@@ -79,7 +79,7 @@ def allowed_clients(graph: Graph) -> Graph:
 
 def bodies_block(graph: Graph) -> Graph:
     """AWS's rule groups as they come out of the box: every rule on Block, those that read prose among them."""
-    acl = graph.one("aws:wafv2/webAcl:WebAcl")
+    acl = graph.one(Kind.WEB_ACL)
     rules = []
     for rule in acl.inputs["rules"]:
         group = rule["statement"].get("managedRuleGroupStatement")
@@ -100,7 +100,7 @@ def without(type_: str) -> Change:
 
 def log_without_streaming(graph: Graph) -> Graph:
     """The format that every example shows: it knows nothing of streams."""
-    stage = graph.one("aws:apigateway/stage:Stage")
+    stage = graph.one(Kind.STAGE)
     format_ = '{"requestId":"$context.requestId","status":"$context.status","latency":"$context.responseLatency"}'
     settings = {**stage.inputs["accessLogSettings"], "format": format_}
     return graph.with_inputs(stage.urn, accessLogSettings=settings)

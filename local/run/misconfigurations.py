@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from contract import DEFAULT_TIMEOUT_MILLISECONDS
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, Kind
 from local import LOOPBACK
 from local.program.graph import Graph
 from local.run import graph_changes as changes
@@ -172,13 +172,13 @@ _ALL = (
         "no-firewall",
         "the web ACL is not associated with the stage",
         "firewall",
-        gateway=changes.without("aws:wafv2/webAclAssociation:WebAclAssociation"),
+        gateway=changes.without(Kind.WEB_ACL_ASSOCIATION),
     ),
     Misconfiguration(
         "no-throttle",
         "nothing bounds the pace of requests",
         "throttle",
-        gateway=changes.without("aws:apigateway/methodSettings:MethodSettings"),
+        gateway=changes.without(Kind.METHOD_SETTINGS),
     ),
     Misconfiguration(
         "bypass-open",
@@ -190,7 +190,7 @@ _ALL = (
         "any-client",
         "the authorizer takes tokens of every app client of the pool",
         "front-door",
-        gateway=changes.inputs_of("aws:apigateway/authorizer:Authorizer", identityValidationExpression=None),
+        gateway=changes.inputs_of(Kind.AUTHORIZER, identityValidationExpression=None),
     ),
     Misconfiguration(
         "sessions-shared",
@@ -205,7 +205,7 @@ _ALL = (
         "shell-open",
         "the runtime has no resource policy, so a token is taken at its other addresses",
         "runtime-policy",
-        runtime=changes.without("aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"),
+        runtime=changes.without(Kind.RESOURCE_POLICY),
     ),
     Misconfiguration(
         "closed-preflight",
@@ -214,7 +214,7 @@ _ALL = (
         gateway=lambda graph: changes.method(
             "OPTIONS",
             authorization="COGNITO_USER_POOLS",
-            authorizerId=graph.one("aws:apigateway/authorizer:Authorizer").id,
+            authorizerId=graph.one(Kind.AUTHORIZER).id,
         )(graph),
     ),
     Misconfiguration(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from policy import graph as kinds
+from contract import Kind
 from policy.graph import Declared
 from tests.engine.conftest import NewStack
 from tests.engine.stacks import EngineStack
@@ -49,7 +49,7 @@ def test_a_mechanism_that_is_undone_is_found_among_them(deployed: NewStack) -> N
     stack = deployed("prod")
     outputs, inputs = recorded(stack, "outputs"), recorded(stack, "inputs")
     assert list(broken_by_itself(stream(drop("responseTransferMode"))(inputs))) == ["stream-to-agentcore"]
-    unguarded = [each for each in outputs if each.type != kinds.ASSOCIATION]
+    unguarded = [each for each in outputs if each.type != Kind.WEB_ACL_ASSOCIATION]
     assert list(broken(unguarded)) == ["web-acl-on-stage"]
-    elsewhere = changed(kinds.RUNTIME_ENDPOINT, put("0", "agentRuntimeVersion"))(outputs)
+    elsewhere = changed(Kind.RUNTIME_ENDPOINT, put("0", "agentRuntimeVersion"))(outputs)
     assert list(broken(elsewhere)) == ["endpoint-follows-the-runtime"]

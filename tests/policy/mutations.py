@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from contract import ORIGIN_HEADER, SESSION_HEADER
+from contract import ORIGIN_HEADER, SESSION_HEADER, Kind
 from policy import graph as kinds
 from policy.graph import SESSION_VARIABLE, Declared
 from tests.policy.edits import Edit, Outputs, added, changed, copied, drop, put, removed, statement, text, together
@@ -16,7 +16,7 @@ from tests.policy.stacks import UNKNOWN
 
 
 def web_acl_rules(change: Callable[[list[Outputs]], list[Outputs]]) -> Edit:
-    return changed(kinds.WEB_ACL, lambda outputs: outputs.update(rules=change(outputs["rules"])))
+    return changed(Kind.WEB_ACL, lambda outputs: outputs.update(rules=change(outputs["rules"])))
 
 
 def without_rules(*names: str) -> Edit:
@@ -64,7 +64,7 @@ def data_protection_with(exception: str) -> Edit:
         for entry in outputs["dataProtectionConfig"]["dataProtections"]:
             entry[exception] = True
 
-    return changed(kinds.WEB_ACL, change)
+    return changed(Kind.WEB_ACL, change)
 
 
 def bodies_unprotected(outputs: Outputs) -> None:
@@ -88,7 +88,7 @@ def private_way(effect: str, *, own: bool) -> Edit:
     edit = runtime_policy(lambda found: [*(found or [ASKING, REFUSING]), members])
     if not own:
         document = json.dumps({"Statement": [members, ASKING, REFUSING]})
-        edit = added(kinds.RESOURCE_POLICY, resourceArn="arn:another", policy=document)
+        edit = added(Kind.RESOURCE_POLICY, resourceArn="arn:another", policy=document)
     return together(runtime(drop("environmentVariables", "AGENT_ORIGIN_SECRET")), edit)
 
 
@@ -99,7 +99,7 @@ def runtime_policy(change: Callable[[list[Outputs]], list[Outputs]]) -> Edit:
         known = [] if outputs["policy"] == UNKNOWN else json.loads(outputs["policy"])["Statement"]
         outputs["policy"] = json.dumps({"Statement": change(known)})
 
-    return changed(kinds.RESOURCE_POLICY, edit)
+    return changed(Kind.RESOURCE_POLICY, edit)
 
 
 def only_in_office_hours(statements: list[Outputs]) -> list[Outputs]:
@@ -123,7 +123,7 @@ def retagged(environment: str) -> Edit:
 
 def trusted(principal: Any, **condition: Any) -> Edit:
     document = {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **condition}]}
-    return changed(kinds.ROLE, put(json.dumps(document), "assumeRolePolicy"))
+    return changed(Kind.ROLE, put(json.dumps(document), "assumeRolePolicy"))
 
 
 def allowed(action: Any, resource: Any) -> Edit:
@@ -131,7 +131,7 @@ def allowed(action: Any, resource: Any) -> Edit:
 
 
 def own_bucket_allowed(resources: list[Declared]) -> list[Declared]:
-    (bucket,) = (each for each in resources if each.type == kinds.BUCKET)
+    (bucket,) = (each for each in resources if each.type == Kind.BUCKET)
     return allowed("s3:GetObject", f"{bucket.outputs['arn']}/*")(resources)
 
 
@@ -139,13 +139,13 @@ ASKING = {"Effect": "Allow", "Principal": "*", "Action": "bedrock-agentcore:Invo
 COMMAND = "bedrock-agentcore:InvokeAgentRuntimeCommand"
 REFUSING = {"Effect": "Deny", "Principal": "*", "Action": [COMMAND, f"{COMMAND}Shell"]}
 
-stream = partial(changed, kinds.INTEGRATION, where=facing_agentcore)
-post = partial(changed, kinds.METHOD, where=lambda outputs: outputs["httpMethod"] == "POST")
-runtime = partial(changed, kinds.RUNTIME)
-authorizer = partial(changed, kinds.AUTHORIZER)
-paces_all = partial(changed, kinds.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] == "*/*")
-paces_post = partial(changed, kinds.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] != "*/*")
-second_stage = copied(kinds.STAGE, put("second", "stageName"), put("arn:second", "arn"))
+stream = partial(changed, Kind.INTEGRATION, where=facing_agentcore)
+post = partial(changed, Kind.METHOD, where=lambda outputs: outputs["httpMethod"] == "POST")
+runtime = partial(changed, Kind.RUNTIME)
+authorizer = partial(changed, Kind.AUTHORIZER)
+paces_all = partial(changed, Kind.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] == "*/*")
+paces_post = partial(changed, Kind.METHOD_SETTINGS, where=lambda outputs: outputs["methodPath"] != "*/*")
+second_stage = copied(Kind.STAGE, put("second", "stageName"), put("arn:second", "arn"))
 
 linked = stream(put("VPC_LINK", "connectionType"))
 
@@ -193,22 +193,23 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
     "nothing-holds-the-stream": {
         "content handling": stream(put("CONVERT_TO_TEXT", "contentHandling")),
         "response template": changed(
-            kinds.INTEGRATION_RESPONSE,
+            Kind.INTEGRATION_RESPONSE,
             put("POST", "httpMethod"),
             put({"application/json": "$input.body"}, "responseTemplates"),
         ),
-        "compression": changed(kinds.REST_API, put("1024", "minimumCompressionSize")),
-        "stage cache": changed(kinds.STAGE, put(True, "cacheClusterEnabled")),
-        "method cache": changed(kinds.METHOD_SETTINGS, put(True, "settings", "cachingEnabled")),
+        "compression": changed(Kind.REST_API, put("1024", "minimumCompressionSize")),
+        "stage cache": changed(Kind.STAGE, put(True, "cacheClusterEnabled")),
+        "method cache": changed(Kind.METHOD_SETTINGS, put(True, "settings", "cachingEnabled")),
     },
     "endpoint-follows-the-runtime": {
-        "no version": changed(kinds.RUNTIME_ENDPOINT, drop("agentRuntimeVersion")),
+        "no version": changed(Kind.RUNTIME_ENDPOINT, drop("agentRuntimeVersion")),
         "a version written down": together(
-            changed(kinds.RUNTIME_ENDPOINT, put("1", "agentRuntimeVersion")),
+            changed(Kind.RUNTIME_ENDPOINT, put("1", "agentRuntimeVersion")),
             runtime(put(UNKNOWN, "agentRuntimeVersion")),
         ),
         "an old version": together(
-            changed(kinds.RUNTIME_ENDPOINT, put("1", "agentRuntimeVersion")), runtime(put("2", "agentRuntimeVersion"))
+            changed(Kind.RUNTIME_ENDPOINT, put("1", "agentRuntimeVersion")),
+            runtime(put("2", "agentRuntimeVersion")),
         ),
     },
     "id-token-required": {
@@ -216,10 +217,10 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "IAM method": post(put("AWS_IAM", "authorization")),
         "no authorizer": post(drop("authorizerId")),
         "scopes": post(put(["openid"], "authorizationScopes")),
-        "OPTIONS passed on": copied(kinds.INTEGRATION, put("OPTIONS", "httpMethod"), where=facing_agentcore),
+        "OPTIONS passed on": copied(Kind.INTEGRATION, put("OPTIONS", "httpMethod"), where=facing_agentcore),
         "a function decides": authorizer(put("TOKEN", "type")),
         "no kind of authorizer": authorizer(drop("type")),
-        "methods in a document": changed(kinds.REST_API, put('{"openapi": "3.0.1", "paths": {}}', "body")),
+        "methods in a document": changed(Kind.REST_API, put('{"openapi": "3.0.1", "paths": {}}', "body")),
         "another header": authorizer(put("method.request.header.X-Other", "identitySource")),
     },
     "app-client-pinned": {
@@ -266,15 +267,15 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         ),
     },
     "public-client": {
-        "client secret": changed(kinds.CLIENT, put(True, "generateSecret")),
-        "password flow": changed(kinds.CLIENT, put(["ALLOW_USER_PASSWORD_AUTH"], "explicitAuthFlows")),
+        "client secret": changed(Kind.USER_POOL_CLIENT, put(True, "generateSecret")),
+        "password flow": changed(Kind.USER_POOL_CLIENT, put(["ALLOW_USER_PASSWORD_AUTH"], "explicitAuthFlows")),
     },
     "web-acl-on-stage": {
-        "no web ACL": removed(kinds.ASSOCIATION),
-        "web ACL of another stack": changed(kinds.ASSOCIATION, put("arn:another", "webAclArn")),
-        "web ACL on another stage": changed(kinds.ASSOCIATION, text("resourceArn", "/stages/", "/stages/old-")),
+        "no web ACL": removed(Kind.WEB_ACL_ASSOCIATION),
+        "web ACL of another stack": changed(Kind.WEB_ACL_ASSOCIATION, put("arn:another", "webAclArn")),
+        "web ACL on another stage": changed(Kind.WEB_ACL_ASSOCIATION, text("resourceArn", "/stages/", "/stages/old-")),
         "a second stage": together(
-            second_stage, copied(kinds.METHOD_SETTINGS, put("second", "stageName"), put("*/*", "methodPath"))
+            second_stage, copied(Kind.METHOD_SETTINGS, put("second", "stageName"), put("*/*", "methodPath"))
         ),
     },
     "web-acl-refuses": {
@@ -300,52 +301,52 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "what WAF could not read passes": size_rule(
             put("CONTINUE", "statement", "sizeConstraintStatement", "fieldToMatch", "body", "oversizeHandling")
         ),
-        "default inspection": changed(kinds.WEB_ACL, drop("associationConfig")),
+        "default inspection": changed(Kind.WEB_ACL, drop("associationConfig")),
     },
     "logs-on": {
-        "no access log": changed(kinds.STAGE, drop("accessLogSettings")),
+        "no access log": changed(Kind.STAGE, drop("accessLogSettings")),
         "no WAF log": removed(kinds.WEB_ACL_LOGGING),
-        "a second web ACL without a log": copied(kinds.WEB_ACL, put("arn:second", "arn")),
+        "a second web ACL without a log": copied(Kind.WEB_ACL, put("arn:second", "arn")),
     },
     "no-secret-in-logs": {
-        "data trace": changed(kinds.METHOD_SETTINGS, put(True, "settings", "dataTraceEnabled")),
-        "execution log": changed(kinds.METHOD_SETTINGS, put("INFO", "settings", "loggingLevel")),
+        "data trace": changed(Kind.METHOD_SETTINGS, put(True, "settings", "dataTraceEnabled")),
+        "execution log": changed(Kind.METHOD_SETTINGS, put("INFO", "settings", "loggingLevel")),
         "token in access log": changed(
-            kinds.STAGE, put("$context.requestOverride.header.Authorization", "accessLogSettings", "format")
+            Kind.STAGE, put("$context.requestOverride.header.Authorization", "accessLogSettings", "format")
         ),
         "origin secret in access log": changed(
-            kinds.STAGE, put(f"$context.requestOverride.header.{ORIGIN_HEADER}", "accessLogSettings", "format")
+            Kind.STAGE, put(f"$context.requestOverride.header.{ORIGIN_HEADER}", "accessLogSettings", "format")
         ),
         "token in access log by its own name": changed(
-            kinds.STAGE, put("$method.request.header.Authorization", "accessLogSettings", "format")
+            Kind.STAGE, put("$method.request.header.Authorization", "accessLogSettings", "format")
         ),
         "API key in samples": changed(
-            kinds.WEB_ACL,
+            Kind.WEB_ACL,
             put(
                 [{"field": {"fieldType": "SINGLE_HEADER", "fieldKeys": ["authorization"]}}],
                 "dataProtectionConfig",
                 "dataProtections",
             ),
         ),
-        "prompts in WAF log": changed(kinds.WEB_ACL, bodies_unprotected),
+        "prompts in WAF log": changed(Kind.WEB_ACL, bodies_unprotected),
         "token in WAF log": changed(kinds.WEB_ACL_LOGGING, drop("redactedFields")),
         "API key in WAF log": changed(
             kinds.WEB_ACL_LOGGING, put([{"singleHeader": {"name": "Authorization"}}], "redactedFields")
         ),
-        "API key in access log": changed(kinds.STAGE, put("$context.identity.apiKey", "accessLogSettings", "format")),
+        "API key in access log": changed(Kind.STAGE, put("$context.identity.apiKey", "accessLogSettings", "format")),
         "token in rate-based details": data_protection_with("excludeRateBasedDetails"),
         "token in match details": data_protection_with("excludeRuleMatchDetails"),
-        "token in samples": changed(kinds.WEB_ACL, drop("dataProtectionConfig")),
+        "token in samples": changed(Kind.WEB_ACL, drop("dataProtectionConfig")),
     },
     "throttled": {
-        "no throttle": removed(kinds.METHOD_SETTINGS, lambda outputs: outputs["methodPath"] == "*/*"),
+        "no throttle": removed(Kind.METHOD_SETTINGS, lambda outputs: outputs["methodPath"] == "*/*"),
         "throttle of 10,000": paces_all(put(10_000, *RATE)),
         "burst of 5,000": paces_all(put(5_000, *BURST)),
         "unlimited burst": paces_all(put(-1, *BURST)),
         "the agent's method unlimited": paces_post(put(-1, *RATE), put(-1, *BURST)),
         "the agent's method at 10,000": paces_post(put(10_000, *RATE), put(5_000, *BURST)),
         "the agent's method not bounded": paces_post(drop(*RATE), drop(*BURST)),
-        "a second stage": together(second_stage, copied(kinds.ASSOCIATION, put("arn:second", "resourceArn"))),
+        "a second stage": together(second_stage, copied(Kind.WEB_ACL_ASSOCIATION, put("arn:second", "resourceArn"))),
     },
     "buckets-are-private": {
         "nothing is blocked": removed(kinds.BUCKET_CLOSED),
@@ -380,7 +381,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "whatever is put into the stack's bucket": own_bucket_allowed,
         "every log group": allowed("logs:GetLogEvents", f"arn:aws:logs:{ACCOUNT}:log-group:*"),
         "a role's own document": changed(
-            kinds.ROLE,
+            Kind.ROLE,
             put(
                 [
                     {
@@ -400,19 +401,19 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "administrator, attached": added(
             "aws:iam/rolePolicyAttachment:RolePolicyAttachment", role="x", policyArn=ADMINISTRATOR
         ),
-        "administrator, on the role": changed(kinds.ROLE, put([ADMINISTRATOR], "managedPolicyArns")),
-        "somebody's policy": changed(kinds.ROLE, put(["arn:aws:iam::000000000000:policy/own"], "managedPolicyArns")),
+        "administrator, on the role": changed(Kind.ROLE, put([ADMINISTRATOR], "managedPolicyArns")),
+        "somebody's policy": changed(Kind.ROLE, put(["arn:aws:iam::000000000000:policy/own"], "managedPolicyArns")),
         "anybody becomes the agent": trusted("*"),
         "any account becomes the agent": trusted({"AWS": "*"}),
         "another account becomes the agent": trusted({"AWS": "arn:aws:iam::999999999999:root"}),
         "AgentCore for any account": trusted({"Service": "bedrock-agentcore.amazonaws.com"}),
     },
     "questions-only": {
-        "no policy": removed(kinds.RESOURCE_POLICY),
-        "two policies": copied(kinds.RESOURCE_POLICY),
-        "the policy of another runtime": changed(kinds.RESOURCE_POLICY, put("arn:another", "resourceArn")),
+        "no policy": removed(Kind.RESOURCE_POLICY),
+        "two policies": copied(Kind.RESOURCE_POLICY),
+        "the policy of another runtime": changed(Kind.RESOURCE_POLICY, put("arn:another", "resourceArn")),
         "a policy on an endpoint too": added(
-            kinds.RESOURCE_POLICY,
+            Kind.RESOURCE_POLICY,
             resourceArn=f"arn:aws:bedrock-agentcore:{ACCOUNT}:runtime/x-1/runtime-endpoint/live",
             policy=json.dumps({"Statement": [ASKING, REFUSING]}),
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contract import Kind
 from policy import graph as kinds
 from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, any_stack, environment_graph
 from tests.policy.edits import Edit, changed, drop, text
@@ -14,11 +15,11 @@ from tests.policy.stacks import as_inputs, broken_by_itself, first_preview
 IN_A_FIRST_PREVIEW: dict[str, Edit] = {
     "stream-to-agentcore": stream(drop("responseTransferMode")),
     "timeout-is-raised": stream(drop("timeoutMilliseconds")),
-    "endpoint-follows-the-runtime": changed(kinds.RUNTIME_ENDPOINT, drop("agentRuntimeVersion")),
-    "app-client-pinned": changed(kinds.AUTHORIZER, drop("identityValidationExpression")),
-    "token-reaches-agent": changed(kinds.RUNTIME, drop("requestHeaderConfiguration")),
+    "endpoint-follows-the-runtime": changed(Kind.RUNTIME_ENDPOINT, drop("agentRuntimeVersion")),
+    "app-client-pinned": changed(Kind.AUTHORIZER, drop("identityValidationExpression")),
+    "token-reaches-agent": changed(Kind.RUNTIME, drop("requestHeaderConfiguration")),
     "no-secret-in-logs": changed(kinds.WEB_ACL_LOGGING, drop("redactedFields")),
-    "logs-on": changed(kinds.STAGE, drop("accessLogSettings")),
+    "logs-on": changed(Kind.STAGE, drop("accessLogSettings")),
 }
 # and what is known only when the resource is about to be made, for the runtime's id and the account's number are in it.
 BEFORE_IT_IS_MADE: dict[str, tuple[str, Edit]] = {

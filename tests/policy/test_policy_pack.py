@@ -15,8 +15,9 @@ import pytest
 from google.protobuf import json_format
 from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 
+from contract import Kind
 from local import ROOT
-from policy.graph import INTEGRATION, Declared
+from policy.graph import Declared
 from policy.rules import RULES
 from tests.infra.graphs import environment_graph
 from tests.policy.edits import changed, drop, put, statement
@@ -67,7 +68,7 @@ def test_nothing_is_found_in_the_inputs_of_a_first_preview(pack: analyzer_pb2_gr
 def test_a_line_that_is_missing_is_reported_before_the_resource_is_made_and_once(
     pack: analyzer_pb2_grpc.AnalyzerStub,
 ) -> None:
-    edited = changed(INTEGRATION, drop("responseTransferMode"), where=facing_agentcore)
+    edited = changed(Kind.INTEGRATION, drop("responseTransferMode"), where=facing_agentcore)
     (found,) = findings_before(pack, edited(as_inputs(first_preview("prod"))))
     assert (found.policyName, found.enforcementLevel) == ("stream-to-agentcore", analyzer_pb2.MANDATORY)
     assert findings(pack, edited(declared(environment_graph("prod")))) == []
@@ -88,8 +89,8 @@ def test_a_violation_is_reported_at_its_resource_and_stops_the_deployment(
     pack: analyzer_pb2_grpc.AnalyzerStub,
 ) -> None:
     resources = declared(environment_graph("prod"))
-    stream = next(each for each in resources if each.type == INTEGRATION and facing_agentcore(dict(each.outputs)))
-    buffered = changed(INTEGRATION, put("BUFFERED", "responseTransferMode"), where=facing_agentcore)
+    stream = next(each for each in resources if each.type == Kind.INTEGRATION and facing_agentcore(dict(each.outputs)))
+    buffered = changed(Kind.INTEGRATION, put("BUFFERED", "responseTransferMode"), where=facing_agentcore)
     (found,) = findings_before(pack, buffered(resources))
     assert (found.policyName, found.urn) == ("stream-to-agentcore", stream.urn)
     assert found.enforcementLevel == analyzer_pb2.MANDATORY

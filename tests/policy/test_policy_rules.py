@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from policy import graph as kinds
+from contract import Kind
 from policy.graph import Declared, Stack
 from policy.rules import RULES, Rule
 from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, WEBSITE, any_stack, environment_graph, variation
@@ -62,7 +62,7 @@ class TestSilence:
         assert broken(declared(variation("dev", runtime={"bypassProtection": "none"}))) == {}
 
     def test_what_is_within_a_bucket_of_the_stacks_own_may_be_read_by_a_prefix(self) -> None:
-        (bucket,) = (each for each in production() if each.type == kinds.BUCKET)
+        (bucket,) = (each for each in production() if each.type == Kind.BUCKET)
         packages = allowed("s3:GetObject", f"{bucket.outputs['arn']}/agent-*.zip")
         assert broken(packages(production())) == {}
 
@@ -115,7 +115,7 @@ class TestMutations:
         assert said in message
 
     def test_an_api_keys_id_may_stand_in_the_access_log(self) -> None:
-        edit = changed(kinds.STAGE, put("$context.identity.apiKeyId", "accessLogSettings", "format"))
+        edit = changed(Kind.STAGE, put("$context.identity.apiKeyId", "accessLogSettings", "format"))
         assert broken(edit(production())) == {}
 
     def test_every_rule_has_a_mutation(self) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from contract import Kind
 from policy import graph as kinds
 from tests.policy.edits import Edit, Outputs, changed, copied, drop, put
 
 OF_THE_EDGE = {"where": lambda outputs: outputs["scope"] == "CLOUDFRONT"}
 OF_THE_STAGE = {"where": lambda outputs: outputs["scope"] == "REGIONAL"}
 
-distribution = partial(changed, kinds.DISTRIBUTION)
+distribution = partial(changed, Kind.DISTRIBUTION)
 
 
 def asking(change: Callable[[Outputs], None]) -> Edit:
@@ -37,7 +38,7 @@ def rate(change: Callable[[Outputs], None], where: Mapping[str, Any] = OF_THE_ST
         outputs["rules"] = copy.deepcopy(outputs["rules"])
         change(next(rule["statement"]["rateBasedStatement"] for rule in outputs["rules"] if rule["name"] == RATE))
 
-    return changed(kinds.WEB_ACL, edit, **where)
+    return changed(Kind.WEB_ACL, edit, **where)
 
 
 def known(change: Callable[[Outputs], None]) -> Edit:
@@ -106,16 +107,16 @@ WEBSITE_MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
     },
     "buckets-are-private": {
         "unsigned": origin("page", drop("originAccessControlId")),
-        "a second bucket, not closed": copied(kinds.BUCKET, put("another", "bucket")),
+        "a second bucket, not closed": copied(Kind.BUCKET, put("another", "bucket")),
     },
     "web-acl-on-stage": {
         "none in front of CloudFront": distribution(drop("webAclId")),
         "another stack's": distribution(put("arn:another", "webAclId")),
     },
     "web-acl-refuses": {
-        "no rate in front of CloudFront": changed(kinds.WEB_ACL, only_other_rules, **OF_THE_EDGE),
+        "no rate in front of CloudFront": changed(Kind.WEB_ACL, only_other_rules, **OF_THE_EDGE),
         "a header escapes the rate in front of CloudFront": rate(counted_by_header, OF_THE_EDGE),
-        "no reputation list in front of CloudFront": changed(kinds.WEB_ACL, no_reputation, **OF_THE_EDGE),
+        "no reputation list in front of CloudFront": changed(Kind.WEB_ACL, no_reputation, **OF_THE_EDGE),
         "a value that is written down": known(put("open sesame, whoever you may be, and come in", "searchString")),
         "whatever is in the header": known(put("CONTAINS", "positionalConstraint")),
         "a header that CloudFront does not send": known(put("authorization", "fieldToMatch", "singleHeader", "name")),
@@ -134,6 +135,6 @@ WEBSITE_MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
             no_header,
             where=lambda outputs: any("origin" in each["singleHeader"]["name"] for each in outputs["redactedFields"]),
         ),
-        "CloudFront's secret in samples": changed(kinds.WEB_ACL, shown_in_samples, **OF_THE_STAGE),
+        "CloudFront's secret in samples": changed(Kind.WEB_ACL, shown_in_samples, **OF_THE_STAGE),
     },
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from starlette.types import Message, Send
 
+from contract import Kind
 from local.planes.gateway.responses import substitute
 from local.program.graph import Graph
 
@@ -73,7 +74,7 @@ class AccessLog:
 
 def declared_format(graph: Graph) -> str | None:
     """The format of the stage's access log; None when the stage declares none."""
-    settings = graph.one("aws:apigateway/stage:Stage").inputs.get("accessLogSettings") or {}
+    settings = graph.one(Kind.STAGE).inputs.get("accessLogSettings") or {}
     return settings.get("format")
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from contract import DEFAULT_TIMEOUT_MILLISECONDS, IDLE_LIMIT_SECONDS
+from contract import DEFAULT_TIMEOUT_MILLISECONDS, IDLE_LIMIT_SECONDS, Kind
 from local.planes.gateway.access_log import declared_format
 from local.planes.gateway.firewall import WebAcl, web_acl_from_graph
 from local.planes.gateway.mapping import check_source
@@ -114,14 +114,12 @@ def api_from_graph(graph: Graph) -> Api:
     Raises:
         ProgramError: when the graph does not declare exactly one API with one stage, or one that is not served here.
     """
-    api = graph.one("aws:apigateway/restApi:RestApi")
-    stage = graph.one("aws:apigateway/stage:Stage")
-    authorizers = {
-        one.id: _authorizer(one, graph.time_scale) for one in graph.all("aws:apigateway/authorizer:Authorizer")
-    }
+    api = graph.one(Kind.REST_API)
+    stage = graph.one(Kind.STAGE)
+    authorizers = {one.id: _authorizer(one, graph.time_scale) for one in graph.all(Kind.AUTHORIZER)}
     paths = _paths(api, graph.all("aws:apigateway/resource:Resource"))
     methods: dict[str, dict[str, Method]] = {}
-    for resource in graph.all("aws:apigateway/method:Method"):
+    for resource in graph.all(Kind.METHOD):
         path, verb = paths[resource.inputs["resourceId"]], resource.inputs["httpMethod"]
         methods.setdefault(path, {})[verb] = _method(resource, graph, authorizers)
     kind = api.inputs.get("endpointConfiguration", {}).get("types", "EDGE")
@@ -186,10 +184,10 @@ def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authoriz
     protection = resource.inputs["authorization"]
     if protection not in ("NONE", "COGNITO_USER_POOLS"):
         raise _not_served(resource, f"the authorization {protection}", "NONE and COGNITO_USER_POOLS")
-    integrations = beside("aws:apigateway/integration:Integration")
+    integrations = beside(Kind.INTEGRATION)
     if len(integrations) != 1:
         raise ProgramError(f"{resource.name} has {len(integrations)} integrations, and a method needs one.")
-    responses = beside("aws:apigateway/integrationResponse:IntegrationResponse")
+    responses = beside(Kind.INTEGRATION_RESPONSE)
     return Method(
         authorizer=authorizers[resource.inputs["authorizerId"]] if protection != "NONE" else None,
         scopes=tuple(resource.inputs.get("authorizationScopes") or ()),

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contract import Kind
 from local.planes.gateway.firewall_statements import StatementReader
 from local.planes.gateway.inspected import Inspected, Statement
 from local.planes.gateway.responses import GatewayError
@@ -88,13 +89,13 @@ class WebAcl:
 
 def web_acl_from_graph(graph: Graph) -> WebAcl | None:
     """The web ACL that is associated with the stage; None when none is."""
-    stage = graph.one("aws:apigateway/stage:Stage")
+    stage = graph.one(Kind.STAGE)
     associations = [
         one.inputs["webAclArn"]
-        for one in graph.all("aws:wafv2/webAclAssociation:WebAclAssociation")
+        for one in graph.all(Kind.WEB_ACL_ASSOCIATION)
         if one.inputs["resourceArn"] == stage.outputs["arn"]
     ]
-    found = [acl for acl in graph.all("aws:wafv2/webAcl:WebAcl") if acl.outputs["arn"] in associations]
+    found = [acl for acl in graph.all(Kind.WEB_ACL) if acl.outputs["arn"] in associations]
     if not found:
         return None
     inputs = found[0].inputs

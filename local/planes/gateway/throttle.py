@@ -11,6 +11,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping
 
+from contract import Kind
 from local.planes.gateway.responses import GatewayError
 from local.program.graph import Graph, ProgramError
 
@@ -116,7 +117,7 @@ def throttle_from_graph(graph: Graph) -> Throttle:
     """The limits that the graph declares. A quota's period follows its time scale, rates do not: tests go by them."""
     stage: tuple[float, float] | None = None
     methods: dict[tuple[str, str], Bucket] = {}
-    for declared in graph.all("aws:apigateway/methodSettings:MethodSettings"):
+    for declared in graph.all(Kind.METHOD_SETTINGS):
         settings = declared.inputs["settings"]
         rate, burst = settings.get("throttlingRateLimit"), settings.get("throttlingBurstLimit")
         if rate is None or burst is None or rate < 0:
@@ -131,7 +132,7 @@ def throttle_from_graph(graph: Graph) -> Throttle:
 
 def _plans(graph: Graph) -> list[Plan]:
     """The plans of this stage; a key that is disabled, or only has plans of other stages, is no key here."""
-    stage = graph.one("aws:apigateway/stage:Stage").inputs
+    stage = graph.one(Kind.STAGE).inputs
     here = {"apiId": stage["restApi"], "stage": stage["stageName"]}
     keys = {key.id: key for key in graph.all("aws:apigateway/apiKey:ApiKey")}
     plans = {plan.id: plan for plan in graph.all("aws:apigateway/usagePlan:UsagePlan")}

@@ -18,6 +18,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4
 from starlette.datastructures import Headers
 
+from contract import Kind
 from local.planes.gateway.responses import GatewayError
 from local.program.graph import Graph, ProgramError, Resource
 
@@ -110,7 +111,7 @@ def request_rules(method: Resource, graph: Graph) -> RequestRules | None:
     if not asks.get("validateRequestParameters"):
         required = []
     names = method.inputs.get("requestModels") or {} if asks.get("validateRequestBody") else {}
-    declared = {model.inputs["name"]: model for model in graph.all("aws:apigateway/model:Model")}
+    declared = {model.inputs["name"]: model for model in graph.all(Kind.MODEL)}
     return RequestRules(
         models={kind: _validator(declared[name]) for kind, name in names.items() if name in declared},
         required_headers=_of_kind(required, "header"),

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from contract import Kind
 from local.planes.runtime.policy import denied_actions
 from local.program.graph import Graph, ProgramError
 
@@ -98,8 +99,8 @@ def runtime_from_graph(graph: Graph) -> RuntimeConfig:
     Raises:
         ProgramError: when it does not declare exactly one, or AgentCore would refuse its authorizer.
     """
-    runtime = graph.one("aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime")
-    endpoints = graph.all("aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint")
+    runtime = graph.one(Kind.RUNTIME)
+    endpoints = graph.all(Kind.RUNTIME_ENDPOINT)
     jwt = (runtime.inputs.get("authorizerConfiguration") or {}).get("customJwtAuthorizer")
     allowed = (runtime.inputs.get("requestHeaderConfiguration") or {}).get("requestHeaderAllowlists") or []
     lifecycle: Mapping[str, float] = next(iter(runtime.inputs.get("lifecycleConfigurations") or ()), {})

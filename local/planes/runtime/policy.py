@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from contract import Kind
 from local.program.graph import Graph
 
-POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
+POLICY = Kind.RESOURCE_POLICY
 SERVICE = "bedrock-agentcore:"
 
 QUESTION = "InvokeAgentRuntime"
