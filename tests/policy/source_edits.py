@@ -51,13 +51,11 @@ EDITS: dict[str, SourceEdit] = {
     ),
     "the timeout's line removed": SourceEdit("infra/api.py", TIMEOUT, "", "timeout-is-raised"),
     "a timeout of 29 s": SourceEdit("infra/api.py", TIMEOUT, "timeout_milliseconds=29_000,", "timeout-is-raised"),
-    "/chat": SourceEdit(
-        "infra/runtime.py", 'self.id, "/invocations"', 'self.id, "/chat"', "invocations-address", unknown=True
-    ),
+    "/chat": SourceEdit("infra/runtime.py", "self.id, ROUTE", 'self.id, "/chat"', "invocations-address", unknown=True),
     "an address by ARN": SourceEdit(
         "infra/runtime.py",
-        'self.id, "/invocations"',
-        'self.arn, "/invocations"',
+        "self.id, ROUTE",
+        "self.arn, ROUTE",
         "invocations-address",
         unknown=True,
     ),
@@ -98,13 +96,13 @@ EDITS: dict[str, SourceEdit] = {
         "logs-on",
     ),
     "the token in the web ACL's log": SourceEdit(
-        "infra/firewall.py",
-        'redacted_fields=[{"single_header": {"name": header}} for header in SECRET_HEADERS],',
+        "infra/web_acl.py",
+        'redacted_fields=[{"single_header": {"name": header}} for header in headers],',
         "",
         "no-secret-in-logs",
     ),
     "the web ACL on no stage": SourceEdit(
-        "infra/firewall.py", "resource_arn=stage_arn,", "resource_arn=web_acl.arn,", "web-acl-on-stage", unknown=True
+        "infra/firewall.py", "resource_arn=stage_arn,", "resource_arn=acl.arn,", "web-acl-on-stage", unknown=True
     ),
     "no throttle": SourceEdit("infra/api.py", '"throttling_rate_limit": rate,', "", "throttled"),
     "every model": SourceEdit(
