@@ -23,7 +23,7 @@ from starlette.types import ASGIApp
 
 from agent.blocking import detection
 from agent.caller import REQUEST_ID_HEADER, SESSION_HEADER, Caller, caller_of, check_origin
-from agent.errors import AgentError, Code, RefusalError, classify
+from agent.errors import AgentError, Code, RefusalError, bad_request, classify
 from agent.eventlog import encode
 from agent.framework import BuildAgent, Frameworks, load_build_agent
 from agent.memory import Memory, ProcessMemory
@@ -177,7 +177,7 @@ async def _read(request: Request, limit: int) -> bytes:
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise _invalid(f"the body has more than {limit} bytes")
+            raise bad_request(f"the body has more than {limit} bytes")
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -191,12 +191,8 @@ def _parse(body: bytes, caller: Caller, settings: Settings) -> Command:
     try:
         payload = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError:
-        raise _invalid("the body is not JSON in UTF-8") from None
+        raise bad_request("the body is not JSON in UTF-8") from None
     return command_of(payload, caller, settings)
-
-
-def _invalid(what: str) -> RefusalError:
-    return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
 
 
 def _tell_sdk(headers: Any, caller: Caller) -> None:

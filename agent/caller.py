@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import jwt
 
-from agent.errors import Code, RefusalError
+from agent.errors import Code, RefusalError, bad_request
 from agent.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def caller_of(headers: Headers, settings: Settings) -> Caller:
     user = _user(headers.getlist("authorization"), settings)
     session_id = headers.get(SESSION_HEADER)
     if session_id is not None and not _SESSION_ID.fullmatch(session_id):
-        raise RefusalError(
-            Code.INVALID_INPUT,
-            "The request cannot be used: the session id must have 33 to 256 letters, digits or -_.:.",
-        )
+        raise bad_request("the session id must have 33 to 256 letters, digits or -_.:")
     if settings.session_from == "user" and user is not None and session_id not in {None, user}:
         # Whether a mapped header replaces the one that a client sent is not documented, so it is not relied upon.
         raise RefusalError(Code.SESSION_FORBIDDEN, "With api.sessionFrom: user the session is the caller's own `sub`.")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-__all__ = ["AgentError", "Code", "RefusalError", "classify", "model_failures"]
+__all__ = ["AgentError", "Code", "RefusalError", "bad_request", "classify", "model_failures"]
 
 
 class Code(StrEnum):
@@ -71,6 +71,11 @@ class AgentError(Exception):
 
 class RefusalError(AgentError):
     """A run that is not started."""
+
+
+def bad_request(what: str) -> RefusalError:
+    """Return the refusal of a request; `what` is wrong with it, in words that may be shown to its caller."""
+    return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
 
 
 # Named by their class and package, so that neither boto3 nor httpx has to be imported to recognise them.

@@ -12,7 +12,7 @@ import binascii
 from typing import Any
 from urllib.parse import urlsplit
 
-from agent.errors import Code, RefusalError
+from agent.errors import Code, RefusalError, bad_request
 from agent.settings import Settings
 
 __all__ = ["check_medium", "input_of", "text_of"]
@@ -63,7 +63,7 @@ def input_of(messages: list[dict[str, Any]], settings: Settings, *, needed: bool
         first -= 1
         _check_content(messages[first].get("content"), f"messages.{first}.content", settings)
     if needed and first == len(messages):
-        raise _invalid(
+        raise bad_request(
             "the last message must be the user's or a tool's result; to read a run send attach, stop or history"
         )
     return first, prompt
@@ -72,9 +72,9 @@ def input_of(messages: list[dict[str, Any]], settings: Settings, *, needed: bool
 def text_of(content: Any, settings: Settings) -> str:
     """Return a prompt. Raises RefusalError(INVALID_INPUT) for one that is empty, too long or no text."""
     if not isinstance(content, str):
-        raise _invalid("the prompt must be a string")
+        raise bad_request("the prompt must be a string")
     if not content.strip():
-        raise _invalid("the prompt is empty")
+        raise bad_request("the prompt is empty")
     return _checked(content, settings)
 
 
@@ -86,15 +86,15 @@ def _prompt(message: dict[str, Any], index: int, settings: Settings) -> str:
     parts: list[dict[str, Any]] = content if isinstance(content, list) else []
     text = "\n".join(part["text"] for part in parts if part.get("type") == "text")
     if not text.strip() and all(part.get("type") == "text" for part in parts):
-        raise _invalid("the prompt is empty")
+        raise bad_request("the prompt is empty")
     return _checked(text, settings)
 
 
 def _checked(text: str, settings: Settings) -> str:
     if len(text) > settings.max_prompt_chars:
-        raise _invalid(f"the prompt has more than {settings.max_prompt_chars} characters")
+        raise bad_request(f"the prompt has more than {settings.max_prompt_chars} characters")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise _invalid("the prompt holds a character that is not text")
+        raise bad_request("the prompt holds a character that is not text")
     return text
 
 
@@ -102,26 +102,26 @@ def _check_content(content: Any, where: str, settings: Settings) -> None:
     if isinstance(content, str):
         return
     if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise _invalid(f"{where} must be text or a list of parts")
+        raise bad_request(f"{where} must be text or a list of parts")
     media = 0
     for number, part in enumerate(content):
         kind = part.get("type")
         if _BLOCKS & set(part) or (isinstance(kind, str) and kind in _BLOCKS):
-            raise _invalid(f"{where}.{number}: tool calls and tool results may not be sent as content")
+            raise bad_request(f"{where}.{number}: tool calls and tool results may not be sent as content")
         if kind in _MEDIA:
             media += 1
             _check_medium(str(kind), part.get("source"), f"{where}.{number}", settings)
         elif kind != "text" or not isinstance(part.get("text"), str):
-            raise _invalid(f"{where}.{number} must be a text, image, audio, video or document part")
+            raise bad_request(f"{where}.{number} must be a text, image, audio, video or document part")
     if media > _MAX_MEDIA:
-        raise _invalid(f"{where} has more than {_MAX_MEDIA} images and documents")
+        raise bad_request(f"{where} has more than {_MAX_MEDIA} images and documents")
 
 
 def _check_medium(kind: str, source: Any, where: str, settings: Settings) -> None:
     source = source if isinstance(source, dict) else {}
     value = source.get("value")
     if not isinstance(value, str) or source.get("type") not in {"data", "url"}:
-        raise _invalid(f"{where}.source must hold data, or a URL of a host in runtime.mediaHosts")
+        raise bad_request(f"{where}.source must hold data, or a URL of a host in runtime.mediaHosts")
     if source["type"] == "url":
         _check_address(value, settings)
         return
@@ -129,9 +129,9 @@ def _check_medium(kind: str, source: Any, where: str, settings: Settings) -> Non
     try:
         check_medium(kind, mime, base64.b64decode(value, validate=True))
     except binascii.Error:
-        raise _invalid(f"{where}.source.value is not base64") from None
+        raise bad_request(f"{where}.source.value is not base64") from None
     except ValueError as error:
-        raise _invalid(f"{where}: {error}") from None
+        raise bad_request(f"{where}: {error}") from None
 
 
 def check_medium(kind: str, mime: str, data: bytes) -> None:
@@ -151,7 +151,3 @@ def _check_address(address: str, settings: Settings) -> None:
         fine = False
     if not fine:
         raise RefusalError(Code.MEDIA_URL_FORBIDDEN)
-
-
-def _invalid(what: str) -> RefusalError:
-    return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")

@@ -19,7 +19,7 @@ from ag_ui.core import Context, Message, ResumeEntry, RunAgentInput, Tool, UserM
 from pydantic import ValidationError
 
 from agent.caller import Caller
-from agent.errors import Code, RefusalError
+from agent.errors import bad_request
 from agent.input import input_of, text_of
 from agent.settings import Settings
 
@@ -105,7 +105,7 @@ Command = Run | Attach | Stop | History
 def command_of(payload: Any, caller: Caller, settings: Settings) -> Command:
     """Check a body in full and return what it asks for. Raises RefusalError with INVALID_INPUT."""
     if not isinstance(payload, dict):
-        raise _invalid("the body must be an object")
+        raise bad_request("the body must be an object")
     if "messages" not in payload and (verb := _verb(payload)):
         _only(payload, {"threadId", verb})
         return _about_a_run(verb, payload[verb], payload, stock=False)
@@ -124,13 +124,13 @@ def command_of(payload: Any, caller: Caller, settings: Settings) -> Command:
 def _verb(members: dict[str, Any]) -> str | None:
     verbs = [verb for verb in _VERBS if verb in members]
     if len(verbs) > 1:
-        raise _invalid(f"{' and '.join(verbs)} cannot be asked for together")
+        raise bad_request(f"{' and '.join(verbs)} cannot be asked for together")
     return verbs[0] if verbs else None
 
 
 def _about_a_run(verb: str, asked: Any, payload: dict[str, Any], *, stock: bool) -> Command:
     if not isinstance(asked, dict):
-        raise _invalid(f"{verb} must be an object")
+        raise bad_request(f"{verb} must be an object")
     thread_id, own_id = _needed_id(payload, "threadId"), _id(payload, "runId") or str(uuid.uuid4())
     if verb == "history":
         _only(asked, set(), where="history")
@@ -141,14 +141,14 @@ def _about_a_run(verb: str, asked: Any, payload: dict[str, Any], *, stock: bool)
         return Stop(thread_id, run_id, stock, own_id)
     after = asked.get("after", 0)
     if isinstance(after, bool) or not isinstance(after, int) or after < 0:
-        raise _invalid("attach.after must be the number of an event, 0 or more")
+        raise bad_request("attach.after must be the number of an event, 0 or more")
     return Attach(thread_id, run_id, after, stock, own_id)
 
 
 def _question(payload: dict[str, Any], caller: Caller, settings: Settings) -> Run:
     messages = payload["messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise _invalid("messages must be a list of objects")
+        raise bad_request("messages must be a list of objects")
     resumes = bool(payload.get("resume"))
     first, prompt = input_of(messages, settings, needed=not resumes)
     given = {**payload, "messages": messages[first:]}
@@ -157,7 +157,7 @@ def _question(payload: dict[str, Any], caller: Caller, settings: Settings) -> Ru
         asked = RunAgentInput.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise _invalid(f"{_place(problem['loc'], first)} is not what an AG-UI RunAgentInput has there") from None
+        raise bad_request(f"{_place(problem['loc'], first)} is not what an AG-UI RunAgentInput has there") from None
     return _run(
         caller,
         prompt=prompt,
@@ -190,14 +190,10 @@ def _place(location: tuple[int | str, ...], first: int) -> str:
     return ".".join(str(part) for part in parts)[:100]
 
 
-def _invalid(what: str) -> RefusalError:
-    return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
-
-
 def _only(members: dict[str, Any], known: set[str], *, needed: str | None = None, where: str = "the body") -> None:
     if (needed and needed not in members) or not set(members) <= known:
         may = ", ".join(sorted(known)) or "no member"
-        raise _invalid(
+        raise bad_request(
             f"{where} may have {may}" + (", or be an AG-UI RunAgentInput with messages" if where == "the body" else "")
         )
 
@@ -205,7 +201,7 @@ def _only(members: dict[str, Any], known: set[str], *, needed: str | None = None
 def _check_lists(objects: list[dict[str, Any]]) -> None:
     lists = [value for one in objects for name, value in one.items() if name != "state" and isinstance(value, list)]
     if sum(map(len, lists)) > _MAX_ITEMS:
-        raise _invalid(f"its lists have more than {_MAX_ITEMS} entries together")
+        raise bad_request(f"its lists have more than {_MAX_ITEMS} entries together")
 
 
 def _id(members: dict[str, Any], name: str) -> str | None:
@@ -213,12 +209,12 @@ def _id(members: dict[str, Any], name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID_CHARS or not value.isprintable():
-        raise _invalid(f"{name} must have 1 to {_MAX_ID_CHARS} printable characters")
+        raise bad_request(f"{name} must have 1 to {_MAX_ID_CHARS} printable characters")
     return value
 
 
 def _needed_id(members: dict[str, Any], name: str) -> str:
     value = _id(members, name)
     if value is None:
-        raise _invalid(f"{name} is missing")
+        raise bad_request(f"{name} is missing")
     return value

@@ -16,7 +16,7 @@ from ag_ui.core import (
 )
 
 from agent.caller import Caller
-from agent.errors import Code, RefusalError
+from agent.errors import Code, RefusalError, bad_request
 from agent.eventlog import encode
 from agent.framework import Frameworks
 from agent.reader import Reader
@@ -60,9 +60,7 @@ class Runs:
         known = thread.runs.get(run.run_id)
         if known is not None:
             if known.run.digest != run.digest:
-                raise RefusalError(
-                    Code.INVALID_INPUT, "The request cannot be used: its runId is another question's; send a new one."
-                )
+                raise bad_request("its runId is another question's; send a new one")
             known.attached()
             return known.read()
         thread.make_room(self._settings)

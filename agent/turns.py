@@ -12,7 +12,7 @@ from ag_ui.core import BaseEvent, CustomEvent, Message, MessagesSnapshotEvent, T
 from pydantic import TypeAdapter, ValidationError
 
 from agent.caller import Caller
-from agent.errors import Code, RefusalError
+from agent.errors import bad_request
 from agent.media import with_media
 from agent.memory import Memory, cut
 from agent.request import Run
@@ -53,9 +53,7 @@ class Turns:
         known = next((turn for turn in stored if turn.run_id == run.run_id), None)
         if known is not None:
             if known.digest != run.digest:
-                raise RefusalError(
-                    Code.INVALID_INPUT, "The request cannot be used: its runId is another question's; send a new one."
-                )
+                raise bad_request("its runId is another question's; send a new one")
             return Prepared(Turn(run, history=stored), [snapshot_of(messages_of(stored))], answered=True)
         before = run.earlier[-1].get("id") if run.earlier else None
         asked_ids = {message.id for message in run.input if not isinstance(message, ToolMessage)}
@@ -73,9 +71,7 @@ class Turns:
         if unknown:
             events.append(_warning("RESULT_UNKNOWN", "Tool results that belong to no pending call were left out."))
         if not asked and not run.resume:
-            raise RefusalError(
-                Code.INVALID_INPUT, "The request cannot be used: its tool results belong to no pending call."
-            )
+            raise bad_request("its tool results belong to no pending call")
         if any(isinstance(getattr(one, "content", None), list) for one in asked):
             asked = list((await with_media(replace(run, input=tuple(asked)), self._settings)).input)
         state = run.state or (turns[-1].state if turns else None) or run.state
@@ -152,7 +148,7 @@ def _check_resume(run: Run, pending: list[str]) -> None:
         what = f"resume must answer the pending interrupts, each once: {', '.join(pending)}"
     else:
         return
-    raise RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
+    raise bad_request(what)
 
 
 def _said_by_caller(earlier: Sequence[Json]) -> list[StoredTurn]:

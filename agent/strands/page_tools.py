@@ -15,7 +15,7 @@ from strands import Agent
 from strands.types._events import ToolResultEvent
 from strands.types.tools import AgentTool, ToolSpec, ToolUse
 
-from agent.errors import Code, RefusalError
+from agent.errors import bad_request
 from agent.telemetry import log_line
 
 __all__ = ["NOT_ANSWERED", "add_page_tools"]
@@ -33,10 +33,7 @@ def add_page_tools(agent: Agent, tools: Sequence[Tool], calls: set[str]) -> None
     """
     for tool in tools:
         if not _NAME.fullmatch(tool.name):
-            raise RefusalError(
-                Code.INVALID_INPUT,
-                "The request cannot be used: the name of a tool must have 1 to 64 letters, digits, _ or -.",
-            )
+            raise bad_request("the name of a tool must have 1 to 64 letters, digits, _ or -")
         if tool.name in agent.tool_registry.registry:
             log_line({"message": "page tool left out: the agent has one of that name", "level": "WARNING"})
             continue

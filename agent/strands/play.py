@@ -15,7 +15,7 @@ from strands.types.content import ContentBlock
 from strands.types.exceptions import MaxTokensReachedException
 from strands.types.session import encode_bytes_values
 
-from agent.errors import Code, RefusalError
+from agent.errors import bad_request
 from agent.settings import Settings
 from agent.strands.events import Translation
 from agent.strands.interrupts import interrupts_of, resume, snapshot_of
@@ -111,12 +111,10 @@ def _prompt(agent: Agent, turn: Turn, asked: list[ContentBlock]) -> list[Any]:
     """Return what the agent is asked, and put it where it was, if a turn was left half-way."""
     if turn.run.resume:
         if asked:
-            raise RefusalError(
-                Code.INVALID_INPUT, "The request cannot be used: send resume without a message beside it."
-            )
+            raise bad_request("send resume without a message beside it")
         snapshot = turn.pending.snapshot if turn.pending else None
         if snapshot is None:
-            raise RefusalError(Code.INVALID_INPUT, "The request cannot be used: nothing is kept of this interrupt.")
+            raise bad_request("nothing is kept of this interrupt")
         return resume(agent, snapshot, turn.run.resume)
     messages = agent.messages
     if messages and messages[-1]["role"] == "user" and open_calls(messages):
