@@ -82,7 +82,7 @@ async def bench(
         prompt: what to ask.
         users: how many ask at the same time.
         requests: how many questions in all.
-        policy: how a question that is throttled is asked again; its clock starts anew each time.
+        policy: how a question that is throttled is asked again; its clock starts again each time.
         name_session: whether each question names a session of its own; where not, the gateway says which it is.
         advance: is called after each answer.
 

@@ -153,7 +153,7 @@ class _Catcher(ThreadingHTTPServer):
         return self.result["code"]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a connection that breaks, or asks for what is no address: it was not the browser's answer."""
+        """Ignore a broken connection and a malformed request: neither is the browser's redirect."""
 
 
 class _Callback(BaseHTTPRequestHandler):

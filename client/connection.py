@@ -28,7 +28,7 @@ def connect(outputs: Outputs, *, most: int = 100) -> httpx.AsyncClient:
 
     Raises:
         UsageError: when the key, or a proxy of the environment, cannot be used.
-        OutputsError: when ``invokeUrl`` is no address.
+        OutputsError: when ``invokeUrl`` is not a valid URL.
     """
     key = api_key(outputs)
     try:
@@ -78,7 +78,7 @@ def api_key(outputs: Outputs) -> str:
     # `pulumi stack output` writes [secret] in place of a secret.
     key = given or next((key for key in shown if not key.startswith("[")), "")
     if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{API_KEY_VARIABLE} holds characters that no API key has: set it anew.")
+        raise UsageError(f"{API_KEY_VARIABLE} holds characters that no API key has: set it again.")
     return key
 
 

@@ -102,7 +102,7 @@ def stack_outputs(stack: str) -> Outputs:
         ) from None
     except OSError as error:
         raise OutputsError(
-            f"{pulumi} cannot be run ({error.strerror}): install the Pulumi CLI anew, or pass --outputs with a file."
+            f"{pulumi} cannot be run ({error.strerror}): install the Pulumi CLI again, or pass --outputs with a file."
         ) from None
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

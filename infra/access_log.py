@@ -1,4 +1,4 @@
-"""One JSON line for each request to the API, with what it takes to tell who waited for whom.
+"""One JSON line for each request to the API, with the times that show which layer was slow.
 
 A stream's answer begins long before it ends, so latency alone says little: `timeToAllHeaders` and
 `timeToFirstContent` say when the first word left the agent, `integrationLatency` when the last one did

@@ -115,7 +115,7 @@ class StreamingApi(Component):
         self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
 
     def answer_at_domain(self, after: Sequence[pulumi.Resource]) -> None:
-        """Let the host name of one's own, if there is one, lead to the stage, once ``after`` is there."""
+        """Map the custom domain, if there is one, to the stage, after ``after`` exists."""
         if self._domain is not None:
             self._domain.lead_to(self._stage, after)
 

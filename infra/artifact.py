@@ -1,4 +1,4 @@
-"""What AgentCore runs: the agent's deployment package in a private bucket, or what stands in its place.
+"""What AgentCore runs: the agent's deployment package in a private bucket, or an image.
 
 ``make package`` builds the package outside of Pulumi, `package.contents` names it, and this module uploads it.
 """
@@ -28,7 +28,7 @@ class Artifact(Protocol):
 
 
 class CodePackage(Component):
-    """The package in S3, readable by nobody but whom a role policy names.
+    """The package in S3, readable only by a role whose policy names it.
 
     Pulumi type: ``agentstream:infra:CodePackage``. Produces ``s3.Bucket`` with its ``BucketVersioning``,
     ``BucketServerSideEncryptionConfiguration``, ``BucketPublicAccessBlock``, ``BucketPolicy``, and the

@@ -1,4 +1,4 @@
-"""A bucket that nobody reads but whom a policy names: closed to the public, encrypted, versioned, over TLS only."""
+"""A private bucket, readable only by whom a policy names: closed to the public, encrypted, versioned, over TLS only."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class StackConfig(StackSettings):
         if self.environment is None and self.named_kind != (meant := meant_kind(self.stack)):
             yield Contradiction(
                 ("environment", "stack"),
-                f"a stack named {self.stack} would have the rules of {self.named_kind}, and by its name it may be more",
+                f"a stack named {self.stack} would have the rules of {self.named_kind}, but its name suggests more",
                 f"write {meant}, or {self.named_kind} where that is what it is",
             )
         yield from between_sections(self)

@@ -1,4 +1,4 @@
-"""A host name of one's own in front of the API: certificate, mapping and DNS record."""
+"""The API's custom domain: certificate, mapping and DNS record."""
 
 from __future__ import annotations
 

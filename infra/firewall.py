@@ -1,4 +1,4 @@
-"""What is refused before anybody is asked who they are: the web ACL on the API's stage, its log, its address lists."""
+"""The web ACL on the API's stage, its IP sets and its log; evaluated before authentication."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tells the team how the stack is doing: metrics, alarms, a dashboard, and who hears of it."""
+"""Metrics, alarms with their subscribers, and a dashboard."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class PrivateEdge(Component):
 
 
 def _endpoint_policy(runtime_arn: pulumi.Output[str]) -> dict[str, object]:
-    """Through this endpoint, this runtime only. A caller with a JWT is nobody to IAM, hence the principal.
+    """Through this endpoint, this runtime only. IAM knows no principal for a caller with a JWT, hence ``*``.
 
     Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/vpc-interface-endpoints.html
     """

@@ -69,7 +69,7 @@ def schema(session_from: SessionFrom) -> dict[str, Any]:
 def request_model(
     name: str, api_id: pulumi.Output[str], session_from: SessionFrom, opts: pulumi.ResourceOptions
 ) -> tuple[aws.apigateway.Model, aws.apigateway.RequestValidator]:
-    """Declare the model and the validator that holds a method to it."""
+    """Declare the model, and the validator that refuses what does not match it."""
     model = aws.apigateway.Model(
         f"{name}-invocation",
         rest_api=api_id,

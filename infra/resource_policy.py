@@ -82,7 +82,7 @@ class ResourcePolicy(Component):
 
 
 def _allow(runtime_arn: pulumi.Output[str], condition: Statement | None = None) -> Statement:
-    """Whoever holds a valid token may ask; to IAM its bearer is nobody, so AWS wants the principal to be ``*``."""
+    """A valid token may invoke. IAM knows no principal for its bearer, so AWS wants ``*``."""
     allowed = _statement("Questions", "Allow", ["InvokeAgentRuntime"], runtime_arn)
     return allowed if condition is None else {**allowed, "Condition": condition}
 

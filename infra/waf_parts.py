@@ -61,5 +61,5 @@ def json_answer(key: str, message: str) -> aws.wafv2.WebAclCustomResponseBodyArg
 
 
 def too_many(window_seconds: int) -> aws.wafv2.WebAclCustomResponseBodyArgsDict:
-    """The body of the answer to whoever sends too much."""
+    """The body of the answer to a caller above a rate limit."""
     return json_answer(TOO_MANY, f"Too many requests; try again in {window_seconds // 60} minutes.")

@@ -25,7 +25,7 @@ class WebAclComponent(Component):
     """Where the web ACL and what belongs to it are; None for the stack's own Region."""
 
     def _address_sets(self, settings: FirewallSettings) -> Addresses:
-        """Declare the sets of the lists in use; a set holds one version of IP."""
+        """Declare an IP set for each list in use and each IP version in it."""
         lists = {"blocked": settings.blocked_addresses, "only": settings.only_addresses}
         found: dict[str, list[pulumi.Output[str]]] = {}
         for kind, networks in lists.items():
@@ -45,7 +45,7 @@ class WebAclComponent(Component):
         return found
 
     def _log(self, acl: aws.wafv2.WebAcl, settings: FirewallSettings, headers: Sequence[str]) -> None:
-        """Declare the web ACL's log, which shows none of the headers, and have WAF write to it."""
+        """Declare the web ACL's log group, with these headers redacted, and have WAF write to it."""
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-firewall-log",
             # WAF writes to no group of another name

@@ -57,8 +57,8 @@ def install(target: Path) -> None:
 
 
 def make_portable(target: Path) -> None:
-    """Take out what differs from one building machine to the next: the interpreter's path in commands, and the records
-    that hold a digest of it."""
+    """Remove what differs between building machines: the interpreter's path in commands, and the records with its
+    digest."""
     for compiled in sorted(target.rglob("__pycache__")):  # where uv is told to make it, by whatever Python it runs on
         shutil.rmtree(compiled)
     for program in (target / "bin").iterdir():

@@ -1,4 +1,4 @@
-"""Rules that keep a bucket to those whom a policy names."""
+"""Rules that keep a bucket private."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def speaks_tls(distribution: Declared, _stack: Stack) -> Iterator[str]:
 
 
 def stands_behind(distribution: Declared, stack: Stack) -> Iterator[str]:
-    """Behind CloudFront nobody sees a viewer's address any more."""
+    """Behind CloudFront the API no longer sees a viewer's address."""
     if distribution.get("webAclId") not in [acl.get("arn") for acl in stack.all(Kind.WEB_ACL)]:
         yield (
             "No web ACL of this stack stands in front of CloudFront, where alone an address can be blocked or counted. "
@@ -99,7 +99,7 @@ def signs_for_the_bucket(distribution: Declared, _stack: Stack) -> Iterator[str]
 
 
 def trusts_cloudfront_alone(acl: Declared, stack: Stack) -> Iterator[str]:
-    """What a rate leaves out must be what CloudFront sends, and nobody can know."""
+    """A rate rule may exempt only requests with CloudFront's secret header."""
     skipped = [each for rule in acl.get("rules") or () for each in skipped_headers(rule)]
     if not skipped:
         return

@@ -42,7 +42,7 @@ def stands_in_front(stage: Declared, stack: Stack) -> Iterator[str]:
 
 @by_itself
 def known_attacks(acl: Declared, _stack: Stack) -> Iterator[str]:
-    """What a group only counts it lets through; a prompt may look like an attack, a header may not."""
+    """A rule that only counts lets attacks pass; a prompt may look like one, so only rules on bodies may count."""
     rules = acl.get("rules") or ()
     blocking = [
         nested(rule, "statement", "managedRuleGroupStatement", "name")
@@ -147,7 +147,7 @@ def _blocks(rule: Mapping[str, Any]) -> bool:
 
 
 def logged(acl: Declared, stack: Stack) -> Iterator[str]:
-    """Without a log nobody can tell what was refused, and why."""
+    """Without a log, refusals cannot be explained afterwards."""
     if not any(each.get("resourceArn") == acl.get("arn") for each in stack.all(WEB_ACL_LOGGING)):
         yield (
             "The web ACL writes no log, so nobody can tell an attack from a prompt that was blocked by mistake. "

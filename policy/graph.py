@@ -1,4 +1,4 @@
-"""What the rules read: the resources of a stack, whoever declared them.
+"""What the rules read: the resources of a stack.
 
 Pulumi asks about a stack with each resource's *outputs*: what the program declared, what the provider filled in, and
 what only AWS can tell. In a preview much of that is unknown, and not only ids: whatever the program may leave to the
@@ -118,7 +118,7 @@ def of_agentcore(check: Check) -> Check:
 
 
 def nested(value: Any, *path: str) -> Any:
-    """What stands at the end of a path of keys; None where the path leads nowhere."""
+    """The value at a path of keys; None where there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

@@ -40,7 +40,7 @@ def methods(method: Declared, _stack: Stack) -> Iterator[str]:
 
 @by_itself
 def methods_declared(api: Declared, _stack: Stack) -> Iterator[str]:
-    """Mechanism 1: a method that stands in an OpenAPI document is no resource, so nobody here asks what it takes."""
+    """Mechanism 1: a method declared in an OpenAPI document is not a resource, so the other rules cannot see it."""
     if api.get("body"):
         yield (
             "The API's methods are read from a document that nothing here looks into, so one without a token goes "
@@ -146,7 +146,7 @@ SESSION_SOURCES = {
 
 
 def _sessions_from(stack: Stack) -> set[str]:
-    """What the agents of the stack are told of where a session's id comes from."""
+    """Where the stack's agents expect a session's id to come from."""
     return {each.get("environmentVariables", SESSION_VARIABLE) or "user" for each in stack.all(Kind.RUNTIME)}
 
 
@@ -182,7 +182,7 @@ def thread_required(model: Declared, stack: Stack) -> Iterator[str]:
 
 @by_itself
 def headers_forwarded(runtime: Declared, _stack: Stack) -> Iterator[str]:
-    """AgentCore strips the token after checking it, and every header of one's own, unless it is listed."""
+    """AgentCore strips the token after checking it, and every custom header, unless it is listed."""
     listed = {header.lower() for header in runtime.get("requestHeaderConfiguration", "requestHeaderAllowlists") or ()}
     if "authorization" not in listed:
         yield (
@@ -198,7 +198,7 @@ def headers_forwarded(runtime: Declared, _stack: Stack) -> Iterator[str]:
 
 @by_itself
 def public_client(client: Declared, _stack: Stack) -> Iterator[str]:
-    """A secret in a browser is none, and a password belongs in no request."""
+    """A browser cannot keep a client secret, and no request should carry a password."""
     if client.get("generateSecret"):
         yield (
             "The app client has a secret, which every browser and command line would have to carry: sign-in fails for "

@@ -18,7 +18,7 @@ FASTEST = 1_000
 
 @by_itself
 def stage_logged(stage: Declared, _stack: Stack) -> Iterator[str]:
-    """Without a log nobody can say who was refused by what, or who came in."""
+    """Without a log, neither refusals nor calls can be traced."""
     if not stage.get("accessLogSettings", "destinationArn"):
         yield "The stage writes no access log, so a refused answer leaves no trace. Declare accessLogSettings."
 
@@ -33,7 +33,7 @@ def access_log_hides_secrets(stage: Declared, _stack: Stack) -> Iterator[str]:
 
 @by_itself
 def execution_log_hides_secrets(settings: Declared, _stack: Stack) -> Iterator[str]:
-    """Execution logs of level INFO and data traces hold whole requests."""
+    """Execution logs at level INFO, and data traces, contain whole requests."""
     if settings.get("settings", "dataTraceEnabled") or settings.get("settings", "loggingLevel") == "INFO":
         yield (
             "API Gateway writes whole requests to its log: prompts, tokens and the origin secret. Set "
@@ -42,7 +42,7 @@ def execution_log_hides_secrets(settings: Declared, _stack: Stack) -> Iterator[s
 
 
 def every_method_throttled(stage: Declared, stack: Stack) -> Iterator[str]:
-    """The account's 10,000 requests a second are nobody's budget."""
+    """Without a throttle the limit is the account's 10,000 requests a second."""
     if not any(
         each.get("methodPath") == "*/*"
         and each.get("stageName") == stage.get("stageName")

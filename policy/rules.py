@@ -63,7 +63,7 @@ class Rule:
                     yield (
                         resource,
                         (
-                            f"The rule {self.name} stopped with {type(error).__name__} ({error}), so nobody knows "
+                            f"The rule {self.name} stopped with {type(error).__name__} ({error}), so it is not known "
                             f"whether it holds. Set the property as AWS documents it, or mend {check.__module__}."
                         ),
                     )

@@ -30,7 +30,7 @@ def one_policy(runtime: Declared, stack: Stack) -> Iterator[str]:
 
 
 def questions_only(policy: Declared, stack: Stack) -> Iterator[str]:
-    """A token's bearer is nobody to IAM, hence the principal; a Deny stands above every Allow."""
+    """IAM knows no principal for a token's bearer, hence ``*``; a Deny overrides every Allow."""
     found = statements(policy.get("policy"))
     if not any(each.get("Effect") == "Allow" and _is_everybodys(each) and _names(each, QUESTION) for each in found):
         yield (

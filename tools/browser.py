@@ -30,7 +30,7 @@ def install() -> None:
 
 
 def main() -> int:
-    """Say where the browser is; 2 and a sentence where there is none."""
+    """Print the browser's path; exit with 2 and a sentence where there is none."""
     if find_chromium() is None:
         install()
     found = find_chromium()

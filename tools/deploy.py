@@ -132,7 +132,7 @@ def go_back(stack: str, tag: str) -> None:
             f"Look at `pulumi stack --stack {stack}` and docs/operations.md."
         )
     raise DeployError(
-        f"The doctor found a fault, so {stack} runs {tag} again: mend what the doctor said, and release anew."
+        f"The doctor found a fault, so {stack} runs {tag} again: mend what the doctor said, and release again."
     )
 
 

@@ -86,7 +86,7 @@ def fenced(text: str) -> str:
 
 
 def reports(folder: Path) -> dict[str, str]:
-    """The reports in a folder, by stack; whatever else lies there is not looked at."""
+    """The reports in a folder, by stack; other files are ignored."""
     found = {}
     for path in sorted(folder.rglob("*.txt")):
         named = REPORT.fullmatch(path.name)
@@ -157,7 +157,7 @@ def attach(github: GitHub, event: dict[str, Any], folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell, and say what was told."""
+    """Post the report, and print what was posted."""
     parser = argparse.ArgumentParser(prog="python -m tools.github", description=__doc__)
     parser.add_argument("what", choices=("comment", "issue", "release"))
     parser.add_argument("--reports", type=Path, help="comment, issue: the folder with a STACK.txt for each stack")

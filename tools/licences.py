@@ -23,7 +23,7 @@ SHORT = 60
 
 
 class LicenceError(Exception):
-    """A package's licence cannot be told; the message says why in one sentence."""
+    """A package's licence is unknown; the message says why in one sentence."""
 
 
 class Licence(NamedTuple):

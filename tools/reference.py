@@ -79,7 +79,7 @@ def _sections() -> Iterator[str]:
 
 
 def _section(title: str, field: FieldInfo) -> Iterator[str]:
-    """The table of a field that holds keys of its own, itself or as the values of a mapping; nothing for another."""
+    """The table of a field whose value is a section, or a mapping or list of them; nothing for another."""
     holder = get_origin(bare(field.annotation))
     if holder in (dict, list):
         yield from _section(f"{title}.<name>" if holder is dict else f"{title}[]", inside(field))

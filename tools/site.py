@@ -35,7 +35,7 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 
 def placed(path: str) -> str | None:
-    """Where a file of the repository stands on the site; None where it does not."""
+    """A file's place on the site; None where it has none."""
     if path in FIRST:
         return FIRST[path]
     return path.removeprefix("docs/") if path.startswith("docs/") else None

@@ -63,13 +63,14 @@ def _version() -> str:
 
 def run() -> None:
     """Run the command line of this process."""
-    # What the shell has closed (`>&-`) is None, and its number would be the next file's: nobody reads, nothing comes.
+    # If the shell closed a standard stream (`>&-`), Python sets it to None and the next file would reuse its
+    # descriptor: open /dev/null instead.
     sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115, PTH123 - for as long as the process lasts
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A character that a stream has no bytes for must not end an answer; nor a byte that is none, a question.
+            # A character that the stream's encoding lacks must not end an answer, nor an invalid byte a question.
             stream.reconfigure(errors="replace")
     program = typer.main.get_command(app)
     if (code := completion.complete(program)) is not None:

@@ -124,7 +124,7 @@ class CheckContext:
         return answer
 
     def _session(self, url: str, token: str | None, headers: Mapping[str, str] | None) -> Mapping[str, Any]:
-        """How the session is named: by the gateway, or, where it is asked round the gateway, as that would."""
+        """The session header: none where the gateway sets it; past the gateway, what the gateway would set."""
         direct = url == self.outputs.runtime_url
         named = dict(headers or {})
         if direct and self.outputs.session_from == "user" and (user := claims_of(token or "").get("sub")):

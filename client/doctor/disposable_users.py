@@ -32,7 +32,7 @@ class DisposableUsers:
         self._clients: list[str] = []
 
     def another_user(self) -> Tokens:
-        """A user whom nobody knows, signed in with the stack's own client."""
+        """A new user, signed in with the stack's own client."""
         self._create_user()
         return sign_in(self._outputs, self._user, self._password)
 

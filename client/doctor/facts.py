@@ -45,7 +45,7 @@ Looked = tuple[Verdict, str]
 
 
 async def look(context: CheckContext) -> list[Fact]:
-    """Every fact, looked at one after the other; what cannot be told is open, with the reason."""
+    """Every fact, checked one after the other; one that cannot be checked is open, with the reason."""
     found: list[Fact] = []
     for text, page, observe in _FACTS:
         try:

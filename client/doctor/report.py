@@ -147,7 +147,7 @@ class Report:
 
     def _row(self, status: str, lines: Sequence[str]) -> None:
         if not self._console.is_terminal:
-            # A line for a line: nobody knows how wide the reader is, and an address that is wrapped is no address.
+            # One line each, not wrapped: the reader's width is unknown, and a wrapped address cannot be opened.
             first, *rest = lines
             self._line(f"{Text.from_markup(_SIGNS[status]).plain:<6}  {first}")
             for line in rest:

@@ -87,7 +87,7 @@ async def _make(check: Check, context: CheckContext) -> tuple[Result, bool]:
         result = _result(check, "fail", failure.seen, why=failure.why, change=failure.change)
     except NotDeployedError as error:
         fatal = True
-        change = "Check restApiId and stageName among the outputs: run `pulumi up` and read them anew."
+        change = "Check restApiId and stageName among the outputs: run `pulumi up` and read them again."
         result = _result(check, "fail", str(error), why=NOT_THERE, change=change)
     except Exception as error:  # noqa: BLE001 - a mistake of the doctor's own is no finding about the stack
         result = _result(check, "inconclusive", _why_unknown(error, limit))
@@ -109,7 +109,7 @@ def _why_unknown(error: Exception, limit: float) -> str:
 
 
 def unforeseen(error: Exception) -> str:
-    """What to say of an exception that nobody thought of."""
+    """The sentence for an unexpected exception."""
     return f"The doctor itself failed ({type(error).__name__}: {error})."
 
 
@@ -124,6 +124,6 @@ def _result(check: Check, status: Status, seen: str, **more: Any) -> Result:
 def refuse(checks: Sequence[Check], error: OutputsError) -> list[Result]:
     """The results where outputs are missing or wrong: a finding of the first check, and the others need them."""
     first, *others = checks
-    change = "Run `pulumi up` and read the outputs anew; __main__.py exports them."
+    change = "Run `pulumi up` and read the outputs again; __main__.py exports them."
     found = _result(first, "fail", str(error), why=NO_OUTPUTS, change=change)
     return [found, *(_skipped(one, f"{AFTER_A_FINDING}: it needs the outputs") for one in others)]

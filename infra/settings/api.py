@@ -90,7 +90,7 @@ class TeamSettings(Settings):
 
 
 class DomainSettings(Settings):
-    """A host name of one's own for the API."""
+    """The API's custom domain."""
 
     name: Annotated[str, HOST_NAME] = Field(description="Where the API answers.")
     hosted_zone_id: Annotated[str, HOSTED_ZONE] = Field(

@@ -21,7 +21,7 @@ WRONG_TYPE = "wrong_type"
 
 
 class Contradiction(NamedTuple):
-    """Values that cannot stand together.
+    """Values that contradict each other.
 
     Attributes:
         keys: the camelCase keys involved, the one to change first; dotted below their section.
@@ -60,7 +60,7 @@ class Settings(BaseModel):
     @field_validator("*")
     @classmethod
     def _says_nothing_twice(cls, value: Any) -> Any:
-        """An entry that stands twice would be declared twice under one name, or ignored."""
+        """A repeated entry would be declared twice under one name, or ignored."""
         twice = [each for place, each in enumerate(value) if each in value[:place]] if isinstance(value, list) else []
         if twice:
             shown = " and ".join(each if isinstance(each, str) else "the same" for each in twice)

@@ -38,7 +38,7 @@ def confidential_keys(root: type[BaseModel]) -> Iterator[tuple[str, str]]:
 
 
 def refusals(project: str, root: type[BaseModel], encrypted: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence about each section (or plain key) that is encrypted and holds nothing that would stay a secret."""
+    """A sentence about each encrypted section (or plain key) that has no secret value in it."""
     known = list(confidential_keys(root))
     names = " and ".join(f"{section}.{key}" for section, key in known)
     for key, value in encrypted.items():

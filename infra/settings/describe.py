@@ -16,7 +16,7 @@ SECTION = "keys of its own, indented below it"
 
 
 def allowed(field: FieldInfo, mark: Callable[[str], str] = str) -> str:
-    """What to write for a field, so that "write" can stand before it; ``mark`` dresses words that are YAML."""
+    """What a field may be, to complete the sentence "write …"; ``mark`` formats literal YAML."""
     form = _first(field, Pattern)
     if form is not None:
         return str(form.description)

@@ -22,7 +22,7 @@ _MEANT: Mapping[str, Environment] = {
 
 
 def named_kind(stack: str) -> Environment:
-    """The kind that a stack's name says by its beginning; dev where it says none."""
+    """The kind that a stack's name begins with; dev for any other name."""
     return "prod" if stack.startswith("prod") else "staging" if stack.startswith("stag") else "dev"
 
 

@@ -74,7 +74,7 @@ def of_another_project(project: str, values: Iterable[str], known: Collection[st
 
 
 def sentence(project: str, root: type[BaseModel], detail: ErrorDetails, hidden: Collection[str] = ()) -> str:
-    """One validation error as a sentence. Never pydantic's own words: they are for whoever wrote the model.
+    """One validation error as a sentence; pydantic's own text is for developers.
 
     Nothing is shown of a value in one of the ``hidden`` sections: the sentence ends up in logs.
     """

@@ -1,4 +1,4 @@
-"""What an agent of one's own needs beyond the model: variables, secrets, and grants for its role."""
+"""What a team's own agent needs beyond the model: variables, secrets, and grants for its role."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _is_no_secret(text: str) -> None:
     _is_free(text)
     if _OF_A_SECRET.fullmatch(text):
         raise impossible(
-            "by its name it is a secret, and a variable's value stands in this file, in the state and in the console",
+            "its name says that it is a secret, and a variable is readable in this file, the state and the console",
             "store the value in Secrets Manager or Parameter Store, and name its ARN under runtime.secrets",
         )
 

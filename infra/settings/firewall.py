@@ -28,7 +28,7 @@ Network = Annotated[str, NETWORK, AfterValidator(lambda text: str(ipaddress.ip_n
 
 
 class FirewallSettings(Settings):
-    """What the web ACL refuses before anybody is asked who they are."""
+    """The web ACL: what it refuses before authentication."""
 
     body_limit_kb: int | None = Field(
         None,

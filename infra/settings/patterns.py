@@ -67,7 +67,7 @@ def web_address(text: str) -> Url:
 
 
 def is_private(url: Url) -> bool:
-    """Whether what is sent to an address can be read by nobody on the way."""
+    """Whether nobody on the way can read what is sent to an address: https, or this machine."""
     return url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK)
 
 

@@ -48,7 +48,7 @@ def between_sections(config: StackSettings) -> Iterator[Contradiction]:
 
 
 def _run_times(config: StackSettings) -> Iterator[Contradiction]:
-    """A microVM in which nobody asks anything must outlast what is still being read there."""
+    """An idle microVM must outlast the answer that is still being read from it."""
     runtime, api = config.runtime, config.api
     if runtime.idle_session_seconds < api.timeout_seconds <= runtime.session_seconds:
         yield Contradiction(

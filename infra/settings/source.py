@@ -1,4 +1,4 @@
-"""Where a stack's settings come from: Pulumi's configuration, whoever filled it.
+"""Reads a stack's settings from Pulumi's configuration, whichever way it was filled.
 
 The engine hands a program its configuration in variables, the Automation API and a unit test by
 `pulumi.runtime.set_all_config`. `pulumi.Config` reads both, but it gives one key at a time and lists none, so the

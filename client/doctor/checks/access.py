@@ -33,7 +33,7 @@ class SignIn(Check):
         except UserPoolError as error:
             raise Fail(
                 str(error),
-                "Check userPoolId, userPoolClientId and region among the outputs: run `pulumi up` and read them anew.",
+                "Check userPoolId, userPoolClientId and region among the outputs: run `pulumi up` and read them again.",
                 why="Nobody can sign in, and both authorizers take nothing but what this user pool signs.",
                 fatal=False,  # what needs no token can still be looked at
             ) from None

@@ -56,7 +56,7 @@ class FrontDoor(Check):
         if not setting:
             raise Inconclusive(
                 "The runtime answers a direct call, and the outputs do not say whether it may (bypassProtection): "
-                "run `pulumi up` and read them anew."
+                "run `pulumi up` and read them again."
             )
         raise Fail(
             f"The runtime answers a direct call that did not come through the API, and runtime.bypassProtection is "

@@ -74,7 +74,7 @@ def _interval(context: CheckContext) -> float:
 
 
 def _silence(context: CheckContext) -> float:
-    """Seconds of silence to ask for; 0 when nobody has the time."""
+    """Seconds of silence to ask for; 0 when there is no time for it."""
     if context.slow:
         # Well past the limit: on a busy machine the cut may come late, and must still come before the next word.
         return context.outputs.idle_timeout_seconds / context.outputs.time_scale * 1.1 + 3

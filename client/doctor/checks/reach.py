@@ -29,7 +29,7 @@ class Reach(Check):
         if found := list(problems(outputs)):
             raise Fail(
                 " ".join(found),
-                "Run `pulumi up` and read the outputs anew; __main__.py exports them.",
+                "Run `pulumi up` and read the outputs again; __main__.py exports them.",
                 why="Everything that talks to the stack starts from its outputs, and one of them leads elsewhere.",
             )
         address = await _resolve(outputs.invoke_url)
@@ -64,7 +64,7 @@ class Reach(Check):
 
 
 def first_address(outputs: Outputs) -> str | None:
-    """The API's own address, beside the host name that the stack has given it; None where it has given none."""
+    """The API's own address, where the stack also gave it a host name; None where it did not."""
     host = urlsplit(outputs.invoke_url).hostname or ""
     if outputs.is_local or host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return None

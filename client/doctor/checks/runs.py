@@ -84,7 +84,7 @@ class Attach(Check):
 
 
 class HangUp(Check):
-    """A run that its reader has left can be stopped, and holds up nobody.
+    """A run whose reader has left can be stopped, and delays no other.
 
     Whether AgentCore tells the agent of a hang-up is not documented and plays no part: the run is expected to go on,
     and what is looked for is an agent that goes on when it is told to stop.

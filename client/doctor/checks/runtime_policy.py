@@ -56,7 +56,7 @@ class RuntimePolicy(Check):
         if denied is None and taken:
             raise Inconclusive(
                 f"The runtime takes the token for {_listed(taken)}, and the outputs do not say what it should deny "
-                "(deniedActions): run `pulumi up` and read them anew."
+                "(deniedActions): run `pulumi up` and read them again."
             )
         wrong = [action for action in taken if any(fnmatchcase(action, name) for name in denied or ())]
         if wrong:

@@ -44,7 +44,7 @@ class Streaming(Check):
         return await context.ask(PACED, token=(await context.signed_in()).id, url=url, headers=headers)
 
     async def _held_back(self, context: CheckContext, delivery: Delivery) -> Fail:
-        """Who holds the words back: ask the runtime itself and compare."""
+        """Which layer buffers: ask the runtime directly and compare."""
         direct, reason = await self._ask_directly(context)
         if direct is None:
             return Fail(
