@@ -59,9 +59,10 @@ def unthrottled(graph: Graph) -> Graph:
     for settings in graph.all(Kind.METHOD_SETTINGS):
         pace = {**settings.inputs["settings"], "throttlingRateLimit": 10_000, "throttlingBurstLimit": 5_000}
         graph = graph.with_inputs(settings.urn, settings=pace)
-    acl = graph.one(Kind.WEB_ACL)
-    rules = [rule for rule in acl.inputs["rules"] if "rateBasedStatement" not in rule["statement"]]
-    return graph.with_inputs(acl.urn, rules=rules)
+    for acl in graph.all(Kind.WEB_ACL):
+        rules = [rule for rule in acl.inputs["rules"] if "rateBasedStatement" not in rule["statement"]]
+        graph = graph.with_inputs(acl.urn, rules=rules)
+    return graph
 
 
 def with_timeout(graph: Graph, milliseconds: int) -> Graph:

@@ -16,6 +16,7 @@ UNSERVED = {
     "aws:bedrock/agentcoreMemory:AgentcoreMemory": "AgentCore Memory: history lives in the agent's process",
     Kind.DOMAIN_NAME: "the custom domain: the API answers on loopback",
     "aws:apigateway/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
+    Kind.DISTRIBUTION: "CloudFront: the gateway serves the page itself, and the stage's web ACL counts every address",
     "aws:apigatewayv2/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
     "aws:ec2/vpcEndpoint:VpcEndpoint": "the VPC endpoint: the resource policy's condition on it is not evaluated",
     "aws:cognito/managedLoginBranding:ManagedLoginBranding": "the login page's branding",

@@ -17,6 +17,9 @@ from local.program.evaluate import evaluate, read_settings
 from local.program.graph import Graph, ProgramError, Resource
 from local.program.provider import ImaginedProvider
 
+CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+"""CloudFront's own policy for what it keeps nothing of, the same in every account."""
+
 SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
 
 WIDEST = 120
@@ -24,6 +27,7 @@ WIDEST = 120
 
 WAY = (
     "Identity",
+    "Website",
     "Firewall",
     "StreamingApi",
     "ApiDomain",
@@ -34,7 +38,6 @@ WAY = (
     "OriginSecret",
     "CodePackage",
     "ContainerImage",
-    "Website",
     "Observability",
 )
 """The components as a request meets them; others come last."""
@@ -61,7 +64,11 @@ SHOWN: Mapping[str, Sequence[str]] = {
     "MetricAlarm": ("metricName", "threshold"),
     "RolePolicyAttachment": ("policyArn",),
     "TopicSubscription": ("protocol", "endpoint"),
-    "BucketObjectv2": ("key",),
+    "BucketObjectv2": ("key", "contentType", "cacheControl"),
+    "Certificate": ("domainName",),
+    "Distribution": ("aliases", "priceClass", "viewerCertificate.minimumProtocolVersion"),
+    "OriginAccessControl": ("signingBehavior",),
+    "ResponseHeadersPolicy": ("securityHeadersConfig.contentSecurityPolicy.contentSecurityPolicy",),
     "RandomPassword": ("length",),
 }
 
@@ -86,6 +93,18 @@ def _mapped(inputs: Mapping[str, Any]) -> Iterator[str]:
             yield f"{target.removeprefix(prefix)}={source}"
 
 
+def _behaviors(inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Where CloudFront leads which path, and whether it keeps or compresses what comes back."""
+    hosts = {
+        each["originId"]: f"{each['domainName']}{each.get('originPath', '')}" for each in inputs.get("origins") or ()
+    }
+    for each in (*(inputs.get("orderedCacheBehaviors") or ()), inputs.get("defaultCacheBehavior") or {}):
+        kept = "not kept" if each.get("cachePolicyId") == CACHING_DISABLED else "kept"
+        compressed = "compressed" if each.get("compress") else "not compressed"
+        host = hosts.get(each.get("targetOriginId", ""), "…")
+        yield f"{each.get('pathPattern', '*')}={host} ({kept}, {compressed})"
+
+
 def _policy(key: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
     """What a policy document allows and denies: one fact a statement, without its resources."""
 
@@ -104,6 +123,8 @@ def _policy(key: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
 DECIDES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "AgentcoreAgentRuntime": _runtime,
     "AgentcoreResourcePolicy": _policy("policy"),
+    "BucketPolicy": _policy("policy"),
+    "Distribution": _behaviors,
     "Integration": _mapped,
     "Role": _policy("assumeRolePolicy"),
     "RolePolicy": _policy("policy"),

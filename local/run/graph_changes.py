@@ -79,14 +79,15 @@ def allowed_clients(graph: Graph) -> Graph:
 
 def bodies_block(graph: Graph) -> Graph:
     """AWS's rule groups as they come out of the box: every rule on Block, those that read prose among them."""
-    acl = graph.one(Kind.WEB_ACL)
-    rules = []
-    for rule in acl.inputs["rules"]:
-        group = rule["statement"].get("managedRuleGroupStatement")
-        if group:
-            rule = {**rule, "statement": {"managedRuleGroupStatement": {**group, "ruleActionOverrides": []}}}  # noqa: PLW2901 - the same rule, changed
-        rules.append(rule)
-    return graph.with_inputs(acl.urn, rules=rules)
+    for acl in graph.all(Kind.WEB_ACL):
+        rules = []
+        for rule in acl.inputs["rules"]:
+            group = rule["statement"].get("managedRuleGroupStatement")
+            if group:
+                rule = {**rule, "statement": {"managedRuleGroupStatement": {**group, "ruleActionOverrides": []}}}  # noqa: PLW2901 - the same rule, changed
+            rules.append(rule)
+        graph = graph.with_inputs(acl.urn, rules=rules)
+    return graph
 
 
 def without(type_: str) -> Change:

@@ -12,6 +12,9 @@ from local.program.graph import Graph, ProgramError
 ADDRESSES = ("apiUrl", "invokeUrl", "discoveryUrl", "loginUrl", "runtimeUrl")
 """Outputs that a client connects to; `issuer` is a name and stays as AWS writes it."""
 
+REPLACED = ("websiteUrl",)
+"""Outputs that lead to AWS, where the local run has one of its own or none."""
+
 
 def addresses_of(graph: Graph, url: Callable[[str], str]) -> AddressBook:
     """Which part of the chain answers for which AWS host.
@@ -48,9 +51,10 @@ def check_outputs(graph: Graph) -> None:
 
 
 def located(outputs: Mapping[str, Any], addresses: AddressBook) -> dict[str, Any]:
-    """The outputs with every address on loopback.
+    """The outputs with every address on loopback, and without those that lead to AWS.
 
     Raises:
         UnknownHostError: when nothing on loopback answers for one.
     """
-    return {**outputs, **{name: addresses.locate(outputs[name]) for name in ADDRESSES}}
+    kept = {name: value for name, value in outputs.items() if name not in REPLACED}
+    return {**kept, **{name: addresses.locate(outputs[name]) for name in ADDRESSES}}

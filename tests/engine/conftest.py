@@ -12,7 +12,7 @@ import pytest
 from tests.engine.cli import engine_root
 from tests.engine.provider import Cloud, serving
 from tests.engine.stacks import EngineStack, structured
-from tests.infra.graphs import changed_settings
+from tests.infra.graphs import A_PAGE, changed_settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,11 +33,12 @@ def _quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def package_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Something in the place of the agent's package."""
+    """Something in the place of the agent's package, and a small page in the place of the chat page."""
     path = tmp_path_factory.mktemp("package") / "agent-0123456789abcdef.zip"
     path.write_bytes(b"not a package")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("package.contents.package_path", lambda: path)
+        patch.setattr("infra.website.built_page", lambda: A_PAGE)
         yield path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pulumi import automation
 from tests.engine.conftest import NewStack
 from tests.engine.provider import Change, Properties
 from tests.engine.stacks import position, structured
-from tests.infra.graphs import PROJECT, changed_settings
+from tests.infra.graphs import PROJECT, WEBSITE, changed_settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -225,3 +226,41 @@ def test_a_preview_without_the_package_finds_no_change(deployed: NewStack, packa
         assert stack.preview() == {}
     finally:
         package_path.write_bytes(kept)
+
+
+class TestAPageOfItsOwn:
+    def test_the_web_acl_knows_the_secret_before_cloudfront_sends_it_and_the_name_comes_last(
+        self, deployed: NewStack
+    ) -> None:
+        stack = deployed("dev")
+        stack.configure(settings(**WEBSITE))
+        done = stack.up()
+        assert position(done, "create", "RandomPassword", "origin-1") < position(
+            done, "update", "WebAcl", "dev-firewall"
+        )
+        served = position(done, "create", "Distribution")
+        assert position(done, "update", "WebAcl", "dev-firewall") < served
+        assert position(done, "create", "CertificateValidation") < served
+        assert served < position(done, "create", "BucketPolicy")
+        assert served < position(done, "create", "Record", "website-record")
+        assert not [each for each in done if each.what == "delete"]
+        assert stack.preview() == {}
+
+    def test_its_secrets_stand_nowhere_in_clear_in_the_state(self, deployed: NewStack) -> None:
+        stack = deployed("dev", **WEBSITE)
+        (distribution,) = stack.cloud.all("Distribution")
+        (sent,) = (each["customHeaders"][0]["value"] for each in distribution["origins"] if "customHeaders" in each)
+        rules = json.dumps([each["rules"] for each in stack.cloud.all("WebAcl")])
+        known = set(re.findall(r'"searchString": "(\w+)"', rules))
+        assert sent in known
+        assert len(known) == 2  # and the one that a rotation leaves behind
+        state = stack.state()
+        assert [value for value in known if value in state] == []
+
+    def test_without_it_the_stage_counts_every_address_again(self, deployed: NewStack) -> None:
+        stack = deployed("dev", **WEBSITE)
+        stack.configure(settings(firewall=WEBSITE["firewall"]))
+        stack.up()
+        (acl,) = stack.cloud.all("WebAcl")
+        assert "x-origin-verify" not in json.dumps(acl["rules"])
+        assert not stack.cloud.all("Distribution")

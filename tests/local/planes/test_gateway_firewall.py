@@ -18,9 +18,11 @@ from local.planes.gateway.inspected import Inspected
 from local.planes.gateway.rate_rule import RateStatement
 from local.planes.limits import not_emulated
 from local.program.graph import Graph
-from tests.infra.graphs import variation
+from tests.infra.graphs import WEBSITE, variation
 from tests.local.changes import ACL, KILOBYTE, in_header, prompt_of, throttled, with_rules
 from tests.local.conftest import Backend, Serve, UserPool, post, read_log, wait_for
+
+PASSWORD = "random:index/randomPassword:RandomPassword"
 
 
 def in_body(word: str, oversize: str = "CONTINUE") -> dict[str, Any]:
@@ -160,6 +162,30 @@ def test_without_a_web_acl_nothing_is_inspected(graph: Graph, pool: UserPool, se
     url = serve_gateway(dataclasses.replace(graph, resources=kept))
     answer = post(url, pool.id_token(), body=prompt_of(30 * KILOBYTE))
     assert answer.status_code == 200
+
+
+def test_behind_cloudfront_the_stage_counts_whoever_does_not_send_its_secret(
+    pool: UserPool, serve_gateway: Serve
+) -> None:
+    addresses = {"requestsPerAddress": 10, "onlyAddresses": None, "blockedAddresses": None}
+    graph = variation("dev", **{**WEBSITE, "firewall": addresses})
+    url = serve_gateway(graph)
+    known = [each.outputs["result"] for each in graph.all(PASSWORD) if "-website-" in each.name]
+    assert len(known) == 2, "one is sent, the other is still or already accepted"
+    by_cloudfront = [{"x-origin-verify": value} for value in known * 10]
+    assert {post(url, pool.id_token(), **header).status_code for header in by_cloudfront} == {200}
+    guesses = [{"x-origin-verify": known[0][:-1]}, {"x-origin-verify": known[0] + "x"}, {}] * 4
+    codes = [post(url, pool.id_token(), **header).status_code for header in guesses]
+    assert codes == [200] * 10 + [429] * 2
+    assert post(url, pool.id_token(), **by_cloudfront[0]).status_code == 200
+
+
+def test_behind_cloudfront_a_list_of_addresses_is_for_the_others(pool: UserPool, serve_gateway: Serve) -> None:
+    graph = variation("dev", **WEBSITE)
+    url = serve_gateway(graph)
+    known = next(each.outputs["result"] for each in graph.all(PASSWORD) if "-website-" in each.name)
+    assert post(url, pool.id_token()).status_code == 403, "loopback is not on the list"
+    assert post(url, pool.id_token(), **{"x-origin-verify": known}).status_code == 200
 
 
 def test_a_caller_cannot_choose_its_address(
