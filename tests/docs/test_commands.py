@@ -28,6 +28,8 @@ from tests.docs.reader import Reader
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 COMMANDS = [*commands()]
 
+pytestmark = pytest.mark.timeout(300)  # what stays up is started within a test, on a machine that may be busy
+
 SAID = {
     r"python -m client (ask|chat|timeline)|\| python -m client ask": r"(?i)streaming|\[|word|why|%",
     r"curl ": r"RUN_FINISHED",
