@@ -9,24 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from ag_ui.core import (
-    BaseEvent,
-    EventType,
-    RunErrorEvent,
-    RunFinishedCancelledOutcome,
-    RunFinishedEvent,
-    RunFinishedInterruptOutcome,
-    RunFinishedSuccessOutcome,
-    RunStartedEvent,
-    ToolCallResultEvent,
-)
+from ag_ui.core import BaseEvent, EventType, RunStartedEvent
 
-from agent.errors import AgentError, Code, RefusalError, classify
+from agent.ending import Ended, Ending, RunEndedByAuthorError
 from agent.eventlog import EventLog
 from agent.framework import Frameworks
 from agent.reader import Reader
@@ -35,7 +25,7 @@ from agent.settings import Settings
 from agent.telemetry import RunRecord, error_fields, log_line
 from agent.thread import Thread
 from agent.transcript import LIFECYCLE, Transcript
-from agent.turn import PendingInterrupt, StoredTurn, Turn, unanswered_calls
+from agent.turn import Turn
 from agent.turns import Turns
 
 __all__ = ["Ended", "LiveRun"]
@@ -54,26 +44,6 @@ _TOKEN_EVENTS = {
     EventType.REASONING_MESSAGE_CONTENT,
     EventType.TOOL_CALL_START,
 }
-
-Ended = Literal["stopped", "replaced", "abandoned", "timeout", "stopping"]
-"""Why a run was ended before its answer was: by its caller, by the thread's next question, because nobody read it, by
-its time limit, because the server stops."""
-_LEFT_IN_HISTORY = {"completed", "interrupted", "stopped", "replaced", "abandoned"}
-_SAID_OF = {
-    "stopped": AgentError(Code.STOPPED),
-    "replaced": AgentError(Code.STOPPED, "The run was ended, because a new question was asked in its thread."),
-    "abandoned": AgentError(Code.STOPPED, "The run was ended, because nobody read it."),
-    "timeout": AgentError(Code.RUN_TIMEOUT),
-    "stopping": AgentError(Code.INTERNAL, "The agent is being stopped; ask again in a moment."),
-}
-
-
-class _RunEndedByAuthorError(Exception):
-    """An author's RUN_FINISHED or RUN_ERROR."""
-
-    def __init__(self, event: Any) -> None:
-        super().__init__(event.type.value)
-        self.event = event
 
 
 class LiveRun:
@@ -222,7 +192,7 @@ class LiveRun:
                 if event.type in LIFECYCLE:
                     if event.type is EventType.RUN_STARTED:
                         continue
-                    raise _RunEndedByAuthorError(event)
+                    raise RunEndedByAuthorError(event)
                 for one in self.transcript.follow(event):
                     self._put(one)
                 count += 1
@@ -237,86 +207,23 @@ class LiveRun:
 
     async def _conclude(self, failure: BaseException | None) -> None:
         """Put what closes the run, keep its turn, and write its log line."""
-        author = failure.event if isinstance(failure, _RunEndedByAuthorError) else None
-        if author is not None and author.type is EventType.RUN_FINISHED:
-            failure = None
-        outcome, reason = self._outcome(failure, author)
-        if self._ended_by is not None and isinstance(failure, asyncio.CancelledError):
-            failure = None
+        ending = Ending(self.turn, self.transcript, failure=failure, ended_by=self._ended_by, replayed=self._replayed)
         for event in self.transcript.close():
             self._put(event)
-        if self._ended_by in _LEFT_IN_HISTORY:
-            for event in list(self._no_results()):
+        for result in list(ending.missing_results()):
+            for event in self.transcript.follow(result):
                 self._put(event)
-        if outcome in _LEFT_IN_HISTORY and not self._replayed:
-            await self._keep(outcome)
-        self._record.outcome = outcome
+        if ending.kept:
+            await self._keep(ending)
+        self._record.outcome = ending.outcome
         for part in self.turn.usage:
             self._record.input_tokens, self._record.output_tokens = part.input_tokens, part.output_tokens
-        self._put(self._last_event(outcome, reason, author))
+        self._put(ending.last_event(self._record))
         self.ended_at = asyncio.get_running_loop().time()
         if self._unread_since is not None:
             self._record.unread(time.monotonic() - self._unread_since)
         self.log.end()
-        known = isinstance(failure, RefusalError | _RunEndedByAuthorError)
-        log_line(self._record.line(self._settings, None if known else failure))
-
-    def _outcome(self, failure: BaseException | None, author: Any) -> tuple[str, AgentError | None]:
-        """Return how the run ended, and what its readers are told if it is no success."""
-        if self._ended_by is not None:
-            return ("error" if self._ended_by == "stopping" else self._ended_by), _SAID_OF[self._ended_by]
-        if author is not None and author.type is EventType.RUN_ERROR:
-            return "error", AgentError(Code.INTERNAL, author.message)
-        if failure is None and self.transcript.empty and not self._replayed:
-            return "error", AgentError(Code.MODEL_OUTPUT_INVALID)
-        if failure is None:
-            return ("interrupted" if self.turn.interrupts or self._pending_calls() else "completed"), None
-        return ("refused" if isinstance(failure, RefusalError) else "error"), classify(failure)
-
-    def _last_event(self, outcome: str, reason: AgentError | None, author: Any) -> BaseEvent:
-        usage = self.turn.usage or None
-        if reason is None:
-            return self._success(author)
-        if reason.code is Code.STOPPED and self.run.speaks_1_0:
-            return self._finish({"stopReason": outcome}, RunFinishedCancelledOutcome())
-        message = self._record.refer(reason)
-        code = self._record.code = (author.code if author is not None else None) or reason.code
-        return RunErrorEvent(message=message, code=code, usage=usage)
-
-    def _success(self, author: Any) -> RunFinishedEvent:
-        outcome: Any = author.outcome if author is not None else None
-        if self.turn.interrupts:
-            outcome = RunFinishedInterruptOutcome(interrupts=self.turn.interrupts)
-        elif outcome is None and self.run.speaks_1_0:
-            outcome = RunFinishedSuccessOutcome(pending_tool_call_ids=self._pending_calls() or None)
-        result = author.result if author is not None and author.result is not None else None
-        return self._finish(result or {"stopReason": self.turn.stop_reason}, outcome)
-
-    def _finish(self, result: Any, outcome: Any) -> RunFinishedEvent:
-        return RunFinishedEvent(
-            thread_id=self.run.thread_id,
-            run_id=self.run.run_id,
-            result=result,
-            outcome=outcome,
-            usage=self.turn.usage or None,
-        )
-
-    def _pending_calls(self) -> list[str]:
-        """Return the ids of the calls that the page has to answer."""
-        return list(unanswered_calls(self.transcript.messages))
-
-    def _no_results(self) -> list[BaseEvent]:
-        """Return an error result for each call that a run which was ended leaves unanswered."""
-        events: list[BaseEvent] = []
-        for call_id in self._pending_calls():
-            result = ToolCallResultEvent(
-                message_id=str(uuid.uuid4()),
-                tool_call_id=call_id,
-                content="The run was ended before this call had a result.",
-                role="tool",
-            )
-            events += self.transcript.follow(result)
-        return events
+        log_line(self._record.line(self._settings, ending.failure))
 
     # The history
 
@@ -324,30 +231,13 @@ class LiveRun:
         """Return the input of the run, as AG-UI messages."""
         return [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in self.turn.run.input]
 
-    async def _keep(self, outcome: str) -> None:
+    async def _keep(self, ending: Ending) -> None:
         """Add the turn to the thread's history. The caller has the answer all the same when that fails."""
-        whole = outcome in {"completed", "interrupted"}
-        if whole and self.turn.not_kept:
+        if self._ended_by is None and self.turn.not_kept:
             log_line({"message": f"turn not saved: {self.turn.not_kept}", "level": "WARNING", **self._record.ids()})
             return
-        said = [
-            one for one in self.transcript.messages if one.get("content") or one.get("toolCalls") or "toolCallId" in one
-        ]
-        pending = None
-        if outcome == "interrupted" and self.turn.interrupts:
-            interrupts = [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in self.turn.interrupts]
-            pending = PendingInterrupt(interrupts, self.turn.framework or "", self.turn.snapshot)
-        stored = StoredTurn(
-            run_id=self.run.run_id,
-            digest=self.run.digest,
-            messages=self._turns.kept([*self.asked(), *said]),
-            outcome=outcome,
-            framework=self.turn.framework,
-            native=self.turn.native if whole else None,
-            state=self.transcript.state,
-            pending=pending,
-        )
+        stored = ending.stored(self.asked())
         try:
-            await self._turns.save(self.turn, stored)
+            await self._turns.save(self.turn, replace(stored, messages=self._turns.kept(stored.messages)))
         except Exception as error:  # noqa: BLE001 - the answer stands
             log_line({"message": "turn not saved", "level": "ERROR", **self._record.ids(), **error_fields(error)})
