@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from client.doctor.checks import CHECKS
+from infra.gateway_responses import REFUSALS
 from local import ROOT
+from local.planes.gateway.responses import DEFAULTS
+from local.planes.runtime.errors import STATUS
 from local.run.misconfigurations import MISCONFIGURATIONS
 from tests.docs.pages import blocks, headings, links
 
@@ -107,3 +110,18 @@ def test_every_code_of_the_agent_says_what_a_page_should_do() -> None:
     assert len(codes) > 12
     rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", text(DOCS / "front-end.md"), re.MULTILINE)
     assert {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)} == codes
+    # The page has a line for each; that the user stopped it is no problem to tell of.
+    table = text(ROOT / "web" / "src" / "problems.ts").partition("const CODES")[2].partition("};")[0]
+    told = set(re.findall(r"^  ([A-Z_]+): ", table, re.MULTILINE))
+    assert told - {"CONNECTION_LOST"} == codes - {"STOPPED"}
+
+
+def test_every_status_of_the_api_says_what_a_page_should_do() -> None:
+    sent = {status for status, _, _ in DEFAULTS.values()} | set(STATUS.values())
+    sent |= {int(refusal.status) for refusal in REFUSALS if refusal.status}
+    rows = re.findall(r"^\| ([0-9, ]+) \|", text(DOCS / "front-end.md"), re.MULTILINE)
+    listed = {int(status) for row in rows for status in row.split(", ")}
+    assert listed - sent == {502, 503}  # of what stands before or behind them on AWS
+    assert not sent - listed
+    table = text(ROOT / "web" / "src" / "problems.ts").partition("const STATUSES")[2].partition("};")[0]
+    assert {int(status) for status in re.findall(r"^  ([0-9]+): ", table, re.MULTILINE)} == listed
