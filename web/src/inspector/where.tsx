@@ -41,7 +41,7 @@ export function Where({ exchange, local }: { exchange: Exchange; local: LocalRun
           {shares.map((one) => (
             <tr key={one.name}>
               <th scope="row">{say(one.name)}</th>
-              <td class="bar"><meter min={0} max={whole} value={one.took} aria-label={say(one.name)} /></td>
+              <td class="share"><meter min={0} max={whole} value={one.took} aria-label={say(one.name)} /></td>
               <td>{say("milliseconds", { value: Math.round(one.took) })}</td>
             </tr>
           ))}

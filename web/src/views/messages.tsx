@@ -86,7 +86,7 @@ function Said({ message, results, conversation, live, last }: SaidProps) {
     case "user":
       return <Question message={message} conversation={conversation} />;
     case "reasoning":
-      return <Step picture="thought" title={text("reasoning")} running={live}><p class="thought">{textOf(message.content)}</p></Step>;
+      return <Step picture="thought" title={text("reasoning")} state={live ? "running" : "over"}><p class="thought">{textOf(message.content)}</p></Step>;
     case "assistant":
       return (
         <>
@@ -140,7 +140,7 @@ function Question({ message, conversation }: { message: Message; conversation: C
 
 function Call({ call, result, going }: { call: ToolCall; result: string | undefined; going: boolean }) {
   return (
-    <Step picture="tool" title={text("toolCall", { name: call.function.name })} running={going && result === undefined}>
+    <Step picture="tool" title={text("toolCall", { name: call.function.name })} state={result !== undefined ? "over" : going ? "running" : "open"}>
       <p class="name">{text("toolArguments")}</p>
       <pre tabIndex={0}>{readable(call.function.arguments)}</pre>
       {result !== undefined && <><p class="name">{text("toolResult")}</p><pre tabIndex={0}>{readable(result)}</pre></>}
@@ -148,13 +148,22 @@ function Call({ call, result, going }: { call: ToolCall; result: string | undefi
   );
 }
 
-function Step({ picture, title, running, children }: { picture: Picture; title: string; running: boolean; children: preact.ComponentChildren }) {
+interface StepProps {
+  picture: Picture;
+  title: string;
+  /** A call is `open` that nobody works on: it waits for a decision, or the run ended before its result. */
+  state: "running" | "over" | "open";
+  children: preact.ComponentChildren;
+}
+
+function Step({ picture, title, state, children }: StepProps) {
   return (
     <details class="step">
       <summary>
         <Icon picture={picture} />
         {title}
-        {running ? <span class="running">{text("stepRunning")}</span> : <span class="over"><Icon picture="done" /></span>}
+        {state === "running" && <span class="running">{text("stepRunning")}</span>}
+        {state === "over" && <span class="over"><Icon picture="done" /></span>}
       </summary>
       <div class="inside">{children}</div>
     </details>

@@ -65,7 +65,7 @@ export function Page({ config, signIn, user }: Props) {
         <button type="button" class="round quiet menu" aria-label={text("menu")} aria-expanded={menu.value} aria-controls="conversations" onClick={() => (menu.value = !menu.value)}>
           <Icon picture={menu.value ? "close" : "menu"} />
         </button>
-        <span class="which">{threads.title.value ?? text("untitled")}</span>
+        <span class="opened">{threads.title.value ?? text("untitled")}</span>
         {(import.meta.env.DEV || config.inspector) && (
           <button type="button" aria-pressed={inspecting.value} onClick={() => (inspecting.value = !inspecting.value)}>
             <Icon picture="panel" />{text("inspector")}
