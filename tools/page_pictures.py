@@ -25,7 +25,8 @@ from tools.page import build
 DOCS = ROOT / "docs"
 
 STILL = {"width": 1280, "height": 800}
-MOVING = {"width": 960, "height": 540}
+MOVING = {"width": 960, "height": 600}
+"""So high that nothing is scrolled: only the answer and the time line are drawn anew."""
 
 EARLIER = "What time is it? [tool=current_time]"
 QUESTION = "Why do the words arrive one by one?"
@@ -54,7 +55,7 @@ def served() -> Iterator[Outputs]:
 
 
 def signed_in(browser: Browser, outputs: Outputs, scheme: Literal["light", "dark"], size: dict[str, int]) -> Page:
-    """The page with the inspector open and an earlier answer."""
+    """The page with the inspector open."""
     context = browser.new_context(locale="en-GB", color_scheme=scheme, viewport=size)  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(outputs.website_url)
@@ -63,8 +64,6 @@ def signed_in(browser: Browser, outputs: Outputs, scheme: Literal["light", "dark
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Inspector").click()
     page.get_by_role("complementary", name="Inspector").wait_for()
-    ask(page, EARLIER)
-    page.get_by_role("button", name="Send").wait_for()
     return page
 
 
@@ -79,6 +78,8 @@ def ask(page: Page, words: str) -> None:
 def still(browser: Browser, outputs: Outputs, scheme: Literal["light", "dark"]) -> Path:
     """A conversation, the doctor's result, and where the time went."""
     page = signed_in(browser, outputs, scheme, STILL)
+    ask(page, EARLIER)
+    page.get_by_role("button", name="Send").wait_for()
     page.get_by_role("button", name="Ask the doctor").click()
     page.get_by_text("All is well.").wait_for(timeout=120_000)
     ask(page, QUESTION)
