@@ -14,7 +14,7 @@ from client.recording import Mark, Recording
 Verdict = Literal["streamed", "buffered", "lumps", "unknown"]
 
 TOGETHER_SECONDS = 0.02
-"""Events closer than this came in one piece: nobody sees the gap, and to parse one body takes nearly as long."""
+"""Events closer than this count as one piece: the gap is invisible, and parsing takes nearly as long."""
 
 HELD_SECONDS = 0.3
 """A word later than this against the quickest was held back by something; jitter on the way stays below it."""

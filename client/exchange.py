@@ -300,7 +300,7 @@ def parse_event(data: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise NotEventsError(f"an event is not JSON: {quoted(data[:40])}") from None
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-        raise NotEventsError(f"an event is no object with a type: {quoted(data[:40])}")
+        raise NotEventsError(f"an event is not an object with a type: {quoted(data[:40])}")
     if event["type"] == "TEXT_MESSAGE_CONTENT" and not isinstance(event.get("delta"), str):
         raise NotEventsError("a TEXT_MESSAGE_CONTENT has no text as its delta")
     return event

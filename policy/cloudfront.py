@@ -41,7 +41,7 @@ def passes_on(distribution: Declared, _stack: Stack) -> Iterator[str]:
                 f"{ALL_VIEWER_EXCEPT_HOST_HEADER} (AllViewerExceptHostHeader)."
             )
         if "POST" not in (behavior.get("allowedMethods") or ()):
-            yield f"CloudFront refuses POST to {path}, so nobody can ask anything. Put it into allowedMethods."
+            yield f"CloudFront refuses POST to {path}, so no question can be sent. Put it into allowedMethods."
 
 
 @by_itself

@@ -34,8 +34,8 @@ def questions_only(policy: Declared, stack: Stack) -> Iterator[str]:
     found = statements(policy.get("policy"))
     if not any(each.get("Effect") == "Allow" and _is_everybodys(each) and _names(each, QUESTION) for each in found):
         yield (
-            "The resource policy allows nobody to ask, so every request fails with 403. Declare an Allow of "
-            "InvokeAgentRuntime for Principal *."
+            "The resource policy does not allow InvokeAgentRuntime, so every request fails with 403. Declare an "
+            "Allow of it for Principal *."
         )
     denied = [each for each in found if each.get("Effect") == "Deny" and _is_everybodys(each) and _always(each)]
     open_ = [action for action in SHELLS if not any(_names(each, action) for each in denied)]

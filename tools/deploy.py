@@ -80,7 +80,7 @@ def announce(text: str) -> None:
 def _package() -> None:
     if build.main():
         raise DeployError(
-            "The package was not built and nothing was deployed: mend what is said above, and begin again."
+            "The package was not built and nothing was deployed: fix what is said above, and run it again."
         )
 
 
@@ -132,7 +132,7 @@ def go_back(stack: str, tag: str) -> None:
             f"Look at `pulumi stack --stack {stack}` and docs/operations.md."
         )
     raise DeployError(
-        f"The doctor found a fault, so {stack} runs {tag} again: mend what the doctor said, and release again."
+        f"The doctor found a fault, so {stack} runs {tag} again: fix what the doctor said, and release again."
     )
 
 
@@ -174,10 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     announce("Next")
     if found == FAULT_FOUND:
-        print(f"{options.stack} is deployed, and the doctor found a fault: mend what it says, and run `make up` again.")
+        print(f"{options.stack} is deployed, and the doctor found a fault: fix what it says, and run `make up` again.")
         return 1
     if found:
-        print("The doctor could not look at everything; on a new stack, because nobody is signed in yet.")
+        print("The doctor could not check everything; on a new stack, because no user is signed in yet.")
     print(NEXT.format(stack=options.stack))
     return 0
 

@@ -69,7 +69,9 @@ def doctor(  # noqa: PLR0917 - typer passes every one by name
     try:
         checks = choose(only or [], skip or [])
         if origin and not re.fullmatch(r"https?://[!-.0-~]+", origin):
-            raise UsageError(f"--origin {origin} is none that a browser sends: give one such as https://page.example.")
+            raise UsageError(
+                f"--origin {origin} is not an origin that a browser sends: give one such as https://page.example."
+            )
         outputs = find_outputs(stack=stack, local=local, file=file)
         loop.run(
             diagnose(

@@ -122,7 +122,7 @@ def _other(compare: str) -> Outputs:
     if re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._/-]*", compare):
         return stack_outputs(compare)
     raise UsageError(
-        f"--compare {compare} is no file of outputs, no stack's name and not `buffered`: give one of them."
+        f"--compare {compare} is neither a file of outputs, nor a stack's name, nor `buffered`: give one of them."
     )
 
 

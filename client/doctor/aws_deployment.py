@@ -146,7 +146,7 @@ class AwsDeployment:
 
     def ping(self) -> Mapping[str, Any]:
         """See `Deployment.ping`."""
-        raise DeploymentUnavailable("On AWS nobody but AgentCore asks it; the runtime's log has what a run came to.")
+        raise DeploymentUnavailable("On AWS only AgentCore can ask it; the runtime's log says how a run ended.")
 
     def alarms(self) -> int:
         """See `Deployment.alarms`."""

@@ -39,7 +39,7 @@ def unlike(field: FieldInfo) -> str:
     annotation = bare(field.annotation)
     kind = get_origin(annotation) or annotation
     clauses: dict[Any, str] = {
-        Literal: "that is none of the choices",
+        Literal: "that is not one of the choices",
         bool: "that is neither true nor false",
         list: "that is not a list",
         int: "that is no whole number",

@@ -23,7 +23,7 @@ KEYS_ELSEWHERE: Mapping[str, str] = {
     "project": "The project's name in Pulumi.yaml",
     "stack": "The stack's name",
 }
-"""Fields of the configuration whose value stands under no key of the project's own."""
+"""Fields of the configuration whose value is not under a key of the project's own."""
 
 _OUT_OF_BOUNDS: Mapping[str, str] = {
     "greater_than": "it must be above {gt}",

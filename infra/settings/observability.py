@@ -68,6 +68,6 @@ class ObservabilitySettings(Settings):
         if self.subscribers and not self.alarms:
             yield Contradiction(
                 ("subscribers", "alarms"),
-                "alarms is false, so nobody would hear of anything",
+                "alarms is false, so subscribers would never be told",
                 "write alarms: true, or remove subscribers",
             )

@@ -49,7 +49,7 @@ class OriginSecretSettings(GenerationSettings):
     required: bool = Field(
         True,
         description="The agent refuses a request without it. false is the step between bypassProtection none and "
-        "origin-secret, in both directions: the API sends it, and nobody asks for it yet, or any more.",
+        "origin-secret, in both directions: the API sends it, and the agent does not require it yet, or any more.",
     )
 
 

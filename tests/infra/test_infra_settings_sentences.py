@@ -113,7 +113,7 @@ def test_what_to_write_names_the_bounds_the_choices_and_the_form() -> None:
         (("api", "timeoutSeconds"), True, "is true, but that is no whole number; write a whole number"),
         (("api", "heartbeatSeconds"), 0, "is 0, but it must be above 0; write a number above 0."),
         (("api", "strictHost"), "maybe", 'is "maybe", but that is neither true nor false; write true or false.'),
-        (("identity", "mfa"), False, "is false, but that is none of the choices; write none, optional or required."),
+        (("identity", "mfa"), False, "is false, but that is not one of the choices; write none, optional or required."),
         (("identity", "groups"), "a", 'is "a", but that is not a list; write a list of at most 25, each'),
         (("identity", "callbackUrls"), [], "is [], but 0 are too few; write a list of 1 to 100, each"),
         (("api", "domain"), "a.example", "but a section is not a single value; write keys of its own, indented below"),

@@ -72,8 +72,7 @@ class SignIn(Check):
             raise Fail(
                 f"The user pool's keys cannot be had from {url} ({type(error).__name__}).",
                 "The runtime's authorizer needs this address too: check discovery_url in infra/identity.py.",
-                why="Without the keys nobody can tell a token of the pool from one that was made up, so all are "
-                "refused.",
+                why="Without the keys no token can be checked, so all are refused.",
             ) from None
         try:
             named = jwt.get_unverified_header(token).get("kid")

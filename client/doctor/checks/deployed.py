@@ -71,8 +71,8 @@ class Deployed(Check):
                 f"The stage adds no {ORIGIN_HEADER} to a request, and runtime.bypassProtection is "
                 f"{outputs.bypass_protection}.",
                 f"infra/header_mapping.py: the integration's request parameters. {DEPLOY}",
-                why="The agent refuses what comes without the secret, so nobody gets an answer; or, where it does not, "
-                "everybody gets one round the API.",
+                why="The agent refuses requests without the secret, so every request fails; or, where it does not, "
+                "callers can go past the API.",
             )
 
     def _check_mode(self, stage: Invocation, outputs: Outputs) -> None:

@@ -49,7 +49,7 @@ class FirewallRules(Check):
                     f"A script and a SQL injection in the query string get {attack.told()}, not a 403 of the web ACL.",
                     "infra/waf_rules.py: the managed groups' rules on query and headers must be on Block; "
                     "infra/firewall.py: the web ACL must be associated with the stage.",
-                    why="What gets past the web ACL is checked by nobody else before the agent.",
+                    why="Nothing between the web ACL and the agent checks a request again.",
                 )
             seen.append("attack in the query: 403")
         else:
@@ -69,7 +69,7 @@ class FirewallRules(Check):
             return None, [f"the web ACL's rules: {error}"]
         if firewall is None:
             raise Fail(
-                "No web ACL stands before the stage.",
+                "The stage has no web ACL.",
                 "infra/firewall.py: WebAclAssociation with the stage.",
                 why="Nothing bounds one caller's pace or a body's size, and no known attack is stopped before the "
                 "token is read.",

@@ -35,7 +35,7 @@ class Logs(Check):
                 raise Fail(
                     f"The access log has no line of request {request_id} after {patience:g} s.",
                     "infra/api.py, the stage's access_log_settings; the account needs a log role (api.accountLogRole).",
-                    why="Without the line nobody can tell at night who refused a request, or whether it came at all.",
+                    why="Without the line it cannot be seen which layer refused a request, or whether it arrived.",
                 )
             await asyncio.sleep(0.1 if context.outputs.is_local else 2)
         missing = [name for name in NEEDED if line.get(name) in (None, "", "-")]
@@ -66,7 +66,7 @@ class Logs(Check):
             return f"; {found} alarms", []
         if context.outputs.alarms:
             raise Fail(
-                "There is no alarm, and observability.alarms asks for them.",
+                "There are no alarms, although observability.alarms asks for them.",
                 "infra/observability.py declares them: `pulumi up`, for somebody may have deleted them by hand.",
                 why="Nobody hears of errors, of slow first words or of an attack.",
             )

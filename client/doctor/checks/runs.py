@@ -122,7 +122,7 @@ class HangUp(Check):
             f"After a hang-up and a stop {seen}: the agent does not stop.",
             "agent/agent.py: nothing in it may swallow asyncio.CancelledError (except BaseException, asyncio.shield), "
             "and no thread may go on by itself.",
-            why="A run that goes on for nobody is paid for to its end, and the user's next question waits for it.",
+            why="A run that goes on unread is paid for to its end, and the user's next question waits for it.",
         )
 
 
@@ -147,7 +147,7 @@ class Ping(Check):
         if busy.get("status") != "HealthyBusy":
             raise Fail(
                 f"While a run is under way the agent's /ping says {busy.get('status')}.",
-                "agent/app.py answers /ping; whoever answers in its place must say HealthyBusy while a run lasts.",
+                "agent/app.py answers /ping; what answers in its place must say HealthyBusy while a run lasts.",
                 why="AgentCore ends a microVM that says it is idle, in the middle of an answer.",
             )
         idle = await self._idle(context)
