@@ -110,6 +110,10 @@ class RunRecord:
                     yield
                 finally:
                     span.set_attribute("run.outcome", self.outcome)
+                    if self.run and self.run.run_id:
+                        span.set_attribute("run.id", self.run.run_id)
+                    if self.first_token is not None:
+                        span.set_attribute("run.first_token_milliseconds", self.first_token * 1000)
                     if self.code:
                         span.set_attribute("run.code", self.code)
                     if self.outcome in _FAILURES:

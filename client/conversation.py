@@ -71,10 +71,11 @@ class Conversation:
         self.session_id = session_id or new_id()
         self.run_id: str | None = None
         self.asked = self.begun = False
+        self._first: Exchange | None = None
 
     async def ask(self, prompt: str) -> AsyncGenerator[Arrival, None]:
         """The events of one answer; the last may be its ``RUN_ERROR``. Raises what `client.exchange.ask` raises."""
-        self.run_id = new_id()
+        self.run_id, self._first = new_id(), None
         body = question(prompt, self.session_id, self.run_id)
         async with aclosing(self._follow(body, Position(self.run_id)).arrivals()) as arrivals:
             async for arrival in arrivals:
@@ -185,7 +186,14 @@ class Conversation:
         session = self.session_id if self._outputs.names_session else ""
         request = Request(self._outputs.invoke_url, token, encoded(body), session)
         fault = token_fault(token, self._outputs)
-        return Exchange(self._http, request, keep=keep, end_within=end_within, token_fault=fault)
+        exchange = Exchange(self._http, request, keep=keep, end_within=end_within, token_fault=fault)
+        self._first = self._first or exchange
+        return exchange
+
+    @property
+    def trace_id(self) -> str:
+        """What AWS's traces call the last question (``X-Amzn-Trace-Id``); empty when its answer does not say."""
+        return str(self._first.recording.headers.get("x-amzn-trace-id", "")) if self._first else ""
 
     async def __aenter__(self) -> Conversation:
         return self

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +23,8 @@ from client.errors import ClientError
 from client.exchange import Arrival
 from client.outputs import Outputs
 from client.retry import NEVER, Policy
-from client.terminal import note
+from client.terminal import Console, note
+from client.traces import reason, trace_file, trace_of, tree
 
 Session = Annotated[str | None, typer.Option(help="Go on with this conversation; its id has 33 to 256 characters.")]
 That = Annotated[str, typer.Option("--session", help="The conversation.")]
@@ -37,11 +39,13 @@ def ask_command(
     file: File = None,
     session: Session = None,
     retry: Retry = True,
+    trace: Annotated[bool, typer.Option("--trace", help="Then show the run's spans, of a local run.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask, and print the words as they arrive. Ctrl-C stops the answer, a second one leaves at once."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     text = sys.stdin.read() if prompt == "-" else prompt
+    spans = trace_file(outputs) if trace else None
 
     async def run() -> None:
         async with _conversation(outputs, session, retry=retry) as conversation:
@@ -51,8 +55,20 @@ def ask_command(
                 # In a pipe it would be one line too many; --json has it in every event that begins a run.
                 if conversation.begun and sys.stderr.isatty() and not as_json:
                     tell_how_to_go_on(outputs, conversation.session_id)
+                if spans is not None and conversation.begun:
+                    await _show_trace(conversation, spans, as_json=as_json)
 
     loop.run(run())
+
+
+async def _show_trace(conversation: Conversation, path: Path, *, as_json: bool) -> None:
+    found = await trace_of(path, conversation.run_id or "", conversation.trace_id)
+    if as_json:
+        print(json.dumps({"type": "CLIENT_TRACE", "planes": found.planes, "spans": found.spans}), flush=True)
+        return
+    console = Console(stderr=True, highlight=False)
+    console.print(tree(found))
+    console.print(reason(found))
 
 
 @command

@@ -11,6 +11,7 @@ from contract import Kind
 from infra.settings.agent_environment import AGENT_DEFAULTS
 from local import LOOPBACK, ROOT
 from local.processes.child import Child, bare_environment
+from local.processes.traced import program
 from local.program.graph import Graph
 
 SCALED = (
@@ -62,7 +63,7 @@ async def start_agent(
     """Start an agent; it may still be starting when this returns."""
     return await Child.start(
         name,
-        [sys.executable, "-m", module],
+        [sys.executable, *program(module, environment)],
         log=log,
         cwd=ROOT,
         environment={**environment, "AGENT_PORT": str(port)},

@@ -13,9 +13,13 @@ import os
 import runpy
 import sys
 
+from local.processes.traced import ENDPOINT, export_spans
+
 
 def main(module: str, *later: str) -> None:
-    """Import, wait and run."""
+    """Import, wait and run; traced where the environment names a receiver."""
+    if endpoint := os.environ.get(ENDPOINT):
+        export_spans(endpoint)
     for each in later:
         importlib.import_module(each)
     runpy.run_module(module)  # not as `__main__`: what it imports is loaded from now on, and nothing is served

@@ -14,6 +14,7 @@ from local.processes.child import Child
 from local.processes.files import write_private
 from local.processes.ports import Ports, choose_ports
 from local.processes.supervisor import Supervisor
+from local.processes.traced import program
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Services(Supervisor):
         Raises:
             ProgramError: when it ends before, or takes too long.
         """
-        child = await self._begin(service, ["-m", service.module, *service.arguments])
+        child = await self._begin(service, [*program(service.module, service.environment), *service.arguments])
         await self._look_after(child, service)
 
     async def replace(self, service: Service) -> None:

@@ -25,7 +25,7 @@ from local.program.graph import Graph, ProgramError
 from local.run.misconfigurations import Misconfiguration
 from local.run.options import Options
 from local.run.outputs import addresses_of, located
-from local.run.plan import Plan, emulator
+from local.run.plan import TRACES, Plan, emulator
 from local.run.provision import Provisioned, Provisioner
 
 
@@ -53,6 +53,7 @@ class Chain:
         read_settings(stack)
         if importlib.util.find_spec("ministack") is None:
             raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
+        (self.folder / TRACES).unlink(missing_ok=True)
         self._tell(f"Evaluating the {stack} stack and making its user pool ...")
         async with together() as group:
             group.create_task(self.services.start(emulator(self.services.ports["emulator"])))

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local import LOOPBACK
+from local.planes.traces import PATH
 from local.processes.agent_process import agent_environment
 from local.processes.child import bare_environment
 from local.processes.env_file import read_env_file
 from local.processes.services import Service, Services
+from local.processes.traced import ENDPOINT
 from local.program.graph import Graph
 from local.run.options import Options
 from local.run.outputs import addresses_of
+
+TRACES = "traces.jsonl"
+"""In the folder of a local run: the spans of its agent."""
 
 
 def emulator(port: int) -> Service:
@@ -102,6 +107,7 @@ class Plan:
         self, name: str, module: str, graph: Graph, *arguments: str, files: Mapping[Path, str] | None = None
     ) -> Service:
         path = self._options.folder / f"{name}-graph.json"
+        arguments = ("--traces", str(self._options.folder / TRACES), *arguments)
         where = [f"--address={host}={url}" for host, url in addresses_of(graph, self._services.url).hosts.items()]
         return Service(
             name,
@@ -113,5 +119,6 @@ class Plan:
 
     def _agent_environment(self) -> dict[str, str]:
         """What every agent is started with."""
-        changes = {**read_env_file(), **self._options.broken.agent_environment}
+        traces = {ENDPOINT: f"{self._services.url('runtime')}{PATH}"}
+        changes = {**traces, **read_env_file(), **self._options.broken.agent_environment}
         return agent_environment(self._graph, agent=self._options.agent, model=self._options.model, changes=changes)

@@ -94,7 +94,7 @@ def test_a_part_that_dies_during_the_demo_is_named_and_its_log_is_kept(
     demo: subprocess.Popen[str], tmp_path: Path
 ) -> None:
     wait_for_line(demo, "As declared")
-    (agent,) = (pid for pid, line in processes_with(f"TMPDIR={tmp_path}").items() if " -m agent" in line)
+    (agent,) = (pid for pid, line in processes_with(f"TMPDIR={tmp_path}").items() if "traced agent" in line)
     os.kill(agent, signal.SIGKILL)
     _, complaint = demo.communicate(timeout=PATIENCE)
     assert demo.returncode == 1

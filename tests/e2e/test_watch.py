@@ -124,6 +124,15 @@ def test_a_log_is_gone_on_with_after_a_reload(watched: Watched) -> None:
     assert log.read_text().startswith(before)
 
 
+def test_an_agent_that_was_reloaded_sends_its_spans(watched: Watched) -> None:
+    file = watched.folder / "traces.jsonl"
+    watched.append("agent/agent.py", "\n# edited again\n")
+    watched.says("Restarted agent")
+    before = file.read_text().count('"run.id"') if file.exists() else 0
+    assert watched.answer().status_code == 200
+    until(lambda: file.read_text().count('"run.id"') > before, "the run's span is kept")
+
+
 def test_an_agent_that_loads_and_does_not_start_is_back_once_it_is_mended(watched: Watched) -> None:
     watched.edit("agent/__main__.py", "    main()\n", "    raise SystemExit('not today')\n")
     assert "agent will be back" in watched.complains("not today")

@@ -9,6 +9,7 @@ from local.planes.addresses import AddressBook
 from local.planes.gateway.api import api_from_graph
 from local.planes.gateway.app import create_app
 from local.planes.serving import serve
+from local.planes.traces import TraceFile
 from local.program.graph import Graph, ProgramError
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--access-log", type=Path)
+    parser.add_argument("--traces", type=Path, help="where the time that the gateway itself takes is kept")
     parser.add_argument("--page", nargs=2, type=Path, metavar=("FOLDER", "CONFIG"), help="the built page to serve")
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
@@ -27,7 +29,9 @@ def main() -> None:
         api = api_from_graph(graph)
     except ProgramError as error:
         raise SystemExit(str(error)) from None
-    app = create_app(api, addresses, access_log=arguments.access_log, page=arguments.page)
+    app = create_app(
+        api, addresses, access_log=arguments.access_log, page=arguments.page, traces=TraceFile(arguments.traces)
+    )
     serve(app, arguments.port, time_scale=graph.time_scale)
 
 

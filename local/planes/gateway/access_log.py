@@ -27,7 +27,12 @@ class Exchange:
 
     def elapsed(self) -> str:
         """Milliseconds since the request came, as the log writes them."""
-        return str(round((time.monotonic() - self._started) * 1000))
+        return str(round(self.seconds * 1000))
+
+    @property
+    def seconds(self) -> float:
+        """The same in seconds, exactly."""
+        return time.monotonic() - self._started
 
     def watching(self, send: Send) -> Send:
         """The same ``send``, noting what goes out."""

@@ -31,6 +31,7 @@ from local.planes.gateway.page import PageServer
 from local.planes.gateway.proxy import BackendRequest, Proxy
 from local.planes.gateway.responses import GatewayError, render
 from local.planes.tokens import KeySet
+from local.planes.traces import TraceFile, own_span
 from local.planes.upstream import client_session, read_body, unless_gone
 
 
@@ -41,12 +42,14 @@ class Gateway:
         api: the stage, from `local.planes.gateway.api.api_from_graph`.
         addresses: where AWS's hosts are on loopback.
         log: where the access log's lines go.
+        traces: where the time that the gateway itself takes is kept.
     """
 
-    def __init__(self, api: Api, addresses: AddressBook, log: AccessLog) -> None:
+    def __init__(self, api: Api, addresses: AddressBook, log: AccessLog, traces: TraceFile | None = None) -> None:
         self._api = api
         self._addresses = addresses
         self._log = log
+        self._traces = traces or TraceFile(None)
         self._keys: dict[str, KeySet] = {}
         self._callers = KnownCallers(self._keys_of)
         self._session: aiohttp.ClientSession
@@ -111,6 +114,7 @@ class Gateway:
             return _mock(method.integration, caller)
         headers, query = backend_request(caller, method.integration.parameters)
         backend = BackendRequest(request.method, headers, query, body)
+        self._traces.write(own_span("API Gateway", context["xrayTraceId"], exchange.seconds))
         return await self._proxy.call(method.integration, backend, exchange)
 
     def _inspect(self, request: Request, body: bytes, exchange: Exchange) -> None:
@@ -198,8 +202,9 @@ def create_app(
     *,
     access_log: Path | None = None,
     page: Sequence[Path] | None = None,
+    traces: TraceFile | None = None,
 ) -> Router:
     """The gateway as an application that a server can run; with the folder of the chat page and its settings, both."""
-    gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format))
+    gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format), traces)
     served = PageServer(gateway, api.stage, *page) if page else gateway
     return Router(default=served, lifespan=gateway.running, redirect_slashes=False)

@@ -15,6 +15,7 @@ from local.planes.runtime.app import create_app
 from local.planes.runtime.config import RuntimeConfig, runtime_from_graph
 from local.planes.runtime.sessions import Agents, IsolatedAgents, Lifecycle, SharedAgent
 from local.planes.serving import serve
+from local.planes.traces import TraceFile, TraceReceiver
 from local.program.graph import Graph
 
 
@@ -27,13 +28,15 @@ def main() -> None:
     how.add_argument("--agent")
     how.add_argument("--agents", type=Path)
     parser.add_argument("--address", action="append", default=[])
+    parser.add_argument("--traces", type=Path, help="where spans are kept")
     parser.add_argument("--hang-up", choices=("lost", "passed"), default="lost")
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
     config = runtime_from_graph(graph)
     agents = SharedAgent(arguments.agent) if arguments.agent else _isolated(config, arguments)
-    app = create_app(config, AddressBook.parse(arguments.address), agents, hang_up=arguments.hang_up)
-    serve(app, arguments.port, time_scale=graph.time_scale)
+    traces = TraceFile(arguments.traces)
+    app = create_app(config, AddressBook.parse(arguments.address), agents, hang_up=arguments.hang_up, traces=traces)
+    serve(TraceReceiver(app, traces), arguments.port, time_scale=graph.time_scale)
 
 
 def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from local.planes.runtime.hang_up import HangUp, LingeringUpstream, Unheard
 from local.planes.runtime.headers import ALWAYS_FORWARDED, SESSION_HEADER, may_be_forwarded
 from local.planes.runtime.policy import FOR_USER, OPERATIONS, QUESTION, USER_HEADER, denies
 from local.planes.runtime.sessions import Agents
+from local.planes.traces import TraceFile, own_span
 from local.planes.upstream import (
     Headers,
     PassingResponse,
@@ -58,6 +60,7 @@ class RuntimePlane:
         config: the runtime, from `local.planes.runtime.config.runtime_from_graph`.
         addresses: where AWS's hosts are on loopback.
         agents: where sessions are served.
+        traces: where the time that the runtime itself takes is kept.
         hang_up: what the agent learns of a caller who has hung up; see `local.planes.runtime.hang_up`.
     """
 
@@ -68,11 +71,13 @@ class RuntimePlane:
         agents: Agents,
         *,
         hang_up: HangUp = "lost",
+        traces: TraceFile | None = None,
     ) -> None:
         self._config = config
         self._addresses = addresses
         self._agents = agents
         self._lost = hang_up == "lost"
+        self._traces = traces or TraceFile(None)
         self._unheard = Unheard()
         self._session: aiohttp.ClientSession
         self._issuer: Issuer | None = None
@@ -91,7 +96,7 @@ class RuntimePlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request = Request(scope, receive)
+        request, came = Request(scope, receive), time.monotonic()
         try:
             operation = self._operation(request)
             await self._authorize(request, operation)
@@ -102,6 +107,8 @@ class RuntimePlane:
             too_large = RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
             body = await read_body(request, PAYLOAD_LIMIT_BYTES, too_large)
             async with self._agents.serving(session_id) as agent_url:
+                took = time.monotonic() - came
+                self._traces.write(own_span("AgentCore", request.headers.get("x-amzn-trace-id"), took))
                 response = await self._answer(request, self._call(agent_url, request, session_id, body))
                 await response(scope, receive, send)
         except RuntimeRefusedError as error:
@@ -204,7 +211,14 @@ async def _let_go(call: asyncio.Future[PassingResponse]) -> None:
         (await call).let_go()
 
 
-def create_app(config: RuntimeConfig, addresses: AddressBook, agents: Agents, *, hang_up: HangUp = "lost") -> Router:
+def create_app(
+    config: RuntimeConfig,
+    addresses: AddressBook,
+    agents: Agents,
+    *,
+    hang_up: HangUp = "lost",
+    traces: TraceFile | None = None,
+) -> Router:
     """The runtime's data plane as an application that a server can run."""
-    plane = RuntimePlane(config, addresses, agents, hang_up=hang_up)
+    plane = RuntimePlane(config, addresses, agents, hang_up=hang_up, traces=traces)
     return Router(default=plane, lifespan=plane.running, redirect_slashes=False)
