@@ -207,7 +207,7 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     ("cors", api_answers(refusal(401, "UNAUTHORIZED", "UnauthorizedException"), "OPTIONS"), "a browser sends it no"),
     ("logs", deployed(line=None), "has no line"),
     ("logs", deployed(line={"requestId": "r-1", "status": "200"}), "lacks responseTransferMode"),
-    ("logs", deployed(alarm_count=0), "There is no alarm"),
+    ("logs", deployed(alarm_count=0), "There are no alarms"),
 ]
 
 

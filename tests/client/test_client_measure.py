@@ -235,8 +235,8 @@ def test_a_timeline_that_was_cut_names_the_limit(lasted: float, limit: str | Non
     ("arguments", "said"),
     [
         (["--compare", "my-stack"], "Pulumi CLI"),
-        (["--compare", "no stack!"], "no stack's name"),
-        (["--compare=--yes"], "no stack's name"),
+        (["--compare", "no stack!"], "nor a stack's name"),
+        (["--compare=--yes"], "nor a stack's name"),
         (["--svg", "/proc/nowhere/picture.svg"], "no folder"),
         (["--svg", "/proc"], "cannot be written"),
     ],
