@@ -27,7 +27,7 @@ def print_ready(chain: Chain, options: Options) -> None:
     print(f"  POST        {outputs['invokeUrl']}")
     print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
     print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')
-    print(f"  in force    {told(options.in_force)}")
+    print(f"  in force    {told(options.in_force, indent=14)}")
     print(f"  stop        Ctrl-C, or .venv/bin/python -m local down{local}", flush=True)
 
 
@@ -44,8 +44,8 @@ def state_of(chain: Chain) -> dict[str, Any]:
     }
 
 
-def told(options: Mapping[str, str]) -> str:
-    """Options as a person reads them, with what one of them means where its name does not say it."""
+def told(options: Mapping[str, str], *, indent: int = 0) -> str:
+    """Options as a person reads them, a line each, with what one of them means where its name does not say it."""
     meant = {
         "--agent": "in place of agent/agent.py",
         "--break": "broken on purpose",
@@ -53,7 +53,8 @@ def told(options: Mapping[str, str]) -> str:
         "--sessions": "agents, one a session",
         "--hang-up": "the agent does not hear of it" if options.get("--hang-up") == "lost" else "the agent hears of it",
     }
-    return ", ".join(f"{name} {value} ({meant[name]})" for name, value in options.items())
+    lines = (f"{name} {value} ({meant[name]})" for name, value in options.items())
+    return f"\n{' ' * indent}".join(lines)
 
 
 def print_state(state: Mapping[str, Any]) -> None:
@@ -66,7 +67,7 @@ def print_state(state: Mapping[str, Any]) -> None:
         print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
         for name in USUAL_PORTS:
             print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
-        print(f"  in force  {told(state.get('options', {}))}")
+        print(f"  in force  {told(state.get('options', {}), indent=12)}")
         print("Not emulated here, though declared:")
         for line in state["notEmulated"]:
             print(f"  {line}")

@@ -8,8 +8,7 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,18 +16,14 @@ import typer
 
 from infra.built_page import built_page
 from local import ROOT
-from local.planes.limits import not_emulated
 from local.planes.runtime.hang_up import HangUp
 from local.processes.child import ChildEndedError
-from local.processes.files import clean
-from local.processes.folder_lock import FolderLock, read_state, stop_holder
-from local.processes.logs import FILES, POLL_SECONDS, Logs, news
+from local.processes.folder_lock import read_state, stop_holder
+from local.processes.logs import FILES, Logs
 from local.program.graph import ProgramError
-from local.run.banner import FOLDER, print_ready, print_state, state_of
-from local.run.chain import Chain, running
+from local.run.banner import FOLDER, print_state
 from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, Misconfiguration, listing
 from local.run.options import Options
-from package.imports import missing_imports, refusal
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -97,7 +92,9 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
         broken=_broken(break_) if break_ else AS_DECLARED,
         control=built_page() is not None,
     )
-    _run(_up(options, watching=watch, as_json=as_json))
+    from local.run.up import up as bring_up  # noqa: PLC0415 - needed by nothing else
+
+    _run(bring_up(options, watching=watch, as_json=as_json))
 
 
 def _broken(name: str) -> Misconfiguration:
@@ -114,62 +111,6 @@ def faults(as_json: Json = False) -> None:
         return
     for one in MISCONFIGURATIONS.values():
         print(f"{one.name:<24} {one.description}")
-
-
-async def _up(options: Options, *, watching: bool, as_json: bool) -> None:
-    if missing := missing_imports():
-        raise ProgramError(refusal(missing))
-    with FolderLock.acquire(options.folder) as lock:
-        clean(options.folder)  # what a killed chain left behind
-        async with running(options, _progress) as chain:
-
-            def describe() -> None:
-                state = {**state_of(chain), "notEmulated": not_emulated(chain.graph)}
-                lock.describe(state)
-                if as_json:
-                    print(json.dumps(state), flush=True)
-
-            describe()
-            if not as_json:
-                print_ready(chain, options)
-            if watching:
-                from local.run.watch import watch  # noqa: PLC0415 - needed by nothing else
-
-                work: Coroutine[Any, Any, object] = watch(chain, describe, _progress if as_json else _say)
-            else:
-                work = asyncio.Event().wait()
-            telling = asyncio.create_task(_tell(options.folder))
-            async with _switches(chain, options, describe):
-                with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
-                    await chain.services.while_up(work)
-            telling.cancel()
-    print("Stopped.", file=sys.stderr)
-
-
-def _switches(chain: Chain, options: Options, restarted: Callable[[], None]) -> AbstractAsyncContextManager[None]:
-    if not options.control:
-        return nullcontext()
-    from local.run.control import Control  # noqa: PLC0415 - needed by nothing else
-
-    return Control(chain, restarted).serving()
-
-
-def _say(what: str) -> None:
-    print(what, flush=True)
-
-
-def _progress(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
-
-
-async def _tell(folder: Path) -> None:
-    """Print what is news in the agent's log, for as long as the chain is up."""
-    logs = Logs(folder, ["agent"])
-    while True:
-        for line in logs.new():
-            if told := news(line):
-                print(told, file=sys.stderr, flush=True)
-        await asyncio.sleep(POLL_SECONDS)
 
 
 @app.command()

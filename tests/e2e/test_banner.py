@@ -15,6 +15,8 @@ from local.run.misconfigurations import MISCONFIGURATIONS
 from local.run.options import Options
 from tests.e2e.conftest import PATIENCE, RunningChain
 
+DOWN = ".venv/bin/python -m local down"
+
 GIVEN = {"--break": "buffered", "--time-scale": "60", "--sessions": "2", "--hang-up": "passed"}
 
 
@@ -27,12 +29,15 @@ def test_the_banner_and_the_status_name_every_option_in_force(tmp_path: Path) ->
     chain = RunningChain(tmp_path, *(part for pair in GIVEN.items() for part in pair))
     try:
         chain.wait_until_up()
-        banner, shown = chain.says("in force"), status(tmp_path)
+        assert chain.process.stdout is not None
+        banner = "".join(iter(chain.process.stdout.readline, f"  stop        Ctrl-C, or {DOWN} --folder {tmp_path}\n"))
+        shown = status(tmp_path)
         as_json = json.loads(status(tmp_path, "--json"))
     finally:
         chain.end()
     for option, value in GIVEN.items():
         assert f"{option} {value} (" in banner
+        assert all(len(line) <= 80 for line in banner.splitlines() if option in line)
         assert f"{option} {value} (" in shown
     assert {**as_json["options"], **GIVEN} == as_json["options"]
 
@@ -63,4 +68,4 @@ def test_with_json_a_chain_that_is_up_is_one_line_for_a_program(tmp_path: Path) 
 def test_an_option_that_is_given_is_told_with_what_it_means_and_no_other(options: Options, option: str) -> None:
     lost = "--hang-up lost (the agent does not hear of it)"
     said = told({name: value for name, value in options.in_force.items() if name != "--agent"})
-    assert said == (option if "--hang-up" in option else f"{option}, {lost}")
+    assert said == (option if "--hang-up" in option else f"{option}\n{lost}")
