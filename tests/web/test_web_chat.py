@@ -59,6 +59,28 @@ def test_words_are_painted_as_they_arrive(chat: Chat) -> None:
     assert "Slowly." in chat.answer
 
 
+def test_the_view_follows_whatever_grows_until_the_user_looks_back(chat: Chat) -> None:
+    page = chat.page
+    chat.ask("Long. [words=600 pause=0 fail=throttled at=599]")
+    expect(chat.problem).to_be_in_viewport()
+    page.get_by_role("log").hover()
+    page.mouse.wheel(0, -1000)
+    to_end = page.get_by_role("button", name="To the end")
+    expect(to_end).to_be_visible()
+    expect(chat.problem).not_to_be_in_viewport()
+    to_end.click()
+    expect(chat.problem).to_be_in_viewport()
+    expect(to_end).not_to_be_visible()
+
+
+def test_a_starter_is_asked_with_a_click(chat: Chat) -> None:
+    chat.page.get_by_role("button", name="What time is it in Tokyo?").click()
+    expect(chat.questions).to_have_text("What time is it in Tokyo?")
+    expect(chat.page.get_by_role("link", name="What time is it in Tokyo?")).to_be_visible()
+    chat.wait_until_done()
+    assert "Tokyo" in chat.answer
+
+
 def test_before_the_first_word_the_page_says_that_it_waits(chat: Chat) -> None:
     chat.ask("Think. [words=3 after=1]")
     waiting = chat.page.get_by_text("Waiting for the first word")
