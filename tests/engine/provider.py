@@ -140,6 +140,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(properties=_written({**inputs, **unknown}))
         physical = f"{name}-{secrets.token_hex(2)}"
         id_, outputs = self._imagined.create(type_, physical, inputs)
+        if type_.endswith("/bucket:Bucket"):  # its id is its name, by which others refer to it
+            outputs = {key: str(value).replace(id_, inputs["bucket"]) for key, value in outputs.items()}
+            id_ = inputs["bucket"]
         properties = {**inputs, **{key: value for key, value in outputs.items() if key not in inputs}}
         with self._changing(Change("create", type_, name), properties, context):
             self.cloud.existing[type_, id_] = properties

@@ -51,7 +51,7 @@ class TestDestroyingProduction:
     def test_it_is_refused_as_a_whole_when_it_is_previewed_first(self, deployed: NewStack) -> None:
         stack = deployed("prod")
         # The words of docs/troubleshooting.md.
-        with pytest.raises(automation.CommandError, match="cannot be deleted because it is protected"):
+        with pytest.raises(automation.CommandError, match=r"cannot be deleted\s+because it is protected"):
             stack.destroy(preview=True)
         assert stack.cloud.changes == []
 
