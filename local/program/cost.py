@@ -23,6 +23,7 @@ MONTH_HOURS = 730
 MILLION = 1e6
 GB = 1e9
 FREE_USERS = 10_000
+PAGE_FILES, PAGE_BYTES = 6, 150_000  # of the chat page, as if a browser kept nothing from one conversation to the next
 LEAST_EVENT, MOST_EVENT = 12_000, 64_000  # bytes: what AgentCore Memory counts an event as
 
 SIZES = (1_000, 20_000, 500_000)
@@ -103,12 +104,17 @@ def read_on() -> str:
 def bill(graph: Graph, usage: Usage) -> list[Line]:
     """The parts of a stack's bill, without the users' (which begins above an allowance) and AWS's free tiers."""
     price = prices()
+    by_cloudfront = _declared(graph, "Distribution") > 0
+    if by_cloudfront:
+        usage = dataclasses.replace(usage, preflights=False)  # page and API are one origin
+    data = 0 if by_cloudfront else usage.turns * usage.answer_bytes / GB * price["data_out"]
     return [
         Line("Model (Claude Haiku 4.5)", 0, _model(usage)),
         Line("AgentCore Runtime", 0, session(graph, usage)),
         Line("AgentCore Memory", 0, _memory(graph, usage)),
         Line("API Gateway", 0, usage.requests * price["api_requests"] / MILLION),
-        Line("Data to the internet", 0, usage.turns * usage.answer_bytes / GB * price["data_out"]),
+        Line("Data to the internet", 0, data),
+        Line("CloudFront (with website)", 0, _cloudfront(usage) if by_cloudfront else 0),
         _firewall(graph, usage),
         _observability(graph, usage),
         Line("Private way (load balancer, endpoint)", _private(graph), 0),
@@ -159,13 +165,21 @@ def _memory(graph: Graph, usage: Usage) -> float:
     )
 
 
+def _cloudfront(usage: Usage) -> float:
+    """The page and the answers; what CloudFront fetches from the API and the bucket is free."""
+    price = prices()
+    data = (PAGE_BYTES + usage.turns * usage.answer_bytes) / GB * price["cloudfront_data"]
+    return data + (PAGE_FILES + usage.requests) * price["cloudfront_requests"] / MILLION
+
+
 def _firewall(graph: Graph, usage: Usage) -> Line:
     price = prices()
     monthly = each = 0.0
     for acl in graph.all(Kind.WEB_ACL):
         rules = acl.inputs["rules"]
         monthly += price["web_acl"] + len(rules) * price["web_acl_rule"]
-        each += usage.requests * price["web_acl_requests"] / MILLION
+        files = PAGE_FILES if acl.inputs["scope"] == "CLOUDFRONT" else 0
+        each += (usage.requests + files) * price["web_acl_requests"] / MILLION
         if "AWSManagedRulesBotControlRuleSet" in str(rules):
             monthly += price["bot_control"]
             each += usage.requests * price["bot_control_requests"] / MILLION

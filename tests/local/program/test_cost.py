@@ -14,7 +14,7 @@ import yaml
 from local import ROOT
 from local.program.cost import PAGE, Usage, bill, microvm, mishaps, prices, read_on, session, total, users, with_tables
 from local.program.graph import Graph
-from tests.infra.graphs import environment_graph, variation
+from tests.infra.graphs import WEBSITE, environment_graph, variation
 
 USAGE = Usage()
 
@@ -48,6 +48,17 @@ def test_what_is_not_declared_costs_nothing() -> None:
     assert prod["Private way (load balancer, endpoint)"] == (0, 0)
     private = variation("prod", runtime={"bypassProtection": "private"}, network={})
     assert parts(private)["Private way (load balancer, endpoint)"][0] == pytest.approx(730 * (0.0225 + 2 * 0.01))
+
+
+def test_a_page_of_its_own_has_a_second_web_acl_and_no_preflights() -> None:
+    usual, website = parts(environment_graph("dev")), parts(variation("dev", **WEBSITE))
+    assert usual["CloudFront (with website)"] == (0, 0)
+    assert website["CloudFront (with website)"][1] > 0
+    assert website["Data to the internet"] == (0, 0)
+    assert website["API Gateway"][1] == pytest.approx(usual["API Gateway"][1] / 2)
+    acls = variation("dev", **WEBSITE).all("aws:wafv2/webAcl:WebAcl")
+    rules = sum(len(each.inputs["rules"]) for each in acls)
+    assert website["AWS WAF"][0] == pytest.approx(2 * prices()["web_acl"] + rules * prices()["web_acl_rule"])
 
 
 def test_a_longer_idle_time_and_the_newer_platform_cost_more() -> None:
