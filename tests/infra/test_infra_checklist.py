@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.program.graph import Graph, Resource
-from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, any_stack, environment_graph, variation
+from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, WEBSITE, any_stack, variation
 
 Broken = Iterator[Resource]
 DATA = ("UserPool", "RestApi", "AgentcoreMemory", "Key")
@@ -72,6 +72,23 @@ def tls_of_today(graph: Graph) -> Broken:
     return (each for each in of(graph, "RestApi") if "TLS1" not in str(each.inputs.get("securityPolicy", "")))
 
 
+def distributions_of_today(graph: Graph) -> Broken:
+    old = ("SSLv3", "TLSv1", "TLSv1_2016", "TLSv1.1_2016", "TLSv1.2_2018", "TLSv1.2_2019")
+    return (
+        each
+        for each in of(graph, "Distribution")
+        if each.inputs.get("viewerCertificate", {}).get("minimumProtocolVersion", old[0]) in old
+    )
+
+
+def distributions_guarded(graph: Graph) -> Broken:
+    return (each for each in of(graph, "Distribution") if not each.inputs.get("webAclId"))
+
+
+def distributions_log_access(graph: Graph) -> Broken:
+    return (each for each in of(graph, "Distribution") if not each.inputs.get("loggingConfig"))
+
+
 def mfa_possible(graph: Graph) -> Broken:
     return (each for each in of(graph, "UserPool") if each.inputs.get("mfaConfiguration") not in ("ON", "OPTIONAL"))
 
@@ -109,6 +126,9 @@ RULES: tuple[Rule, ...] = (
     stages_traced,
     stages_with_client_certificate,
     tls_of_today,
+    distributions_of_today,
+    distributions_guarded,
+    distributions_log_access,
     mfa_possible,
     passwords_remembered,
     pools_behind_the_web_acl,
@@ -120,8 +140,10 @@ RULES: tuple[Rule, ...] = (
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("log_groups_under_own_key", "LogGroup"): "CloudWatch encrypts every group; a key of one's own is for data that a "
     "regulation names, and prompts stay out of these logs",
-    ("buckets_log_access", "Bucket"): "holds packages built from the sources, which only the agent's role reads: "
-    "CloudTrail's data events tell of reads where that is asked for",
+    ("buckets_log_access", "Bucket"): "holds packages built from the sources, which only the agent's role reads, "
+    "or the page, which is everybody's: CloudTrail's data events tell of reads where that is asked for",
+    ("distributions_log_access", "Distribution"): "what asks the agent is in the API's log, what is refused in the web "
+    "ACL's, and the rest are reads of files that are the same for everybody",
     ("topics_encrypted", "Topic"): "alarms name metrics and no user; runtime.customerKey encrypts the topic. Under the "
     "key that AWS manages alarms would be lost",
     ("stages_with_client_certificate", "Stage"): "the backend is AgentCore, which asks for a token and no certificate",
@@ -158,6 +180,8 @@ BREAKS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "buckets_keep_versions": ("BucketVersioning", {"bucket": "another"}),
     "stages_traced": ("Stage", {"xrayTracingEnabled": False}),
     "tls_of_today": ("RestApi", {"securityPolicy": None}),
+    "distributions_of_today": ("Distribution", {"viewerCertificate": {"minimumProtocolVersion": "TLSv1"}}),
+    "distributions_guarded": ("Distribution", {"webAclId": None}),
     "mfa_possible": ("UserPool", {"mfaConfiguration": "OFF"}),
     "passwords_remembered": ("UserPool", {"passwordPolicy": {}}),
     "kept_in_production": ("Bucket", {"forceDestroy": True}),
@@ -167,7 +191,7 @@ BREAKS: Mapping[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_rule_that_is_broken_says_so(name: str) -> None:
     type_, inputs = BREAKS[name]
-    graph = environment_graph("prod")
+    graph = variation("prod", **WEBSITE)
     for each in of(graph, type_):
         graph = graph.with_inputs(each.urn, **inputs)
     (rule,) = (each for each in RULES if each.__name__ == name)
