@@ -136,11 +136,13 @@ def chat(
     file: File = None,
     session: Session = None,
     retry: Retry = True,
+    trace: Annotated[bool, typer.Option("--trace", help="Say where each answer's time went, in a local run.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Talk: Ctrl-C stops an answer, Ctrl-D ends; /help lists what else there is."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     interactive = sys.stdin.isatty() and not as_json
+    spans = trace_file(outputs) if trace else None
     with loop.runner() as runner, line_history(enabled=interactive):
         conversation = _conversation(outputs, session, retry=retry)
         try:
@@ -150,7 +152,7 @@ def chat(
                 if re.fullmatch(r"/[a-z]+", line):
                     note(_obey(conversation, line))
                 else:
-                    _answer(runner, conversation, line, as_json=as_json)
+                    _answer(runner, conversation, line, spans, as_json=as_json)
         finally:
             runner.run(conversation.close())
     if interactive and conversation.begun:
@@ -188,10 +190,14 @@ def _obey(conversation: Conversation, line: str) -> str:
     return f"Session {conversation.session_id}"
 
 
-def _answer(runner: asyncio.Runner, conversation: Conversation, prompt: str, *, as_json: bool) -> None:
+def _answer(
+    runner: asyncio.Runner, conversation: Conversation, prompt: str, spans: Path | None, *, as_json: bool
+) -> None:
     """One turn. What goes wrong in it ends the turn and not the talk, unless nobody is there to go on."""
     try:
         runner.run(_show(conversation, conversation.ask(prompt), display_for(as_json=as_json)))
+        if spans is not None:
+            note(reason(runner.run(trace_of(spans, conversation.run_id or "", conversation.trace_id))))
     except KeyboardInterrupt:
         note("Stopped.")
     except ClientError as error:

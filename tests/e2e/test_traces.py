@@ -34,6 +34,22 @@ def test_a_run_is_shown_as_a_tree_with_where_its_time_went(chain: RunningChain) 
     assert "What time" not in shown  # a tree is for looking over; the file has what was said
 
 
+def test_a_conversation_tells_of_each_answer_where_its_time_went(chain: RunningChain) -> None:
+    argv = [sys.executable, "-m", "client", "chat", "--trace", "--outputs", str(chain.folder / "outputs.json")]
+    done = subprocess.run(
+        argv,
+        cwd=ROOT,
+        input="One [words=2 pause=0]\nTwo [words=2 pause=0]\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = re.findall(r"API Gateway \d+ ms, AgentCore \d+ ms, the agent's first word after \d+ ms", done.stderr)
+    assert len(told) == 2
+
+
 def test_in_json_every_span_but_the_runs_has_its_parent(chain: RunningChain) -> None:
     *events, trace = (json.loads(line) for line in ask(chain.folder / "outputs.json", "--json").stdout.splitlines())
     assert events[-1]["type"] == "RUN_FINISHED"
