@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -77,4 +78,7 @@ def write(console: Console, sections: Sequence[Section], rounds: int, sentences:
     """Write the page, and what the console has recorded as its picture."""
     text = "\n".join(page(sections, rounds, sentences)).rstrip() + "\n"
     (FOLDER / "report.md").write_text(text, encoding="utf-8")
-    console.save_svg(str(FOLDER / "report.svg"), title="agent-stream, measured")
+    picture = console.export_svg(title="agent-stream, measured")
+    # Without the fonts that rich would have a viewer fetch: a picture is whole by itself.
+    whole = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    (FOLDER / "report.svg").write_text(whole, encoding="utf-8")
