@@ -114,7 +114,9 @@ async def listen(
             pass  # the outcome so far: a cut
         if listener.outcome != "cut":
             break
-        body = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
+        # Before its first event a question may not have arrived: it is asked again, which is safe under its run's id.
+        if listener.number:
+            body = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
     return listener.heard()
 
 
