@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Any
 
-from ag_ui.core import BaseEvent, TextMessageContentEvent, TextMessageEndEvent, TextMessageStartEvent
+from ag_ui.core import BaseEvent
 
 from agent.settings import Settings
-from agent.text import WholeText
+from agent.speech import Speech
 from agent.turn import Turn
 
 __all__ = ["GeneratorFramework"]
@@ -30,21 +29,15 @@ class GeneratorFramework:
     async def play(self, built: AsyncIterable[str | BaseEvent], turn: Turn) -> AsyncGenerator[BaseEvent, None]:
         """Yield the events; words in a row are one message, which an event of another kind closes."""
         items = aiter(built)
-        message: str | None = None
-        words = WholeText()
+        speech = Speech()
         try:
             async for item in items:
                 if isinstance(item, str):
-                    if not (delta := words.add(item)):
-                        continue
-                    if message is None:
-                        message = str(uuid.uuid4())
-                        yield TextMessageStartEvent(message_id=message, role="assistant")
-                    yield TextMessageContentEvent(message_id=message, delta=delta)
+                    for event in speech.say(item):
+                        yield event
                 elif isinstance(item, BaseEvent):
-                    if message is not None:
-                        yield TextMessageEndEvent(message_id=message)
-                        message = None
+                    for event in speech.end():
+                        yield event
                     yield item
                 else:
                     raise TypeError(
@@ -53,5 +46,5 @@ class GeneratorFramework:
         finally:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
-        if message is not None:
-            yield TextMessageEndEvent(message_id=message)
+        for event in speech.end():
+            yield event

@@ -46,7 +46,7 @@ def main(
                 measured.append((title, measure()))
             console.print(table(*measured[-1]))
     if report:
-        write(console, measured, rounds, [program.cost(stack) for stack in ("prod",)])
+        write(console, measured, rounds, [program.cost("prod")])
         console.print("The report is bench/report.md.")
     if not all(row.held for _, rows in measured for row in rows if isinstance(row, Figure)):
         sys.exit(1)

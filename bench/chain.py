@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ async def figures(folder: Path, rounds: int) -> list[Figure | Absent]:
     """The chain beside the agent alone and beside two nginx; attaching beside a first word."""
     async with running(Options(folder=folder / "chain")) as chain, agent("ours", folder) as alone:
         outputs = Outputs.model_validate(chain.outputs)
-        token = json.loads(json.dumps(demo_user(outputs).id))
+        token = (await asyncio.to_thread(demo_user, outputs)).id
         through = Way(outputs.invoke_url, {"Authorization": f"Bearer {token}"})
         ways = {"chain": through, "alone": Way(f"{alone}/invocations", {})}
         if nginx() is None:

@@ -10,16 +10,8 @@ from typing import Any
 from ag_ui.core import (
     BaseEvent,
     CustomEvent,
-    ReasoningEndEvent,
-    ReasoningMessageContentEvent,
-    ReasoningMessageEndEvent,
-    ReasoningMessageStartEvent,
-    ReasoningStartEvent,
     StepFinishedEvent,
     StepStartedEvent,
-    TextMessageContentEvent,
-    TextMessageEndEvent,
-    TextMessageStartEvent,
     ToolCallArgsEvent,
     ToolCallEndEvent,
     ToolCallResultEvent,
@@ -27,13 +19,12 @@ from ag_ui.core import (
 )
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
-from agent.text import WholeText, whole
+from agent.speech import Speech, shown
+from agent.text import WholeText
 
 __all__ = ["STREAM_MODES", "Translation"]
 
 STREAM_MODES = ["messages", "tasks", "custom", "updates"]
-# Of a tool's result only this much goes to the caller; the model reads all of it.
-_MOST_RESULT_CHARS = 65_536
 
 
 class Translation:
@@ -43,10 +34,8 @@ class Translation:
         self.interrupts: list[Any] = []
         self._seen: set[str] = set()
         self._message: str | None = None  # the model's message that is being told
-        self._text: str | None = None
-        self._thought: str | None = None
         self._calls: dict[int, str] = {}  # open, by their index in the message
-        self._whole = WholeText()
+        self._speech = Speech()
 
     def read(self, mode: str, data: Any) -> Iterator[BaseEvent]:
         """Yield the events for one item of the stream, often none."""
@@ -61,9 +50,8 @@ class Translation:
 
     def end(self) -> Iterator[BaseEvent]:
         """Yield the events that close whatever is open."""
-        self._message, self._whole = None, WholeText()
-        yield from self._end_thought()
-        yield from self._end_text()
+        self._message, self._speech.whole = None, WholeText()
+        yield from self._speech.end()
         for call_id in self._calls.values():
             yield ToolCallEndEvent(tool_call_id=call_id)
         self._calls.clear()
@@ -91,31 +79,16 @@ class Translation:
         for block in message.content_blocks:
             if block["type"] == "reasoning":
                 thought += str(block.get("reasoning") or "")
-        if thought := self._whole.add(thought):
-            if self._thought is None:
-                self._thought = str(uuid.uuid4())
-                yield ReasoningStartEvent(message_id=self._thought)
-                yield ReasoningMessageStartEvent(message_id=self._thought, role="reasoning")
-            yield ReasoningMessageContentEvent(message_id=self._thought, delta=thought)
-        yield from self._say(message.text)
-
-    def _say(self, text: str) -> Iterator[BaseEvent]:
-        if not (text := self._whole.add(text)):
-            return
-        yield from self._end_thought()
-        if self._text is None:
-            self._text = str(uuid.uuid4())
-            yield TextMessageStartEvent(message_id=self._text, role="assistant")
-        yield TextMessageContentEvent(message_id=self._text, delta=text)
+        yield from self._speech.think(thought)
+        yield from self._speech.say(message.text)
 
     def _call(self, chunk: Any) -> Iterator[BaseEvent]:
         index = chunk.get("index") or 0
         if chunk.get("id") and chunk["id"] not in self._calls.values():
-            yield from self._end_thought()
-            yield from self._end_text()
+            yield from self._speech.end()
             self._calls[index] = chunk["id"]
             yield ToolCallStartEvent(tool_call_id=chunk["id"], tool_call_name=chunk.get("name") or "")
-        if index in self._calls and (arguments := self._whole.add(chunk.get("args") or "")):
+        if index in self._calls and (arguments := self._speech.whole.add(chunk.get("args") or "")):
             yield ToolCallArgsEvent(tool_call_id=self._calls[index], delta=arguments)
 
     def _result(self, message: ToolMessage) -> Iterator[BaseEvent]:
@@ -123,14 +96,11 @@ class Translation:
         if message.id in self._seen:
             return
         self._seen.add(message.id or "")
-        shown = message.text if isinstance(message.content, str) else json.dumps(message.content, default=repr)
-        if len(shown) > _MOST_RESULT_CHARS:
-            left_out = len(shown) - _MOST_RESULT_CHARS
-            shown = f"{shown[:_MOST_RESULT_CHARS]}\n[{left_out} more characters are not shown]"
+        result = message.text if isinstance(message.content, str) else json.dumps(message.content, default=repr)
         yield ToolCallResultEvent(
             message_id=message.id or str(uuid.uuid4()),
             tool_call_id=message.tool_call_id,
-            content=whole(shown),
+            content=shown(result),
             role="tool",
         )
 
@@ -145,7 +115,7 @@ class Translation:
     def _custom(self, data: Any) -> Iterator[BaseEvent]:
         """Yield what a node wrote to the stream: words as text, AG-UI events as they are, other JSON as CUSTOM."""
         if isinstance(data, str):
-            yield from self._say(data)
+            yield from self._speech.say(data)
         elif isinstance(data, BaseEvent):
             yield from self.end()
             yield data
@@ -155,14 +125,3 @@ class Translation:
             except (TypeError, ValueError, RecursionError):
                 return
             yield CustomEvent(name="progress", value=data)
-
-    def _end_text(self) -> Iterator[BaseEvent]:
-        if self._text is not None:
-            yield TextMessageEndEvent(message_id=self._text)
-            self._text = None
-
-    def _end_thought(self) -> Iterator[BaseEvent]:
-        if self._thought is not None:
-            yield ReasoningMessageEndEvent(message_id=self._thought)
-            yield ReasoningEndEvent(message_id=self._thought)
-            self._thought = None

@@ -10,14 +10,7 @@ from typing import Any
 from ag_ui.core import (
     BaseEvent,
     CustomEvent,
-    ReasoningEndEvent,
-    ReasoningMessageContentEvent,
-    ReasoningMessageEndEvent,
-    ReasoningMessageStartEvent,
-    ReasoningStartEvent,
     TextMessageContentEvent,
-    TextMessageEndEvent,
-    TextMessageStartEvent,
     TokenUsage,
     ToolCallArgsEvent,
     ToolCallEndEvent,
@@ -26,12 +19,10 @@ from ag_ui.core import (
 )
 from strands.types.content import ContentBlock, Message, Messages
 
-from agent.text import WholeText, whole
+from agent.speech import MOST_RESULT_CHARS, Speech, shown
+from agent.text import WholeText
 
 __all__ = ["Translation"]
-
-# Of a tool's result only this much goes to the caller; the model reads all of it.
-_MOST_RESULT_CHARS = 65_536
 
 
 class Translation:
@@ -45,9 +36,7 @@ class Translation:
         self.cache_write_tokens = 0
         self.stop_reason = "end_turn"
         self._said: list[str] = []
-        self._half = WholeText()
-        self._text: str | None = None
-        self._reasoning: str | None = None
+        self._speech = Speech()
         self._tool: str | None = None
         self._arguments: list[str] = []
         self.broken_calls: set[str] = set()
@@ -93,14 +82,10 @@ class Translation:
 
     def text(self, delta: str) -> Iterator[BaseEvent]:
         """Yield the events for some words of the answer."""
-        if not (delta := self._half.add(delta)):
-            return
-        yield from self._end_reasoning()
-        if self._text is None:
-            self._text = str(uuid.uuid4())
-            yield TextMessageStartEvent(message_id=self._text, role="assistant")
-        self._said.append(delta)
-        yield TextMessageContentEvent(message_id=self._text, delta=delta)
+        for event in self._speech.say(delta):
+            if isinstance(event, TextMessageContentEvent):
+                self._said.append(event.delta)
+            yield event
 
     def cut(self, stop_reason: str) -> None:
         """Take the words said so far as the whole message: the agent will not finish it itself."""
@@ -111,11 +96,8 @@ class Translation:
 
     def end(self) -> Iterator[BaseEvent]:
         """Yield the events that close whatever is open."""
-        self._half = WholeText()
-        yield from self._end_reasoning()
-        if self._text is not None:
-            yield TextMessageEndEvent(message_id=self._text)
-            self._text = None
+        self._speech.whole = WholeText()
+        yield from self._speech.end()
         yield from self._end_call()
 
     def _end_call(self) -> Iterator[BaseEvent]:
@@ -149,24 +131,14 @@ class Translation:
         if "text" in delta:
             yield from self.text(delta["text"])
         elif "toolUse" in delta:
-            arguments = self._half.add(delta["toolUse"].get("input") or "")
+            arguments = self._speech.whole.add(delta["toolUse"].get("input") or "")
             if self._tool is not None and (self._arguments or arguments.strip()):
                 self._arguments.append(arguments)
                 yield ToolCallArgsEvent(tool_call_id=self._tool, delta=arguments)
         elif citation := delta.get("citation"):
-            yield CustomEvent(name="citation", value={"messageId": self._text, "citation": citation})
-        elif thought := self._half.add(delta.get("reasoningContent", {}).get("text") or ""):
-            if self._reasoning is None:
-                self._reasoning = str(uuid.uuid4())
-                yield ReasoningStartEvent(message_id=self._reasoning)
-                yield ReasoningMessageStartEvent(message_id=self._reasoning, role="reasoning")
-            yield ReasoningMessageContentEvent(message_id=self._reasoning, delta=thought)
-
-    def _end_reasoning(self) -> Iterator[BaseEvent]:
-        if self._reasoning is not None:
-            yield ReasoningMessageEndEvent(message_id=self._reasoning)
-            yield ReasoningEndEvent(message_id=self._reasoning)
-            self._reasoning = None
+            yield CustomEvent(name="citation", value={"messageId": self._speech.message_id, "citation": citation})
+        else:
+            yield from self._speech.think(delta.get("reasoningContent", {}).get("text") or "")
 
     def _message(self, message: Message) -> Iterator[BaseEvent]:
         """Keep a finished message for the history; the results of tools appear only here."""
@@ -182,7 +154,7 @@ class Translation:
             yield ToolCallResultEvent(
                 message_id=str(uuid.uuid4()),
                 tool_call_id=result["toolUseId"],
-                content=_shortened("\n".join(parts)),
+                content=shown("\n".join(parts)),
                 role="tool",
             )
 
@@ -200,7 +172,7 @@ def _progress(told: dict[str, Any]) -> Iterator[BaseEvent]:
         size = len(json.dumps(data))
     except (TypeError, ValueError, RecursionError):
         return
-    if size <= _MOST_RESULT_CHARS:
+    if size <= MOST_RESULT_CHARS:
         yield CustomEvent(name="tool_progress", value={"toolCallId": told["tool_use"]["toolUseId"], "data": data})
 
 
@@ -209,10 +181,3 @@ def _is_object(arguments: str) -> bool:
         return isinstance(json.loads(arguments), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _shortened(result: str) -> str:
-    if len(result) > _MOST_RESULT_CHARS:
-        left_out = len(result) - _MOST_RESULT_CHARS
-        result = f"{result[:_MOST_RESULT_CHARS]}\n[{left_out} more characters are not shown]"
-    return whole(result)

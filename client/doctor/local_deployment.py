@@ -29,6 +29,18 @@ PING_SECONDS = 5.0
 _LOG_TAIL_BYTES = 512 * 1024
 
 
+def last_lines(path: Path) -> list[str]:
+    """The lines at the end of an access log, where those of the latest requests are; the first may be half a line.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+        return file.read().decode(errors="replace").splitlines()
+
+
 class LocalDeployment:
     """Reads ``gateway-graph.json`` (what the gateway serves), ``graph.json`` (the resources) and the access log.
 
@@ -94,10 +106,7 @@ class LocalDeployment:
         """See `Deployment.log_line`."""
         path = self._folder / "logs" / "access.log"
         try:
-            with path.open("rb") as file:
-                file.seek(0, 2)
-                file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-                lines = file.read().decode(errors="replace").splitlines()
+            lines = last_lines(path)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -24,15 +24,13 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from client.doctor.local_deployment import last_lines
 from client.errors import ClientError
 from local.planes.serving import server_config
 from local.program.graph import ProgramError
 from local.run.chain import Chain
 from local.run.examination import examine
 from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, listing
-
-LOG_TAIL_BYTES = 262_144
-"""The request that is asked about is among the last."""
 
 
 class Control:
@@ -141,10 +139,7 @@ class _Server(uvicorn.Server):
 def find_line(path: Path, request_id: str) -> dict[str, Any] | None:
     """The line of the access log that has this request id; None where there is none."""
     try:
-        with path.open("rb") as log:
-            log.seek(0, 2)
-            log.seek(max(0, log.tell() - LOG_TAIL_BYTES))
-            lines = log.read().decode(errors="replace").splitlines()
+        lines = last_lines(path)
     except OSError:
         return None
     for text in reversed(lines):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -14,10 +12,8 @@ import pytest
 
 from agent.secrets import resolve_secrets
 from agent.settings import Settings, SettingsError
-from local import LOOPBACK
-from local.processes.ports import any_port, is_free
 from tests.agent.support import Serve
-from tests.e2e.conftest import until
+from tests.local.emulator import emulated
 
 pytestmark = pytest.mark.anyio
 
@@ -27,17 +23,8 @@ REGION = "eu-west-1"
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an emulated AWS."""
-    port = any_port()
-    environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": LOOPBACK}
-    log = (tmp_path_factory.mktemp("emulator") / "log").open("wb")
-    process = subprocess.Popen([sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log)
-    try:
-        until(lambda: not is_free(port), "the emulator listens")
-        yield f"http://{LOOPBACK}:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
+    with emulated(tmp_path_factory.mktemp("emulator")) as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,16 @@ def asking(url: str, token: str) -> Iterator[httpx.Response]:
         yield response
 
 
+def megabytes_of(response: httpx.Response) -> tuple[int, dict[int, float]]:
+    """Read a stream to its end; its size, and when each megabyte of it was there."""
+    times: dict[int, float] = {}
+    size = 0
+    for chunk in response.iter_raw():
+        size += len(chunk)
+        times.setdefault(size // MEGABYTE, time.monotonic())
+    return size, times
+
+
 async def happened(event: threading.Event) -> None:
     assert await asyncio.to_thread(event.wait, PATIENCE)
 
@@ -237,12 +247,8 @@ def test_beyond_ten_megabytes_a_stream_is_held_to_two_a_second(
             yield b"x" * MEGABYTE
 
     backend.handler = streaming(chunks)
-    times: dict[int, float] = {}
-    size = 0
     with asking(serve_gateway(), pool.id_token()) as response:
-        for chunk in response.iter_raw():
-            size += len(chunk)
-            times.setdefault(size // MEGABYTE, time.monotonic())
+        size, times = megabytes_of(response)
     assert size == 12 * MEGABYTE
     assert times[12] - times[10] > 0.6
 
@@ -255,12 +261,8 @@ def test_a_stream_that_pauses_saves_no_speed_up(pool: UserPool, backend: Backend
             yield b"x" * MEGABYTE
 
     backend.handler = streaming(chunks)
-    times: dict[int, float] = {}
-    size = 0
     with asking(serve_gateway(), pool.id_token()) as response:
-        for chunk in response.iter_raw():
-            size += len(chunk)
-            times.setdefault(size // MEGABYTE, time.monotonic())
+        _, times = megabytes_of(response)
     assert times[12] - times[11] > 0.3
 
 

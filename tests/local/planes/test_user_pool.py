@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,11 +10,10 @@ import httpx
 import jwt
 import pytest
 
-from local.processes.services import Services
 from local.program.graph import Graph, Resource
 from local.program.provider import CLIENT, DOMAIN, POOL, EmulatorProvider
-from local.run.plan import emulator as emulator_service
 from local.run.provision import DEMO_USERNAME, KeepingProvider, create_demo_user
+from tests.local.emulator import emulated
 
 LONGEST = 99
 """No policy may ask for more characters
@@ -27,13 +25,8 @@ POLICY = {f"require{kind}": True for kind in ("Lowercase", "Uppercase", "Numbers
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProvider]:
     """What makes user pools in an emulator of its own."""
-    with asyncio.Runner() as runner:
-        services = Services(tmp_path_factory.mktemp("emulator"))
-        try:
-            runner.run(services.start(emulator_service(services.ports["emulator"])))
-            yield EmulatorProvider(services.url("emulator"))
-        finally:
-            runner.run(services.end_all())
+    with emulated(tmp_path_factory.mktemp("emulator")) as url:
+        yield EmulatorProvider(url)
 
 
 class Declared:

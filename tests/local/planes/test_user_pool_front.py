@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,10 +12,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.planes.user_pool.rotation import ReusedError, Rotation
-from local.processes.services import Services
 from local.program.provider import CLIENT, POOL, EmulatorProvider
-from local.run.plan import emulator as emulator_service
 from local.run.provision import DEMO_USERNAME, create_demo_user
+from tests.local.emulator import emulated
 
 PAGE = "http://localhost:5173"
 STRANGER = "https://elsewhere.example"
@@ -50,25 +48,20 @@ class Users(NamedTuple):
 @pytest.fixture(scope="module")
 def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
     """An emulator of its own."""
-    with asyncio.Runner() as runner:
-        services = Services(tmp_path_factory.mktemp("emulator"))
-        try:
-            runner.run(services.start(emulator_service(services.ports["emulator"])))
-            emulator = EmulatorProvider(services.url("emulator"))
-            pool, _ = emulator.create(POOL, "users", {"usernameAttributes": ["email"]})
-            common = {
-                "userPoolId": pool,
-                "explicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
-                "callbackUrls": [f"{PAGE}/"],
-                "preventUserExistenceErrors": "ENABLED",
-            }
-            rotation = {"feature": "ENABLED", "retryGracePeriodSeconds": 0}
-            rotating, _ = emulator.create(CLIENT, "rotating", {**common, "refreshTokenRotation": rotation})
-            plain, _ = emulator.create(CLIENT, "plain", common)
-            password = create_demo_user(emulator, pool)
-            yield Users(emulator, services.url("emulator"), pool, rotating, plain, password)
-        finally:
-            runner.run(services.end_all())
+    with emulated(tmp_path_factory.mktemp("emulator")) as url:
+        emulator = EmulatorProvider(url)
+        pool, _ = emulator.create(POOL, "users", {"usernameAttributes": ["email"]})
+        common = {
+            "userPoolId": pool,
+            "explicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+            "callbackUrls": [f"{PAGE}/"],
+            "preventUserExistenceErrors": "ENABLED",
+        }
+        rotation = {"feature": "ENABLED", "retryGracePeriodSeconds": 0}
+        rotating, _ = emulator.create(CLIENT, "rotating", {**common, "refreshTokenRotation": rotation})
+        plain, _ = emulator.create(CLIENT, "plain", common)
+        password = create_demo_user(emulator, pool)
+        yield Users(emulator, url, pool, rotating, plain, password)
 
 
 def claims(token: str) -> dict[str, Any]:
