@@ -15,6 +15,7 @@ export function Messages({ conversation, onAsk }: { conversation: Conversation; 
   const view = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const following = useSignal(true);
+  const top = useRef(0);
   const messages = conversation.messages.value;
   const results = new Map(messages.flatMap((one) => (one.role === "tool" ? [[one.toolCallId, textOf(one.content)]] : [])));
   const empty = !messages.length && conversation.activity.value === "idle" && !conversation.problem.value;
@@ -35,8 +36,11 @@ export function Messages({ conversation, onAsk }: { conversation: Conversation; 
     [conversation],
   );
   const onScroll = () => {
-    const element = view.current as HTMLDivElement;
-    following.value = element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWS;
+    const { scrollHeight, scrollTop, clientHeight } = view.current as HTMLDivElement;
+    // Only moving up is looking back. This event also follows on `toEnd`, and by then the content may be longer again.
+    if (scrollHeight - scrollTop - clientHeight < FOLLOWS) following.value = true;
+    else if (scrollTop < top.current) following.value = false;
+    top.current = scrollTop;
   };
 
   return (
