@@ -51,8 +51,7 @@ web: setup ## build the chat page, with the machine's Node or a pinned one; kept
 test-web: web ## the page's tests: its client in Node, the page in Chromium, which apt installs where it may
 	@$(BIN)/python -m tools.browser
 	@$(BIN)/python -m tools.node web npm test --silent
-	@$(BIN)/python -m pytest tests/web || { echo "What failed is run once more: a browser on a busy machine may miss a moment."; \
-		$(BIN)/python -m pytest tests/web --last-failed --last-failed-no-failures none; }
+	@$(BIN)/python -m pytest tests/web
 
 local: setup ## keep the whole chain up on loopback until Ctrl-C
 	@$(BIN)/python -m local up
