@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.client.scripted_server import STREAM, ScriptedServer
 
-HEARTBEAT = b": keep-alive\n\n"
+HEARTBEAT = b": keep-alive\n"
 
 
 def events_of_a_run(run_id: str = "r", thread_id: str = "t") -> list[dict[str, Any]]:

@@ -428,8 +428,8 @@ def test_a_slow_answer_after_a_stop_is_no_run_that_goes_on() -> None:
 @pytest.mark.parametrize(
     ("following", "said"),
     [
-        ([[STREAM, b": keep-alive\n\n", scripted.HANG]], "the run is not over"),
-        ([OVER, [STREAM, b": keep-alive\n\n", scripted.HANG]], "does not begin"),
+        ([[STREAM, b": keep-alive\n", scripted.HANG]], "the run is not over"),
+        ([OVER, [STREAM, b": keep-alive\n", scripted.HANG]], "does not begin"),
         ([OVER, [STREAM, scripted.event("RUN_ERROR", code="SESSION_BUSY", message="no")]], "does not begin"),
     ],
 )

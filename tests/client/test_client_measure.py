@@ -80,7 +80,7 @@ def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:
             return await record(http, url, "token", "Hello")
 
     now = time.time()
-    whole = [STREAM, word("a", now), b": keep-alive\n\n", word("b", now), event("RUN_FINISHED")]
+    whole = [STREAM, word("a", now), b": keep-alive\n", word("b", now), event("RUN_FINISHED")]
     with answering(whole, [scripted.refusal(403, "why")], [STREAM, word("a")], []) as server:
         kinds = [mark.kind for mark in asyncio.run(one(server.url)).marks]
         assert kinds == ["delta", "comment", "delta", "event"]

@@ -117,7 +117,7 @@ def test_a_refusal_names_its_status(page: Page) -> None:
 
 
 def test_events_are_whole_whatever_pieces_they_come_in(page: Page) -> None:
-    sent = 'id: r:1\ndata: {"type": "A", "delta": "é\\n\\n"}\n\n: keep-alive\n\nid: r:2\ndata: {"type": "B"}\n\n'
+    sent = 'id: r:1\ndata: {"type": "A", "delta": "é\\n\\n"}\n\n: keep-alive\nid: r:2\ndata: {"type": "B"}\n\n'
     heard = page.run(
         """
         const bytes = new TextEncoder().encode(prompt);

@@ -29,6 +29,9 @@ export interface Exchange {
 
 const MOST_EXCHANGES = 20;
 
+/** An event ends with a blank line, a comment with its own. */
+const END = /\n\n|(?<=^:.*)\n/m;
+
 /** Copies of what goes on, for a view shows again only what is another object. */
 export const exchanges = signal<Exchange[]>([]);
 let going: Exchange[] = [];
@@ -76,9 +79,9 @@ function noting(one: Exchange, started: number, over: () => void): TransformStre
     transform(chunk, passOn) {
       passOn.enqueue(chunk);
       const at = performance.now() - started;
-      const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n\n");
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split(END);
       rest = parts.pop() ?? "";
-      for (const part of parts) one.arrivals.push(arrival(part, at, one.sent));
+      for (const part of parts) if (part) one.arrivals.push(arrival(part, at, one.sent));
       // The reader leaves at the terminal event and waits for no end of the body.
       if (/^RUN_(FINISHED|ERROR)$/.test(one.arrivals.at(-1)?.type ?? "")) over();
       else tell();

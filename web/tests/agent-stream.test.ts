@@ -121,7 +121,7 @@ test("an answer is heard while it is made, in pieces that cut characters", async
     await new Promise((resolve) => setImmediate(resolve));
     response.write(bytes.subarray(inside));
     await heardFirst;
-    response.end(`: keep-alive\n\n${numbered(4, closed)}${numbered(5, finished)}`);
+    response.end(`: keep-alive\n${numbered(4, closed)}${numbered(5, finished)}`);
   });
   const agent = agentOf();
   agent.messages = [question];

@@ -230,7 +230,7 @@ def test_heartbeats_keep_a_stream_alive_past_the_idle_limit(
     async def chunks() -> AsyncIterator[bytes]:
         began = time.monotonic()
         while time.monotonic() - began < 1.5:  # five idle limits long
-            yield b": keep-alive\n\n"
+            yield b": keep-alive\n"
             await asyncio.sleep(0.05)
         yield b"data: done\n\n"
 
