@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "KEEP_ALIVE", "EventStream", "Reader"]
 
-# One line and no blank line after it: at a blank line httpx-sse 0.4.3 (once an id has come) and Rust's ag-ui-client 0.1.0
-# dispatch an event without data, which no reader of JSON survives.
+# No blank line after it: at one, httpx-sse 0.4.3 (once an id has come) and ag-ui-client 0.1.0 for Rust dispatch an
+# event without data, which nobody can read as JSON.
 KEEP_ALIVE = b": keep-alive\n"
 HEADERS = {
     # no-transform: a proxy that compresses would collect the words into blocks first.
