@@ -146,7 +146,7 @@ def _about_a_run(verb: str, asked: Any, payload: dict[str, Any], *, stock: bool)
 
 
 def _question(payload: dict[str, Any], caller: Caller, settings: Settings) -> Run:
-    messages = payload["messages"]
+    messages = [] if payload["messages"] is None else payload["messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise bad_request("messages must be a list of objects")
     resumes = bool(payload.get("resume"))

@@ -40,7 +40,7 @@ def schema(session_from: SessionFrom) -> dict[str, Any]:
         "threadId": {"type": ["string", "null"]},
         "runId": {"type": ["string", "null"]},
         "messages": {
-            "type": "array",
+            "type": ["array", "null"],  # AG-UI's Go SDK writes null where it has none
             "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
         },
         "tools": optional_list,

@@ -155,6 +155,10 @@ ABOUT_RUNS: dict[str, tuple[Any, Any]] = {
     ),
     "stop of a stock client": (ag_ui(user("Hi"), forwardedProps={"stop": {}}), Stop("t", None, stock=True)),
     "history of a stock client": (ag_ui(forwardedProps={"history": {}}), History("t", "")),
+    "stop of AG-UI's Go SDK, which has null for an empty list": (
+        ag_ui(forwardedProps={"stop": {}}) | {"messages": None, "tools": None, "context": None, "state": None},
+        Stop("t", None, stock=True),
+    ),
 }
 
 
@@ -193,6 +197,12 @@ def test_a_url_of_a_host_that_nobody_named_is_refused_with_its_own_code() -> Non
 @pytest.mark.parametrize("payload", ACCEPTED.values(), ids=ACCEPTED)
 def test_what_is_accepted(payload: Any) -> None:
     assert check(payload).prompt in {"Hi", "é" * 100}
+
+
+def test_an_answer_to_an_interrupt_may_come_with_null_for_messages() -> None:
+    run = check(ag_ui(resume=[{"interruptId": "i", "status": "resolved"}]) | {"messages": None, "tools": None})
+    assert run.resume[0].interrupt_id == "i"
+    assert run.input == ()
 
 
 @pytest.mark.parametrize("payload", REFUSED.values(), ids=REFUSED)

@@ -32,6 +32,8 @@ MODELS: dict[SessionFrom, Draft4Validator] = {
 AGENT = Settings(model="scripted", require_user=False)
 THREAD = "thread-0123456789-0123456789-0123456789"
 PROMPT = "the-words-of-the-user"
+AS_GO_WRITES_IT = dict.fromkeys(("state", "messages", "tools", "context", "forwardedProps")) | {"runId": "r"}
+"""A `types.RunAgentInput` of AG-UI's Go SDK v0.0.0-20260630145048-7479d97e25f6, where an empty list is null."""
 
 ids = st.text(min_size=1, max_size=60) | st.just(THREAD)
 texts = st.text(max_size=60)
@@ -101,6 +103,7 @@ def test_whatever_the_agent_would_answer_passes(payload: Any) -> None:
         {"runId": "r", "messages": [{"id": "u", "role": "user", "content": "x" * 200_000}]},
         {"runId": "r", "messages": [{"id": "u", "role": "user", "content": [{"type": "text", "text": "x"}]}]},
         {"runId": "r", "messages": [], "resume": [{"interruptId": "i", "status": "resolved"}], "state": 1},
+        AS_GO_WRITES_IT | {"forwardedProps": {"stop": {}}},
     ],
     ids=lambda payload: str(payload)[:60],
 )
