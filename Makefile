@@ -125,6 +125,7 @@ lock: setup ## recompile the pinned requirement files from the .in files; what f
 	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" web/requirements.in -o web/requirements.txt
+	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" bench/cdk/requirements.in -o bench/cdk/requirements.txt
 
 upgrade: setup ## recompile them with the newest releases that are at least a week old
 	@$(MAKE) --no-print-directory lock UPGRADE="--upgrade --exclude-newer 'P7D'"

@@ -27,6 +27,7 @@ def sections(folder: Path, rounds: int) -> dict[str, Callable[[], Rows]]:
         "The way through the chain": lambda: asyncio.run(chain.figures(folder, rounds)),
         "The program and the package": lambda: [
             program.evaluation(rounds),
+            *program.beside_synth(folder, rounds),
             program.up(folder, rounds),
             program.package(),
         ],

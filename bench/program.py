@@ -9,9 +9,12 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from bench import synth
 from bench.figures import Absent, Figure
+from bench.preview import PreviewError, previewed, seconds
 from bench.start import started_in
 from local import ROOT
 from local.run.chain import running
@@ -28,6 +31,8 @@ print(*(name for name in sys.modules if name.split(".")[0] in ("pulumi", "pulumi
 """
 EVALUATION = "from local.program.evaluate import main; raise SystemExit(main(['dev']))"
 EVALUATION_GOAL = 0.5
+SYNTH_GOAL = 1.0
+"""No slower than the peer's user is used to."""
 
 
 def evaluation(rounds: int) -> Figure:
@@ -41,6 +46,63 @@ def evaluation(rounds: int) -> Figure:
     ours, theirs = zip(*pairs, strict=True)
     what = "the dev stack under mocks, whole process"
     return Figure(what, "s", "importing its provider modules", ours, theirs, goal=EVALUATION_GOAL)
+
+
+def local_seconds(*arguments: str) -> float:
+    """Seconds that a command of `python -m local` takes, from the start of its process to its end."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "local", *arguments], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+    return time.perf_counter() - began
+
+
+def synth_seconds(folder: Path, *, validate: bool = False) -> float:
+    """Seconds that `cdk synth` takes, likewise."""
+    began = time.perf_counter()
+    synth.synth(folder / "cdk.out", validate=validate)
+    return time.perf_counter() - began
+
+
+def beside_synth(folder: Path, rounds: int) -> Sequence[Figure | Absent]:
+    """The program under mocks and under the engine, beside `cdk synth` of the same system.
+
+    CDK holds the template against CloudFormation's schemas unless told otherwise, which takes longer than all the rest.
+    So its synthesis without that stands beside the evaluation alone, and with it beside `local check`, which has the
+    guard rails judge the graph.
+    """
+    graph, check = "the dev stack under mocks, as a table", "the dev stack under mocks, and its guard rails"
+    preview = "pulumi preview of the dev stack, by the engine"
+    plain, validated = "cdk synth, without validation", "cdk synth as it comes"
+    try:
+        synth_seconds(folder)  # CDK is installed, unpacked and compiled by the first
+    except synth.SynthError as error:
+        return [Absent(what, str(error)) for what in (graph, check, preview)]
+    pairs = [
+        (
+            local_seconds("graph", "--stack", "dev"),
+            synth_seconds(folder),
+            local_seconds("check", "--stack", "dev"),
+            synth_seconds(folder, validate=True),
+        )
+        for _ in range(rounds)
+    ]
+    graphs, synths, checks, validations = zip(*pairs, strict=True)
+    return [
+        Figure(graph, "s", plain, graphs, synths, goal=SYNTH_GOAL),
+        Figure(check, "s", validated, checks, validations, goal=SYNTH_GOAL),
+        preview_beside_synth(preview, plain, folder, rounds),
+    ]
+
+
+def preview_beside_synth(what: str, peer: str, folder: Path, rounds: int) -> Figure | Absent:
+    """A first preview by the real engine, before a stand-in for AWS; synthesis has neither state nor provider."""
+    try:
+        with previewed(folder / "preview") as command:
+            seconds(command)  # the stack comes to exist in the first
+            pairs = [(seconds(command), synth_seconds(folder)) for _ in range(rounds)]
+    except PreviewError as error:
+        return Absent(what, str(error))
+    ours, theirs = zip(*pairs, strict=True)
+    return Figure(what, "s", peer, ours, theirs)
 
 
 async def up_seconds(folder: Path) -> float:

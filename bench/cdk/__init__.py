@@ -1,0 +1,1 @@
+"""A CDK app that declares the dev stack: the benchmark's peer."""

@@ -1,0 +1,31 @@
+"""A figure beside a program that is not the project's says why it is missing where that program is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import preview, program, synth
+from bench.figures import Absent
+
+
+def test_without_cdk_every_figure_beside_it_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pins = tmp_path / "pins"
+    pins.mkdir()
+    for name in synth.PINS:
+        (pins / name).write_text("aws-cdk-lib==2.275.0 --hash=sha256:" + "0" * 64, encoding="utf-8")
+    monkeypatch.setattr(synth, "APP", pins)
+    monkeypatch.setattr(synth, "BUILDS", tmp_path / "builds")
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    rows = program.beside_synth(tmp_path, 1)
+    assert len(rows) == 3
+    assert all(isinstance(row, Absent) and "uv" in row.why and "aws-cdk-lib" in row.why for row in rows)
+    assert not synth.cdk_folder().exists(), "half an installation is none"
+
+
+def test_without_an_engine_the_preview_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(preview, "engine_root", lambda: None)
+    row = program.preview_beside_synth("a preview", "a peer", tmp_path, 1)
+    assert isinstance(row, Absent)
+    assert "make engine" in row.why
