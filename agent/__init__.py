@@ -1,5 +1,5 @@
 """The agent server: what is shipped to AgentCore Runtime.
 
-`agent.py` is the file to replace. Everything else turns whatever it builds into a stream that survives
-quiet spells, hang-ups and failures, and imports nothing from the rest of the project.
+`agent.py` is the file to replace. Everything else streams the events of the agent that it builds, through idle periods,
+disconnects and failures, and imports nothing from the rest of the project.
 """

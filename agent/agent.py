@@ -1,7 +1,7 @@
 """The agent: this is the file to replace.
 
-`build_agent` is called once per run and returns a Strands agent. Make it `async def` with `yield` instead
-and it may be any async generator of strings; nothing else has to change.
+`build_agent` is called once per run and returns a Strands agent. It may also be an `async def` that yields strings;
+nothing else has to change.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ def current_time(timezone: str = "UTC") -> str:
         timezone: An IANA time zone such as Europe/Paris.
     """
     if timezone not in available_timezones():
-        raise ValueError("unknown time zone")  # the model hears that its argument was refused
+        raise ValueError("unknown time zone")  # the model is told that the tool refused its arguments
     return datetime.now(ZoneInfo(timezone)).isoformat(timespec="seconds")
 
 
@@ -33,5 +33,5 @@ def build_agent(run: Run, model: Model, history: Messages) -> Agent:
         messages=history,
         tools=[current_time],
         system_prompt="You are a helpful assistant. Answer plainly and briefly.",
-        callback_handler=None,  # the default one prints every word to the log
+        callback_handler=None,  # the default one prints the whole answer to the log
     )

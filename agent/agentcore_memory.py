@@ -1,8 +1,8 @@
 """Histories in AgentCore Memory, where they outlive the microVM; used when AGENT_MEMORY_ID is set.
 
-A turn is stored as one event with one JSON document, so it is there whole or not at all: one actor per user, one memory
-session per thread. Conversations that earlier releases stored, message by message in the form of the SDK's session
-manager for Strands, are still read (`agent/strands/stored.py`). Short-term memory only.
+A turn is stored as one event with one JSON document, so writing it is atomic: one actor per user, one memory session
+per thread. Conversations of earlier releases, stored message by message in the format of the SDK's session manager for
+Strands, are still read (`agent/strands/stored.py`). Uses short-term memory only.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, TypeVar
 from bedrock_agentcore.memory import MemorySessionManager
 from bedrock_agentcore.memory.constants import BlobMessage
 
-from agent.aws import check_form, session_for
+from agent.aws import check_pattern, session_for
 from agent.caller import Caller
 from agent.errors import AgentError, Code
 from agent.memory import latest
-from agent.settings import Settings, making
+from agent.settings import Settings, as_settings_error
 from agent.turn import PendingInterrupt, StoredTurn
 
 __all__ = ["AgentCoreMemory"]
@@ -32,21 +32,21 @@ T = TypeVar("T")
 
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_CreateEvent.html
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,99}")
-# Tells a document of ours, and its form.
-_FORM = "agentStreamTurn"
+# The member that marks a document of this module; its value is the format's version.
+_FORMAT = "agentStreamTurn"
 
 
 class AgentCoreMemory:
     """Loads and saves turns in threads, off the event loop."""
 
     def __init__(self, settings: Settings) -> None:
-        """Make the client. Blocks. Raises SettingsError when the memory's settings cannot work."""
+        """Make the client. Blocks. Raises SettingsError when the memory's settings are invalid."""
         memory_id = settings.memory_id or ""
         self._max_messages = settings.max_messages
-        with making(f"The memory {memory_id}"):
+        with as_settings_error(f"The memory {memory_id}"):
             session = session_for("bedrock-agentcore", settings)
             self._memory = MemorySessionManager(memory_id, settings.region, session)
-            check_form(
+            check_pattern(
                 session.client("bedrock-agentcore"),
                 "CreateEvent",
                 "memoryId",
@@ -60,58 +60,68 @@ class AgentCoreMemory:
         return await asyncio.to_thread(_safely, lambda: self._load(caller, thread_id))
 
     async def save(
-        self, caller: Caller, thread_id: str, turn: StoredTurn, after: Sequence[StoredTurn], gone: Sequence[StoredTurn]
+        self,
+        caller: Caller,
+        thread_id: str,
+        turn: StoredTurn,
+        after: Sequence[StoredTurn],
+        replaced: Sequence[StoredTurn],
     ) -> None:
-        """Add one turn, and only then delete those that it replaces. Raises AgentError(INTERNAL) when it cannot."""
-        await asyncio.to_thread(_safely, lambda: self._save(caller, thread_id, turn, after, gone))
+        """Store `turn`, then delete the turns that it replaces. Raises AgentError(INTERNAL) when that fails."""
+        await asyncio.to_thread(_safely, lambda: self._save(caller, thread_id, turn, after, replaced))
 
     def _load(self, caller: Caller, thread_id: str) -> list[StoredTurn]:
         turns = self._read(_actor(caller), _name(thread_id))
         if not turns and thread_id != caller.session_id:
-            # Where earlier releases kept it.
+            # The memory session that earlier releases used.
             turns = self._read(_actor(caller), _name(f"{caller.session_id}/{thread_id}"))
         return latest(turns, self._max_messages)
 
     def _read(self, actor: str, session: str) -> list[StoredTurn]:
-        """Return all turns of a memory session, as many as may count."""
+        """Return the newest turns of a memory session, oldest first: those in its last `max_messages` events."""
         events = self._memory.list_events(actor, session, max_results=self._max_messages)
         turns: list[StoredTurn] = []
         older: list[dict[str, Any]] = []
-        for event in events:  # the SDK's events are dictionaries in all but name; the newest comes first
+        for event in events:  # newest first; the SDK's Event behaves like a dictionary
             turn = _turn_of(event, session)
             if turn is None:
                 older.append(dict(event))
             else:
                 turns.append(turn)
         if older:
-            from agent.strands.stored import turns_of  # noqa: PLC0415 - loads Strands, for its own old form only
+            from agent.strands.stored import turns_of  # noqa: PLC0415 - loads Strands, needed for the old format only
 
             turns += reversed(turns_of(older, lambda event_id: _key(session, event_id)))
         return turns[::-1]
 
     def _save(
-        self, caller: Caller, thread_id: str, turn: StoredTurn, after: Sequence[StoredTurn], gone: Sequence[StoredTurn]
+        self,
+        caller: Caller,
+        thread_id: str,
+        turn: StoredTurn,
+        after: Sequence[StoredTurn],
+        replaced: Sequence[StoredTurn],
     ) -> None:
         actor, session = _actor(caller), _name(thread_id)
         elsewhere = [one for one in after if not (one.key or "").startswith(f"{session} ")]
         for one in (*elsewhere, turn):
-            document = {_FORM: 1, **asdict(replace(one, key=None))}
+            document = {_FORMAT: 1, **asdict(replace(one, key=None))}
             self._memory.add_turns(actor, session, [BlobMessage(json.dumps(document))], event_timestamp=_now())
-        for one in gone:
+        for one in replaced:
             memory_session, *event_ids = (one.key or "").split()
             for event_id in event_ids:
                 self._memory.delete_event(actor, memory_session, event_id)
 
 
 def _turn_of(event: Any, session: str) -> StoredTurn | None:
-    """Return the turn in an event, None for one that another program, or an earlier release, has stored."""
+    """Return the turn in an event, None for an event of another program or an earlier release."""
     payload = event.get("payload") or [{}]
     blob = payload[0].get("blob")
     try:
         document = json.loads(blob) if isinstance(blob, str) else blob
     except ValueError:
         return None
-    if not isinstance(document, dict) or document.pop(_FORM, None) != 1:
+    if not isinstance(document, dict) or document.pop(_FORMAT, None) != 1:
         return None
     if pending := document.get("pending"):
         document["pending"] = PendingInterrupt(**pending)
@@ -138,5 +148,5 @@ def _actor(caller: Caller) -> str:
 
 
 def _name(value: str) -> str:
-    """Return `value` where AgentCore Memory takes it as a name, else a digest of it."""
+    """Return `value` if AgentCore Memory accepts it as an id, else its SHA-256 digest."""
     return value if _NAME.fullmatch(value) else hashlib.sha256(value.encode()).hexdigest()

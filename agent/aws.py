@@ -1,7 +1,6 @@
-"""What the model and the memory both need of AWS before anything is asked of them.
+"""Checks of AWS credentials, identifiers and Regions at start-up, for the model and the memory.
 
-botocore takes a missing credential, an identifier that no service would take and a region that does not exist for
-good until the first call; here they are told at the start.
+botocore accepts missing credentials, invalid identifiers and unknown Regions until the first call.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from botocore.utils import get_token_from_environment
 
 from agent.settings import Settings, SettingsError
 
-__all__ = ["check_form", "session_for"]
+__all__ = ["check_pattern", "session_for"]
 
 _logger = logging.getLogger(__name__)
 
@@ -26,12 +25,12 @@ _logger = logging.getLogger(__name__)
 def session_for(service: str, settings: Settings) -> boto3.Session:
     """Return a session that can sign calls to `service` (its signing name) in the region of `settings`.
 
-    Blocks: in a container, finding credentials is an HTTP request. Raises SettingsError when there are none. A region
-    that this version of botocore does not know is warned of only: it may be a new one.
+    Blocks: in a container, finding credentials is an HTTP request. Raises SettingsError when there are none. For a
+    Region that this version of botocore does not know, it only logs a warning: it may be a new one.
     """
     core = botocore.session.Session()
     session = boto3.Session(botocore_session=core, region_name=settings.region)
-    # Some services, Bedrock among them, take a key of their own instead:
+    # Some services, such as Bedrock, accept an API key instead:
     # https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html
     if session.get_credentials() is None and not get_token_from_environment(service, os.environ):
         raise SettingsError(
@@ -43,16 +42,16 @@ def session_for(service: str, settings: Settings) -> boto3.Session:
     if settings.region not in regions:
         near = get_close_matches(str(settings.region), sorted(regions), n=1)
         _logger.warning(
-            "AGENT_REGION (or AWS_REGION) names no region that is known here%s.",
+            "AGENT_REGION (or AWS_REGION) is not a Region that botocore knows%s.",
             f": did you mean {near[0]}" if near else "",
         )
     return session
 
 
-def check_form(client: Any, operation: str, member: str, value: str, advice: str) -> None:
-    """Raise SettingsError with `advice` when `value` cannot be what `operation` of a boto3 `client` takes as `member`.
+def check_pattern(client: Any, operation: str, member: str, value: str, advice: str) -> None:
+    """Raise SettingsError with `advice` unless `value` matches the pattern of `member` in `operation`'s input.
 
-    AWS publishes the patterns in its service models; botocore checks lengths only.
+    The pattern comes from the service model of the boto3 `client`; botocore itself checks only lengths.
     """
     shape = client.meta.service_model.operation_model(operation).input_shape.members[member]
     if not re.fullmatch(shape.metadata["pattern"], value):

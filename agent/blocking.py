@@ -1,10 +1,10 @@
-"""Finds the call that stalls every stream: a synchronous wait on the event loop.
+"""Detects blocking calls on the event loop, which stall every stream.
 
 With AGENT_DETECT_BLOCKING, `time.sleep`, a blocking socket (`requests`, boto3), `sqlite3`, `subprocess.run` or a wait
 for a thread (a lock, a queue, a future's result, a synchronous call of an agent) on the loop raises
-`blockbuster.BlockingError` in the code that made it, and the log gets a line that names the file and line and says what
-to write instead: at once, so that it is there even when the agent catches the error. For development: blockbuster is
-no part of the deployment package, and where it is missing the log says so.
+`blockbuster.BlockingError` at the call. A log line names the file and the line and says what to write instead; it is
+written before the exception is raised, so that it exists even when the agent catches the error. For development only:
+blockbuster is not in the deployment package, and where it is missing the log says so.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["detection"]
 
-# File access is left alone: it is short, and libraries read their data files in the oddest places.
+# File access is not checked: it is short, and libraries read their data files at unexpected times.
 _WATCHED = ("time.sleep", "socket.", "ssl.", "sqlite3.", "threading.Lock.", "builtins.input")
-# Beside what blockbuster knows: they wait in C, where none of its functions is called.
+# Not covered by blockbuster: they wait in C, without calling any of the functions that it patches.
 _ALSO = ("subprocess.Popen.wait", "subprocess.Popen.communicate", "os.system")
 _INSTEAD = {
     "time": "await asyncio.sleep(...)",
@@ -44,11 +44,11 @@ _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"),
 
 
 def detection(*, wanted: bool) -> AbstractContextManager[None]:
-    """Return a context in which blocking calls raise; to be entered on the event loop that is watched."""
+    """Return a context manager in which blocking calls raise; to be entered on the event loop that it checks."""
     if not wanted:
         return nullcontext()
     if importlib.util.find_spec("blockbuster") is None:
-        missing = "AGENT_DETECT_BLOCKING is on, but nothing is detected: run pip install blockbuster"
+        missing = "AGENT_DETECT_BLOCKING is on, but blockbuster is not installed: run pip install blockbuster"
         log_line({"message": missing, "level": "WARNING"})
         return nullcontext()
     return _Detection()
@@ -59,20 +59,20 @@ class _Detection(AbstractContextManager[None]):
         from blockbuster import BlockBuster, BlockBusterFunction, blockbuster  # noqa: PLC0415 - for development only
 
         class BlockingError(blockbuster.BlockingError):
-            """What blockbuster raises, with a line in the log."""
+            """Writes a log line whenever blockbuster raises it."""
 
             def __init__(self, call: str) -> None:
                 super().__init__(call)
                 log_line(_line(call, sys._getframe(1)))
 
         original = blockbuster.BlockingError
-        # The name that blockbuster's own functions look up when they raise.
+        # blockbuster's functions look the class up under this name when they raise.
         blockbuster.BlockingError = BlockingError  # type: ignore[misc, assignment] # see above
         watched = [function for name, function in BlockBuster().functions.items() if name.startswith(_WATCHED)]
         watched += [BlockBusterFunction(None, name) for name in _ALSO]
         watched += [named for function in watched for named in _imported_by_name(function)]
         for function in watched:
-            function.can_block_predicate = _elsewhere_or(function.can_block_predicate)
+            function.can_block_predicate = _or_on_another_loop(function.can_block_predicate)
         self._undo: list[Callable[[], object]] = [function.activate().deactivate for function in watched]
         self._undo.append(partial(setattr, blockbuster, "BlockingError", original))
 
@@ -82,7 +82,7 @@ class _Detection(AbstractContextManager[None]):
 
 
 def _imported_by_name(function: BlockBusterFunction) -> Iterator[BlockBusterFunction]:
-    """Yield what a module that is not a library's holds of a function: `from time import sleep` copies the name."""
+    """Yield the names under which the agent's modules imported a function: `from time import sleep` makes a copy."""
     if not isinstance(function.module, ModuleType) or function.original_func is None:
         return
     for module in tuple(sys.modules.values()):
@@ -96,14 +96,14 @@ def _imported_by_name(function: BlockBusterFunction) -> Iterator[BlockBusterFunc
                 yield named
 
 
-def _elsewhere_or(harmless: Callable[..., bool]) -> Callable[..., bool]:
-    """Return whether a call is `harmless` or made on another loop: of a client in a thread of its own, for one."""
+def _or_on_another_loop(harmless: Callable[..., bool]) -> Callable[..., bool]:
+    """Return a predicate that allows calls that are `harmless` or on another loop, such as a client's in a thread."""
     served = asyncio.get_running_loop()
     return lambda *args, **kwargs: asyncio.get_running_loop() is not served or harmless(*args, **kwargs)
 
 
 def _line(call: str, frame: FrameType) -> dict[str, Any]:
-    """Return the log line about a blocking `call`, which was made somewhere above `frame`."""
+    """Return the log line for a blocking `call`; the caller is looked for in the stack above `frame`."""
     stack = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_stack(frame)]
     own = [(file, line) for file, line in stack if Path(file).is_absolute() and not file.startswith(_LIBRARIES)]
     file, line = (own or stack)[0]

@@ -1,8 +1,8 @@
-"""Who is asking, and in which session: from the headers that AgentCore forwards.
+"""The caller's user and session, from the headers that AgentCore forwards.
 
-AgentCore has validated the token's signature, issuer and audience already
-(https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html, step 7); what it does not do is to
-bind a session to a user.
+AgentCore has already validated the token's signature, issuer and audience
+(https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html, step 7); it does not bind a session
+to a user.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{32,255}")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `user` is the token's `sub`, None only where none is required."""
+    """The sender of a request. `user` is the token's `sub`; None only if AGENT_REQUIRE_USER is false."""
 
     user: str | None
     session_id: str
     request_id: str
     new_session: bool
-    """Whether the session's id was made here, because no header named one: only without AgentCore in front."""
+    """Whether the session id was generated here, because no header had one; AgentCore always sends one."""
 
 
 def check_origin(headers: Headers, settings: Settings) -> None:
     """Check the origin secret. Raises RefusalError(ORIGIN_FORBIDDEN)."""
     given = headers.get(ORIGIN_HEADER, "").encode()
     accepted = settings.origin_secrets
-    # Every value is compared, whatever the first comparison says, so that the time tells nothing.
+    # All values are compared, so that the response time does not depend on which one matches.
     matches = [hmac.compare_digest(given, secret.encode()) for secret in accepted]
     if accepted and not any(matches):
         raise RefusalError(Code.ORIGIN_FORBIDDEN)
 
 
 def caller_of(headers: Headers, settings: Settings) -> Caller:
-    """Return who asks. Raises RefusalError with SESSION_FORBIDDEN or INVALID_INPUT."""
+    """Return the caller. Raises RefusalError with SESSION_FORBIDDEN or INVALID_INPUT."""
     user = _user(headers.getlist("authorization"), settings)
     session_id = headers.get(SESSION_HEADER)
     if session_id is not None and not _SESSION_ID.fullmatch(session_id):
         raise bad_request("the session id must have 33 to 256 letters, digits or -_.:")
     if settings.session_from == "user" and user is not None and session_id not in {None, user}:
-        # Whether a mapped header replaces the one that a client sent is not documented, so it is not relied upon.
+        # AWS does not document whether a mapped header replaces the client's own, so the agent checks it again.
         raise RefusalError(Code.SESSION_FORBIDDEN, "With api.sessionFrom: user the session is the caller's own `sub`.")
     return Caller(
         user=user,
@@ -71,7 +71,7 @@ def caller_of(headers: Headers, settings: Settings) -> Caller:
 def _user(authorizations: list[str], settings: Settings) -> str | None:
     """Return the `sub` of the forwarded token."""
     if len(authorizations) > 1:
-        # One of them may have been validated and the other read.
+        # AgentCore may have validated one header while the agent reads the other.
         raise RefusalError(Code.SESSION_FORBIDDEN, "The request has more than one Authorization header; send one.")
     scheme, _, token = (authorizations[0] if authorizations else "").partition(" ")
     try:
@@ -83,6 +83,6 @@ def _user(authorizations: list[str], settings: Settings) -> str | None:
     if settings.require_user:
         raise RefusalError(
             Code.SESSION_FORBIDDEN,
-            "The agent was not told who is asking: put Authorization on the runtime's header allow-list.",
+            "The request reached the agent without a user: put Authorization on the runtime's header allow-list.",
         )
     return None

@@ -1,4 +1,4 @@
-"""How a run ended: what its readers are told, and what is kept of it in the thread's history."""
+"""How a run ended: its last event, and the turn that the thread's history keeps of it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from agent.telemetry import RunRecord
 from agent.transcript import Transcript
 from agent.turn import PendingInterrupt, StoredTurn, Turn, unanswered_calls
 
-__all__ = ["Ended", "Ending", "RunEndedByAuthorError"]
+__all__ = ["EndReason", "Ending", "RunEndedByAuthorError"]
 
-Ended = Literal["stopped", "replaced", "abandoned", "timeout", "stopping"]
-"""Why a run was ended before its answer was: by its caller, by the thread's next question, because nobody read it, by
-its time limit, because the server stops."""
-_LEFT_IN_HISTORY = {"completed", "interrupted", "stopped", "replaced", "abandoned"}
-_TOLD = {
+EndReason = Literal["stopped", "replaced", "abandoned", "timeout", "stopping"]
+"""Why a run was ended before its answer was complete: its caller stopped it (`stopped`), a new question replaced it
+(`replaced`), it had no reader for too long (`abandoned`), it exceeded its time limit (`timeout`), or the server stops
+(`stopping`)."""
+_KEPT_OUTCOMES = {"completed", "interrupted", "stopped", "replaced", "abandoned"}
+_ERRORS = {
     "stopped": AgentError(Code.STOPPED),
     "replaced": AgentError(Code.STOPPED, "The run was ended, because a new question was asked in its thread."),
-    "abandoned": AgentError(Code.STOPPED, "The run was ended, because nobody read it."),
+    "abandoned": AgentError(Code.STOPPED, "The run was ended, because no client was reading it."),
     "timeout": AgentError(Code.RUN_TIMEOUT),
     "stopping": AgentError(Code.INTERNAL, "The agent is being stopped; ask again in a moment."),
 }
@@ -50,16 +51,16 @@ class Ending:
     """How a run ended.
 
     Args:
-        turn: what the run leaves behind.
-        transcript: what was said in it.
-        failure: what the agent failed of.
-        ended_by: why it was ended before its answer was.
-        replayed: it was answered before, and what was said then has been sent again.
+        turn: the run's turn, as the framework left it.
+        transcript: the run's messages and state.
+        failure: the exception that ended the agent.
+        ended_by: why the run was ended before its answer was complete; None when it was not.
+        replayed: the question had been answered before, and the stored messages were sent again.
 
     Attributes:
         outcome: `completed`, `interrupted`, `stopped`, `replaced`, `abandoned`, `timeout`, `error` or `refused`.
-        reason: what its readers are told if it is no success.
-        failure: what the log has to tell; None where the outcome says it all.
+        reason: the error that its readers get; None on success.
+        failure: the exception to log; None where the outcome is enough.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Ending:
         transcript: Transcript,
         *,
         failure: BaseException | None,
-        ended_by: Ended | None,
+        ended_by: EndReason | None,
         replayed: bool,
     ) -> None:
         self._turn = turn
@@ -84,12 +85,12 @@ class Ending:
 
     @property
     def kept(self) -> bool:
-        """Whether the turn belongs into the thread's history."""
-        return self.outcome in _LEFT_IN_HISTORY and not self._replayed
+        """Whether the turn goes into the thread's history."""
+        return self.outcome in _KEPT_OUTCOMES and not self._replayed
 
     def missing_results(self) -> Iterator[ToolCallResultEvent]:
-        """Yield an error result for each call that a run which was ended, and is kept, leaves unanswered."""
-        if self._ended_by not in _LEFT_IN_HISTORY:
+        """Yield an error result for each unanswered tool call, if the run was ended early and its turn is kept."""
+        if self._ended_by not in _KEPT_OUTCOMES:
             return
         for call_id in self._pending_calls():
             yield ToolCallResultEvent(
@@ -105,12 +106,12 @@ class Ending:
             return self._success()
         if self.reason.code is Code.STOPPED and self._turn.run.speaks_1_0:
             return self._finish({"stopReason": self.outcome}, RunFinishedCancelledOutcome())
-        message = record.refer(self.reason)
+        message = record.set_error(self.reason)
         code = record.code = (self._author.code if self._author is not None else None) or self.reason.code
         return RunErrorEvent(message=message, code=code, usage=self._turn.usage or None)
 
-    def stored(self, asked: list[dict[str, Any]]) -> StoredTurn:
-        """Return the turn as the history keeps it; `asked` is the run's input."""
+    def stored(self) -> StoredTurn:
+        """Return the turn for the history."""
         turn, said = self._turn, self._transcript.messages
         pending = None
         if self.outcome == "interrupted" and turn.interrupts:
@@ -120,7 +121,7 @@ class Ending:
             run_id=turn.run.run_id,
             digest=turn.run.digest,
             messages=[
-                *asked,
+                *turn.run.input_json,
                 *(one for one in said if one.get("content") or one.get("toolCalls") or "toolCallId" in one),
             ],
             outcome=self.outcome,
@@ -132,7 +133,7 @@ class Ending:
 
     def _judge(self, failure: BaseException | None) -> tuple[str, AgentError | None]:
         if self._ended_by is not None:
-            return ("error" if self._ended_by == "stopping" else self._ended_by), _TOLD[self._ended_by]
+            return ("error" if self._ended_by == "stopping" else self._ended_by), _ERRORS[self._ended_by]
         if self._author is not None and self._author.type is EventType.RUN_ERROR:
             return "error", AgentError(Code.INTERNAL, self._author.message)
         if failure is None and self._transcript.empty and not self._replayed:
@@ -160,5 +161,5 @@ class Ending:
         )
 
     def _pending_calls(self) -> list[str]:
-        """Return the ids of the calls that the page has to answer."""
+        """Return the ids of the tool calls that the page has to answer."""
         return list(unanswered_calls(self._transcript.messages))

@@ -1,10 +1,10 @@
-"""What can go wrong in a run, in the words a caller may read.
+"""The failures of a run: their codes, and the messages that a caller gets.
 
-AgentCore replaces any 4xx or 5xx of the agent by an opaque 424, so every failure travels as one
-`RUN_ERROR` event with a code from this file. The text of an exception stays in the log; the caller gets
-the fixed sentence below and a reference to find that log line.
+AgentCore replaces any 4xx or 5xx of the agent with an opaque 424, so every failure is sent as a `RUN_ERROR` event with
+a code from this file. The text of an exception stays in the log; the caller gets the fixed sentence below and a
+reference that finds the log line.
 
-    AgentError            raised on purpose, carries its code
+    AgentError            a failure with a known code
       RefusalError        the run was not started: the caller has to change something
 """
 
@@ -19,7 +19,7 @@ __all__ = ["AgentError", "Code", "RefusalError", "bad_request", "classify", "mod
 
 
 class Code(StrEnum):
-    """The `code` of a RUN_ERROR event. `docs/agent.md` tells how each is provoked and what to do."""
+    """The `code` of a RUN_ERROR event. `docs/agent.md` lists the cause and the remedy of each."""
 
     INVALID_INPUT = "INVALID_INPUT"
     SESSION_FORBIDDEN = "SESSION_FORBIDDEN"
@@ -60,10 +60,10 @@ _SENTENCES = {
 
 
 class AgentError(Exception):
-    """A failure whose code is known. Its text may be shown to the caller, so it must hold no secret."""
+    """A failure with a known code. Its text is shown to the caller, so it must contain no secret."""
 
     def __init__(self, code: Code, message: str | None = None) -> None:
-        # A file's name that is not UTF-8, for one, has lone surrogates in it, which no event can carry.
+        # The message may contain lone surrogates, for example from a file name that is not UTF-8; JSON cannot.
         self.message = str(message or _SENTENCES[code]).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         super().__init__(self.message)
         self.code = code
@@ -74,14 +74,14 @@ class RefusalError(AgentError):
 
 
 def bad_request(what: str) -> RefusalError:
-    """Return the refusal of a request; `what` is wrong with it, in words that may be shown to its caller."""
+    """Return the refusal of a request; `what` says what is wrong with it, and is shown to the caller."""
     return RefusalError(Code.INVALID_INPUT, f"The request cannot be used: {what}.")
 
 
-# Named by their class and package, so that neither boto3 nor httpx has to be imported to recognise them.
+# Recognised by the names of class and package, so that neither boto3 nor httpx has to be imported.
 _THROTTLED = {"ThrottlingException", "ServiceQuotaExceededException", "RateLimitError"}
 _UNREACHABLE_PACKAGES = {"botocore", "httpx", "urllib3", "ollama", "openai"}
-# Strands' own, which it acts upon: it asks again, or drops the oldest messages. Only a model raises them.
+# Exceptions that Strands itself handles, by a retry or by dropping the oldest messages. Only a model raises them.
 _OF_STRANDS = {
     "ModelThrottledException": Code.MODEL_THROTTLED,
     "ContextWindowOverflowException": Code.CONTEXT_TOO_LONG,
@@ -90,10 +90,10 @@ _OF_STRANDS = {
 
 @contextmanager
 def model_failures() -> Iterator[None]:
-    """Give what is raised inside, by a model's provider, the code of a failing model.
+    """Turn exceptions of a model provider, raised in the block, into an AgentError with the matching MODEL_ code.
 
-    The same exceptions raised elsewhere are the agent's own: its database may throttle and its web page may be down
-    while the model is well. What Strands acts upon, and what is no failure of a service, passes unchanged.
+    To be used around model calls only: the same exceptions can come from the agent's own database or web requests.
+    Exceptions that Strands itself handles, and those that are not a service's failure, pass unchanged.
     """
     try:
         yield
@@ -105,10 +105,10 @@ def model_failures() -> Iterator[None]:
 
 
 def classify(error: BaseException) -> AgentError:
-    """Return the failure to report for `error`: the first with a code in it, else INTERNAL.
+    """Return the failure to report for `error`: the first AgentError found in it, else INTERNAL.
 
-    Looks into exception groups, and through Strands' `EventLoopException`, which wraps what a model raised. Runs no
-    code of the exception, and never copies a text from it.
+    Looks into exception groups, and into Strands' `EventLoopException`, which wraps a model's exception. Runs no code
+    of the exception and copies no text from it.
     """
     pending, seen = [error], set[int]()
     while pending:

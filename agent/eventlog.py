@@ -1,8 +1,8 @@
-"""The events of one run, numbered and encoded, for any number of readers, before and after the run's end.
+"""The events of one run, numbered and encoded, for any number of readers, during the run and after it.
 
-Bytes are kept, not events: an hour at a hundred events a second is some hundred megabytes as objects. What is kept is
-bounded; the oldest events go first, and a reader who needs one of them is told so (`GoneError`). A run never waits for
-a reader.
+Events are stored as encoded bytes: as objects, an hour at a hundred events a second would take some hundred megabytes.
+The size is bounded; the oldest events are dropped first, and a reader that needs one of them gets `GoneError`. A run
+never waits for a reader.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["MAX_EVENT_BYTES", "EventLog", "EventTooLargeError", "GoneError", "en
 
 MAX_RUN_BYTES = 64 * 2**20
 MAX_EVENT_BYTES = 2**20
-# What is given to a reader at once who is far behind.
+# The most that a reader that is far behind gets at once.
 _CHUNK_BYTES = 262_144
-# What a list's slot and a bytes object's head cost beside the bytes.
+# The memory that a list slot and a bytes object take beside the bytes themselves.
 _OVERHEAD = 48
 
 _DELTAS: dict[type[BaseEvent], tuple[str, str]] = {
@@ -31,7 +31,7 @@ _UNICODE_LINE_ENDS = [(mark.encode(), b"\\u%04x" % ord(mark)) for mark in "\u008
 
 
 class GoneError(Exception):
-    """The events asked for were kept once and are not any more."""
+    """The requested events have been dropped from the log."""
 
 
 class EventTooLargeError(Exception):
@@ -41,23 +41,23 @@ class EventTooLargeError(Exception):
 def encode(event: BaseEvent, event_id: str | None = None, *, most: int | None = MAX_EVENT_BYTES) -> bytes:
     """Return one server-sent event: an `id:` line if there is an id, and a `data:` line with the event's JSON.
 
-    Stamps the event, in Unix milliseconds. Raises EventTooLargeError when its JSON has more than `most` bytes.
+    Sets the event's timestamp (Unix milliseconds). Raises EventTooLargeError when its JSON has more than `most` bytes.
     """
     event.timestamp = time.time_ns() // 1_000_000
     data = _delta_json(event) or event.model_dump_json(by_alias=True).encode()
     if not data.isascii():
-        # Legal in JSON and in the stream, but clients that split lines as Unicode does would cut the event in two.
+        # Legal in JSON and in an event stream, but a client that splits at Unicode line ends would cut the event.
         for raw, escaped in _UNICODE_LINE_ENDS:
             data = data.replace(raw, escaped)
     if most is not None and len(data) > most:
-        raise EventTooLargeError(f"a {event.type.value} event has {len(data)} bytes, and {most} is the most")
+        raise EventTooLargeError(f"a {event.type.value} event has {len(data)} bytes; the limit is {most}")
     return b"id: %b\ndata: %b\n\n" % (event_id.encode(), data) if event_id else b"data: %b\n\n" % data
 
 
 def _delta_json(event: BaseEvent) -> bytes | None:
-    """Return the JSON of a delta, None for another event.
+    """Return the JSON of a delta, None for any other event.
 
-    Nearly every event is one, and AG-UI's own serializer, which is written in Python, is a third of what one costs.
+    Nearly all events are deltas, and AG-UI's serializer, which is written in Python, takes a third of the time for one.
     """
     id_name = _DELTAS.get(type(event))
     values = vars(event)
@@ -72,15 +72,15 @@ def _delta_json(event: BaseEvent) -> bytes | None:
 
 
 class EventLog:
-    """The encoded events of the run `run_id`, the first of which has the number 1."""
+    """The encoded events of the run `run_id`, numbered from 1."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._events: list[bytes] = []
-        self._dropped = 0  # events before the first that is kept
+        self._dropped = 0  # number of dropped events
         self.size = 0  # bytes
         self.ended = False
-        self._waiting: set[asyncio.Event] = set()
+        self._subscribers: set[asyncio.Event] = set()
 
     @property
     def last(self) -> int:
@@ -94,12 +94,12 @@ class EventLog:
         self._events.append(frame)
         self.size += len(frame) + _OVERHEAD
         if self.size > MAX_RUN_BYTES:
-            self.drop(self.size - MAX_RUN_BYTES * 7 // 8)  # some at once: moving a list costs its length
+            self.drop(self.size - MAX_RUN_BYTES * 7 // 8)  # in batches: each drop moves the rest of the list
         self.wake()
         return self.size - before
 
     def drop(self, at_least: int) -> int:
-        """Drop the oldest events, but never the last, until `at_least` bytes are free; return how many are."""
+        """Drop the oldest events, but never the last, until `at_least` bytes are freed; return the freed bytes."""
         freed = count = 0
         while freed < at_least and count < len(self._events) - 1:
             freed += len(self._events[count]) + _OVERHEAD
@@ -110,21 +110,21 @@ class EventLog:
         return freed
 
     def end(self) -> None:
-        """Say that no event follows, and wake the readers."""
+        """Mark the log as complete, and wake the readers."""
         self.ended = True
         self.wake()
 
     def since(self, number: int) -> tuple[bytes, int]:
-        """Return the bytes of some events after `number`, and the number of the last of them.
+        """Return the bytes of the next events after `number`, and the number of the last of them.
 
-        Raises GoneError when the next event is not kept any more.
+        Raises GoneError when the next event has been dropped.
         """
         first = number - self._dropped
         if first < 0:
             raise GoneError
         if first >= len(self._events):
             return b"", number
-        if first == len(self._events) - 1:  # a reader who keeps up
+        if first == len(self._events) - 1:  # the common case: the reader keeps up
             return self._events[first], number + 1
         count = 0
         size = 0
@@ -135,15 +135,15 @@ class EventLog:
                 break
         return b"".join(self._events[first : first + count]), number + count
 
-    def joined(self, ready: asyncio.Event) -> None:
-        """Have `ready` set whenever there is something new."""
-        self._waiting.add(ready)
+    def subscribe(self, ready: asyncio.Event) -> None:
+        """Set `ready` whenever there is a new event."""
+        self._subscribers.add(ready)
 
-    def left(self, ready: asyncio.Event) -> None:
-        """Set `ready` no longer."""
-        self._waiting.discard(ready)
+    def unsubscribe(self, ready: asyncio.Event) -> None:
+        """Stop setting `ready`."""
+        self._subscribers.discard(ready)
 
     def wake(self) -> None:
         """Wake every reader."""
-        for ready in self._waiting:
+        for ready in self._subscribers:
             ready.set()

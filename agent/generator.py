@@ -1,4 +1,4 @@
-"""The plainest agent: an async generator of strings, which become one text message, or of AG-UI events."""
+"""Runs the simplest agent: an async generator of strings, which become one text message, and of AG-UI events."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 from ag_ui.core import BaseEvent
 
+from agent.message_events import MessageWriter
 from agent.settings import Settings
-from agent.speech import Speech
 from agent.turn import Turn
 
 __all__ = ["GeneratorFramework"]
 
 
 class GeneratorFramework:
-    """Plays any async iterator of `str` and AG-UI events, in any mixture."""
+    """Runs any async iterator of `str` and AG-UI events, in any mixture."""
 
     name = "generator"
 
@@ -23,20 +23,20 @@ class GeneratorFramework:
         """Do nothing."""
 
     def arguments(self, turn: Turn) -> dict[str, Any]:
-        """Return nothing: a generator's parameters are given by others."""
+        """Return nothing: other adapters supply a generator's parameters."""
         return {}
 
-    async def play(self, built: AsyncIterable[str | BaseEvent], turn: Turn) -> AsyncGenerator[BaseEvent, None]:
-        """Yield the events; words in a row are one message, which an event of another kind closes."""
+    async def run(self, built: AsyncIterable[str | BaseEvent], turn: Turn) -> AsyncGenerator[BaseEvent, None]:
+        """Yield the events; consecutive strings form one message, which the next event closes."""
         items = aiter(built)
-        speech = Speech()
+        messages = MessageWriter()
         try:
             async for item in items:
                 if isinstance(item, str):
-                    for event in speech.say(item):
+                    for event in messages.text(item):
                         yield event
                 elif isinstance(item, BaseEvent):
-                    for event in speech.end():
+                    for event in messages.end():
                         yield event
                     yield item
                 else:
@@ -46,5 +46,5 @@ class GeneratorFramework:
         finally:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
-        for event in speech.end():
+        for event in messages.end():
             yield event

@@ -1,8 +1,7 @@
-"""The input of one turn: every `tool` message at the end of a conversation, and a user's message after them.
+"""The input of one turn: the trailing `tool` messages of a conversation, and a user's message after them, if any.
 
-Whatever a page sends of the conversation before it is not checked here. Media come as data parts; a part that names an
-address would have the agent fetch it beside its role's credentials, so it is taken only from hosts that the settings
-name (`agent/media.py`).
+Earlier messages are not checked here. Media are sent as data parts; a URL part would make the agent fetch a caller's
+address with its role's credentials in reach, so only hosts in `media_hosts` are accepted (`agent/media.py`).
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from agent.settings import Settings
 
 __all__ = ["check_medium", "input_of", "text_of"]
 
-# Content blocks that a model provider would take for a tool call it made itself:
+# Content blocks that a model provider would read as its own tool calls:
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-security-best-practices.html
 _BLOCKS = {"toolUse", "toolResult", "tool_use", "tool_result"}
 _MEDIA = ("image", "audio", "video", "document")
-# What Bedrock's Converse takes, each with its subtypes:
+# The media types that Bedrock's Converse API accepts:
 # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock.html
 _TYPES = {
     "image": {"image/png", "image/jpeg", "image/gif", "image/webp"},
@@ -39,19 +38,19 @@ _TYPES = {
     "audio": {"audio/mpeg", "audio/wav", "audio/ogg", "audio/webm", "audio/flac", "audio/mp4"},
     "video": {"video/mp4", "video/webm", "video/quicktime", "video/x-matroska"},
 }
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html: bytes of one, and how many of them.
+# Bytes per part, and parts per message: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
 _MAX_BYTES = {"image": 3_932_160, "document": 4_718_592}
 _MOST_BYTES = 10_485_760
 _MAX_MEDIA = 20
 
 
-def input_of(messages: list[dict[str, Any]], settings: Settings, *, needed: bool) -> tuple[int, str]:
-    """Return where the turn's input begins in `messages`, and the text of the user's message, if there is one.
+def input_of(messages: list[dict[str, Any]], settings: Settings, *, required: bool) -> tuple[int, str]:
+    """Return the index in `messages` at which the turn's input begins, and the text of the user's message, or "".
 
     Args:
         messages: the conversation as the client sent it.
         settings: the limits of a prompt and of media.
-        needed: whether there must be an input; a resume needs none.
+        required: whether an input is required; with a resume it is not.
 
     Raises RefusalError with INVALID_INPUT or MEDIA_URL_FORBIDDEN.
     """
@@ -62,15 +61,15 @@ def input_of(messages: list[dict[str, Any]], settings: Settings, *, needed: bool
     while first and messages[first - 1].get("role") == "tool":
         first -= 1
         _check_content(messages[first].get("content"), f"messages.{first}.content", settings)
-    if needed and first == len(messages):
+    if required and first == len(messages):
         raise bad_request(
-            "the last message must be the user's or a tool's result; to read a run send attach, stop or history"
+            "the last message must be a user message or a tool result; to read a run send attach, stop or history"
         )
     return first, prompt
 
 
 def text_of(content: Any, settings: Settings) -> str:
-    """Return a prompt. Raises RefusalError(INVALID_INPUT) for one that is empty, too long or no text."""
+    """Return `content` as a prompt. Raises RefusalError(INVALID_INPUT) if it is empty, too long or not text."""
     if not isinstance(content, str):
         raise bad_request("the prompt must be a string")
     if not content.strip():
@@ -94,7 +93,7 @@ def _checked(text: str, settings: Settings) -> str:
     if len(text) > settings.max_prompt_chars:
         raise bad_request(f"the prompt has more than {settings.max_prompt_chars} characters")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise bad_request("the prompt holds a character that is not text")
+        raise bad_request("the prompt contains a NUL character or a lone surrogate")
     return text
 
 
@@ -121,7 +120,7 @@ def _check_medium(kind: str, source: Any, where: str, settings: Settings) -> Non
     source = source if isinstance(source, dict) else {}
     value = source.get("value")
     if not isinstance(value, str) or source.get("type") not in {"data", "url"}:
-        raise bad_request(f"{where}.source must hold data, or a URL of a host in runtime.mediaHosts")
+        raise bad_request(f"{where}.source must contain data, or a URL of a host in runtime.mediaHosts")
     if source["type"] == "url":
         _check_address(value, settings)
         return
@@ -135,7 +134,7 @@ def _check_medium(kind: str, source: Any, where: str, settings: Settings) -> Non
 
 
 def check_medium(kind: str, mime: str, data: bytes) -> None:
-    """Raise ValueError, with a text that a caller may read, for what is no `kind` that a model could take."""
+    """Raise ValueError, with a message for the caller, unless `data` is a `kind` that a model accepts."""
     if mime not in _TYPES[kind]:
         raise ValueError(f"the type of {kind} parts must be one of {', '.join(sorted(_TYPES[kind]))}")
     most = _MAX_BYTES.get(kind, _MOST_BYTES)

@@ -1,9 +1,8 @@
-"""Fetches an image or a document that a caller names by its address, from hosts that the settings name and no others.
+"""Fetches an image or a document from a caller's URL, only from the hosts in `media_hosts`.
 
-An address is a way to have the agent fetch what its own network and role can reach, the microVM's metadata service
-among them. So: https only, every address that the host's name has must be public, the connection goes to one of those
-and to no other (a name that changes between the check and the call changes nothing), no redirects, bounded time and
-bytes.
+A caller's URL can make the agent fetch what its network and role reach, such as the microVM's metadata service (SSRF).
+So: https only; every resolved address of the host must be public; the connection goes to the address that was checked,
+so that a DNS answer that changes in between has no effect; no redirects; bounded time and bytes.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ _MAX_BYTES = 4_718_592
 
 
 async def with_media(run: Run, settings: Settings) -> Run:
-    """Return `run` with the data of every part that names an address in its place.
+    """Return `run` with every URL part replaced by the data at that URL.
 
-    Raises AgentError(MEDIA_URL_FORBIDDEN) for what may not be, or cannot be, fetched.
+    Raises AgentError(MEDIA_URL_FORBIDDEN) for a URL that may not be, or cannot be, fetched.
     """
     messages = []
     for message in run.input:
@@ -50,7 +49,7 @@ def _is_url(part: Any) -> bool:
 
 
 async def _fetched(part: Any, settings: Settings) -> Any:
-    from ag_ui.core import DataSource  # noqa: PLC0415 - only where there is such a part
+    from ag_ui.core import DataSource  # noqa: PLC0415 - needed for URL parts only
 
     try:
         async with asyncio.timeout(_SECONDS):
@@ -63,15 +62,15 @@ async def _fetched(part: Any, settings: Settings) -> Any:
 
 
 async def _get(address: str, settings: Settings) -> tuple[str, bytes]:
-    """Return the type and the bytes at an address. Raises ValueError, OSError or httpx.HTTPError for all but a 200."""
-    import httpx  # noqa: PLC0415 - only where there is such a part
+    """Return a URL's content type and bytes. Raises ValueError, OSError or httpx.HTTPError unless the status is 200."""
+    import httpx  # noqa: PLC0415 - needed for URL parts only
 
     url = urlsplit(address)
     host = url.hostname or ""
     if url.scheme != "https" or host not in settings.media_hosts or url.username is not None:
         raise ValueError("not an https address of a host in runtime.mediaHosts")
     pinned = await _public_address(host, url.port or 443)
-    # The connection is made to the address that was checked, the certificate is checked for the name.
+    # Connect to the address that was checked; verify the certificate against the host name.
     target = httpx.URL(address).copy_with(host=pinned)
     trusted = await asyncio.to_thread(httpx.create_ssl_context)
     async with (
@@ -95,7 +94,7 @@ async def _get(address: str, settings: Settings) -> tuple[str, bytes]:
 
 
 async def _public_address(host: str, port: int) -> str:
-    """Return one address of `host`, all of which are public. Raises OSError or ValueError."""
+    """Return one address of `host`. Raises ValueError unless all of them are public, and OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in found]
     for address in addresses:

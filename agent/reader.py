@@ -1,7 +1,7 @@
-"""One connection that reads a run: server-sent bytes that survive quiet spells, and end when they must.
+"""One connection that reads a run: server-sent events, with keep-alive comments while the run is silent.
 
-A reader has left when its connection ends or when it has read for as long as a connection may last, whichever is
-first: on AWS the agent may never be told that a caller hung up.
+A reader is closed when its connection ends, or after `connection_seconds`, whichever is first: on AWS the agent may
+never be told that a client has disconnected.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = ["HEADERS", "KEEP_ALIVE", "EventStream", "Reader"]
 # event without data, which nobody can read as JSON.
 KEEP_ALIVE = b": keep-alive\n"
 HEADERS = {
-    # no-transform: a proxy that compresses would collect the words into blocks first.
+    # no-transform: a compressing proxy would buffer the events.
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
-# A connection that is over and takes no more bytes is closed after this.
+# After close(), a connection whose client accepts no more bytes is dropped after this time.
 _CLOSE_SECONDS = 5.0
 
 
 class EventStream(StreamingResponse):
-    """A response of server-sent events from `reader`, which has left when the response is over, however it ends."""
+    """A response of server-sent events from `reader`, which is closed when the response ends, for whatever reason."""
 
     def __init__(self, reader: Reader, headers: dict[str, str]) -> None:
         super().__init__(
@@ -47,10 +47,10 @@ class EventStream(StreamingResponse):
         self._reader = reader
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the body until it ends, the caller hangs up or the reader is closed and takes no more bytes."""
+        """Send the body until it ends, the client disconnects, or the reader is `overdue`."""
         tasks = {
             asyncio.ensure_future(self.stream_response(send)),
-            asyncio.ensure_future(_hang_up(receive)),
+            asyncio.ensure_future(_disconnect(receive)),
             asyncio.ensure_future(self._reader.overdue.wait()),
         }
         try:
@@ -58,20 +58,20 @@ class EventStream(StreamingResponse):
         finally:
             for task in tasks:
                 task.cancel()
-            with contextlib.suppress(OSError):  # the connection broke while something was sent
+            with contextlib.suppress(OSError):  # the connection broke during a send
                 await asyncio.gather(*tasks, return_exceptions=True)
             self._reader.close()
 
 
-async def _hang_up(receive: Receive) -> None:
+async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class Reader:
-    """Reads `log` from the event after number `after` on.
+    """Reads `log` from the event after number `after`.
 
-    `opening` are bytes that are sent first, and `left` is called once, when the reader has left.
+    `preamble` is sent first; `on_close` is called once, when the reader is closed.
     """
 
     def __init__(
@@ -80,38 +80,39 @@ class Reader:
         settings: Settings,
         *,
         after: int = 0,
-        opening: Iterable[bytes] = (),
-        left: Callable[[Reader], None] = lambda _: None,
+        preamble: Iterable[bytes] = (),
+        on_close: Callable[[Reader], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._settings = settings
         self._number = after
-        self._opening = b"".join(opening)
-        self._left: Callable[[Reader], None] | None = left
+        self._preamble = b"".join(preamble)
+        self._on_close: Callable[[Reader], None] | None = on_close
         self._ready = asyncio.Event()
         self._closed = False
-        self._beat = False
+        self._heartbeat_due = False
         self._sent = 0.0  # the loop's time of the last chunk
         self._timer: asyncio.TimerHandle | None = None
         self.overdue = asyncio.Event()
-        """Set when the reader was closed some time ago, and has not ended: it takes no more bytes."""
-        self.read_something = asyncio.Event()
-        """Set when the first bytes have left, or the reader has."""
-        self._limit = asyncio.get_running_loop().call_later(settings.connection_seconds, self.close)
+        """Set when the reader was closed `_CLOSE_SECONDS` ago and its response has not ended: the client does not
+        read."""
+        self.first_sent = asyncio.Event()
+        """Set when the first bytes have been sent, or the reader was closed."""
+        self._timeout_timer = asyncio.get_running_loop().call_later(settings.connection_seconds, self.close)
 
     def close(self) -> None:
-        """End the response, without a last event: the caller attaches again."""
+        """End the response without a terminal event: the client attaches again."""
         if self._closed:
             return
         self._closed = True
         self._ready.set()
-        self._leave()
+        self._notify_closed()
         asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self.overdue.set)
 
     async def body(self) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes; each chunk is one or more whole events, or one keep-alive comment."""
+        """Yield chunks; each is one or more whole events, or one keep-alive comment."""
         loop = asyncio.get_running_loop()
-        self._log.joined(self._ready)
+        self._log.subscribe(self._ready)
         self._sent = loop.time()
         self._timer = loop.call_later(self._settings.heartbeat_seconds, self._check_silence)
         try:
@@ -120,43 +121,43 @@ class Reader:
                     if self._log.ended:
                         return
                     await self._ready.wait()
-                    # One turn of the loop: on a busy server, what is ready by then leaves in the same send, and a
-                    # send is the dearest step of an event's way.
+                    # One iteration of the loop: on a busy server, more events are ready by then and go out in the same
+                    # send, which is the most expensive step.
                     await asyncio.sleep(0)
                     self._ready.clear()
                     continue
-                self._beat = False
+                self._heartbeat_due = False
                 self._sent = loop.time()
                 yield chunk
-                self.read_something.set()
+                self.first_sent.set()
         except GoneError:
             error = AgentError(Code.EVENTS_GONE)
             yield encode(RunErrorEvent(message=error.message, code=error.code))
         finally:
             self._timer.cancel()
-            self._log.left(self._ready)
+            self._log.unsubscribe(self._ready)
             self._closed = True
-            self._leave()
+            self._notify_closed()
 
     def _next(self) -> bytes:
-        """Return what can be sent now, nothing when that is nothing."""
-        opening, self._opening = self._opening, b""
+        """Return the bytes that can be sent now, b"" when there are none."""
+        preamble, self._preamble = self._preamble, b""
         chunk, self._number = self._log.since(self._number)
-        return opening + chunk or (KEEP_ALIVE if self._beat else b"")
+        return preamble + chunk or (KEEP_ALIVE if self._heartbeat_due else b"")
 
     def _check_silence(self) -> None:
-        """Ask for a comment when nothing was sent for the interval: one timer for a reader, not one for an event."""
+        """Request a keep-alive comment if nothing was sent for the interval; one timer per reader, not per event."""
         loop = asyncio.get_running_loop()
         interval = self._settings.heartbeat_seconds
         if loop.time() >= self._sent + interval:
-            self._beat = True
+            self._heartbeat_due = True
             self._ready.set()
             self._sent = loop.time()
         self._timer = loop.call_at(self._sent + interval, self._check_silence)
 
-    def _leave(self) -> None:
-        self._limit.cancel()
-        self.read_something.set()
-        left, self._left = self._left, None
-        if left is not None:
-            left(self)
+    def _notify_closed(self) -> None:
+        self._timeout_timer.cancel()
+        self.first_sent.set()
+        on_close, self._on_close = self._on_close, None
+        if on_close is not None:
+            on_close(self)

@@ -1,10 +1,10 @@
-"""From a request's body to one validated, frozen command: a question, or a word about a run.
+"""Parses a request's body into one validated, frozen command: a question, or `attach`, `stop` or `history`.
 
 A question is an AG-UI `RunAgentInput` (https://docs.ag-ui.com/sdk/python/core/types) or the short form
-`{"prompt": "...", "threadId"?: "..."}`. `{"threadId": ..., "attach" | "stop" | "history": {...}}` is about a run that
-was started before; a stock AG-UI client sends the same under `forwardedProps`. Of the conversation that AG-UI clients
-send along only the input of this turn is checked and used: the earlier messages come from this server's own history,
-so that a caller cannot put words into the assistant's mouth, and none of them can spoil a conversation.
+`{"prompt": "...", "threadId"?: "..."}`. The others are `{"threadId": ..., "attach" | "stop" | "history": {...}}`; a
+stock AG-UI client sends the same member under `forwardedProps`. AG-UI clients send the whole conversation; only this
+turn's input is checked and used. The earlier messages come from this server's own history, so that a caller cannot
+forge the assistant's messages, and an invalid old message cannot break a conversation.
 """
 
 from __future__ import annotations
@@ -26,43 +26,48 @@ from agent.settings import Settings
 __all__ = ["Attach", "Command", "History", "Run", "Stop", "command_of"]
 
 _MAX_ID_CHARS = 256
-# Each bad entry costs some microseconds in which no other thread runs; a body has room for millions.
+# Validating an invalid entry holds the GIL for some microseconds, and a body has room for millions of entries.
 _MAX_ITEMS = 20_000
 _VERBS = ("attach", "stop", "history")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One question to the agent, checked: what `build_agent` is given."""
+    """One validated question: the argument of `build_agent`."""
 
     prompt: str
-    """The text of the user's message; empty when tool results or a resume alone continue the thread."""
+    """The text of the user's message; empty if the input is only tool results or a resume."""
     run_id: str
     thread_id: str
     session_id: str
     request_id: str = ""
     user: str | None = None
-    """The `sub` of the caller's token, None only where none is required."""
+    """The `sub` of the caller's token; None only if AGENT_REQUIRE_USER is false."""
     input: tuple[Message, ...] = ()
-    """This turn's AG-UI messages: the results of the page's tools, then the user's message, if any."""
+    """This turn's AG-UI messages: the results of the page's tools, if any, then the user's message, if any."""
     tools: tuple[Tool, ...] = ()
-    """The page's own tools: a call of one ends the run, and the page sends its result with the next."""
+    """The page's own tools: a call of one ends the run, and the page sends its result with its next request."""
     state: Any = None
     context: tuple[Context, ...] = ()
     forwarded_props: Any = None
     resume: tuple[ResumeEntry, ...] = ()
-    """The caller's answers to the interrupts with which the thread's last run ended."""
+    """The caller's answers to the interrupts of the thread's last run."""
     protocol_version: str | None = None
     history: tuple[dict[str, Any], ...] = ()
-    """What was said before in this thread, as AG-UI messages in JSON."""
+    """The thread's earlier messages, as AG-UI messages in JSON."""
     earlier: tuple[dict[str, Any], ...] = field(default=(), repr=False)
-    """What the caller says was said before this turn, unchecked."""
+    """The earlier messages as the caller sent them, unchecked."""
     digest: str = ""
-    """Of the input: a question sent again under its run's id is the same question."""
+    """A digest of the input, which tells a repeated request from another question with the same `run_id`."""
+
+    @property
+    def input_json(self) -> list[dict[str, Any]]:
+        """This turn's messages as JSON."""
+        return [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in self.input]
 
     @property
     def speaks_1_0(self) -> bool:
-        """Whether the caller reads what AG-UI 1.0 added, and older clients abort on."""
+        """Whether the client understands the outcomes of AG-UI 1.0; older clients abort on them."""
         major = (self.protocol_version or "").partition(".")[0]
         return major.isdecimal() and int(major) >= 1
 
@@ -73,11 +78,11 @@ class Attach:
 
     thread_id: str
     run_id: str | None
-    """None: the thread's latest."""
+    """None: the thread's latest run."""
     after: int = 0
-    """The number of the last event that the caller has."""
+    """The number of the last event that the client has."""
     stock: bool = False
-    """A stock AG-UI client, which would append a replay to what it has, and so gets a snapshot first."""
+    """Whether it came from a stock AG-UI client, which gets a snapshot: it would append a replay to the text it has."""
     request_run_id: str = ""
 
 
@@ -93,7 +98,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Send what was said before in a thread."""
+    """Send the messages of a thread."""
 
     thread_id: str
     request_run_id: str
@@ -103,39 +108,39 @@ Command = Run | Attach | Stop | History
 
 
 def command_of(payload: Any, caller: Caller, settings: Settings) -> Command:
-    """Check a body in full and return what it asks for. Raises RefusalError with INVALID_INPUT."""
+    """Validate a body and return its command. Raises RefusalError with INVALID_INPUT."""
     if not isinstance(payload, dict):
         raise bad_request("the body must be an object")
     if "messages" not in payload and (verb := _verb(payload)):
-        _only(payload, {"threadId", verb})
-        return _about_a_run(verb, payload[verb], payload, stock=False)
+        _check_members(payload, {"threadId", verb})
+        return _run_command(verb, payload[verb], payload, stock=False)
     if "messages" not in payload:
-        _only(payload, {"prompt", "threadId"}, needed="prompt")
+        _check_members(payload, {"prompt", "threadId"}, required="prompt")
         thread_id = _id(payload, "threadId") or caller.session_id
         prompt = text_of(payload["prompt"], settings)
         message = UserMessage(id=str(uuid.uuid4()), content=prompt)
         return _run(caller, prompt=prompt, run_id=str(uuid.uuid4()), thread_id=thread_id, input=(message,))
     props = payload.get("forwardedProps")
     if isinstance(props, dict) and (verb := _verb(props)):
-        return _about_a_run(verb, props[verb], payload, stock=True)
+        return _run_command(verb, props[verb], payload, stock=True)
     return _question(payload, caller, settings)
 
 
 def _verb(members: dict[str, Any]) -> str | None:
     verbs = [verb for verb in _VERBS if verb in members]
     if len(verbs) > 1:
-        raise bad_request(f"{' and '.join(verbs)} cannot be asked for together")
+        raise bad_request(f"{' and '.join(verbs)} cannot be sent together")
     return verbs[0] if verbs else None
 
 
-def _about_a_run(verb: str, asked: Any, payload: dict[str, Any], *, stock: bool) -> Command:
+def _run_command(verb: str, asked: Any, payload: dict[str, Any], *, stock: bool) -> Command:
     if not isinstance(asked, dict):
         raise bad_request(f"{verb} must be an object")
-    thread_id, own_id = _needed_id(payload, "threadId"), _id(payload, "runId") or str(uuid.uuid4())
+    thread_id, own_id = _required_id(payload, "threadId"), _id(payload, "runId") or str(uuid.uuid4())
     if verb == "history":
-        _only(asked, set(), where="history")
+        _check_members(asked, set(), where="history")
         return History(thread_id, own_id)
-    _only(asked, {"runId"} if verb == "stop" or stock else {"runId", "after"}, where=verb)
+    _check_members(asked, {"runId"} if verb == "stop" or stock else {"runId", "after"}, where=verb)
     run_id = _id(asked, "runId")
     if verb == "stop":
         return Stop(thread_id, run_id, stock, own_id)
@@ -150,19 +155,19 @@ def _question(payload: dict[str, Any], caller: Caller, settings: Settings) -> Ru
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise bad_request("messages must be a list of objects")
     resumes = bool(payload.get("resume"))
-    first, prompt = input_of(messages, settings, needed=not resumes)
+    first, prompt = input_of(messages, settings, required=not resumes)
     given = {**payload, "messages": messages[first:]}
     _check_lists([given, *messages[first:]])
     try:
         asked = RunAgentInput.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise bad_request(f"{_place(problem['loc'], first)} is not what an AG-UI RunAgentInput has there") from None
+        raise bad_request(f"{_place(problem['loc'], first)} is not valid in an AG-UI RunAgentInput") from None
     return _run(
         caller,
         prompt=prompt,
-        run_id=_needed_id(payload, "runId"),
-        thread_id=_needed_id(payload, "threadId"),
+        run_id=_required_id(payload, "runId"),
+        thread_id=_required_id(payload, "threadId"),
         input=tuple(asked.messages),
         tools=tuple(asked.tools or ()),
         state=asked.state,
@@ -182,7 +187,7 @@ def _run(caller: Caller, **members: Any) -> Run:
 
 
 def _place(location: tuple[int | str, ...], first: int) -> str:
-    """Name a member as the caller sent it: `messages` were cut, and the union's tag is no member."""
+    """Name a member as in the caller's body: correct the index of a message, and drop pydantic's union tag."""
     parts = list(location)
     if parts[:1] == ["messages"] and len(parts) > 1:
         parts[1] = int(parts[1]) + first
@@ -190,8 +195,10 @@ def _place(location: tuple[int | str, ...], first: int) -> str:
     return ".".join(str(part) for part in parts)[:100]
 
 
-def _only(members: dict[str, Any], known: set[str], *, needed: str | None = None, where: str = "the body") -> None:
-    if (needed and needed not in members) or not set(members) <= known:
+def _check_members(
+    members: dict[str, Any], known: set[str], *, required: str | None = None, where: str = "the body"
+) -> None:
+    if (required and required not in members) or not set(members) <= known:
         may = ", ".join(sorted(known)) or "no member"
         raise bad_request(
             f"{where} may have {may}" + (", or be an AG-UI RunAgentInput with messages" if where == "the body" else "")
@@ -213,7 +220,7 @@ def _id(members: dict[str, Any], name: str) -> str | None:
     return value
 
 
-def _needed_id(members: dict[str, Any], name: str) -> str:
+def _required_id(members: dict[str, Any], name: str) -> str:
     value = _id(members, name)
     if value is None:
         raise bad_request(f"{name} is missing")

@@ -1,4 +1,4 @@
-"""All runs of this process: started, found again, stopped, and forgotten."""
+"""All runs of this process: starts them, finds them for `attach` and `stop`, and removes them when they expire."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from agent.turns import Turns, snapshot_of
 __all__ = ["Runs"]
 
 MAX_BYTES = 256 * 2**20
-# What remains after SIGTERM is not documented for AgentCore; local runs and containers give 10 seconds or less.
+# AgentCore does not document the time between SIGTERM and SIGKILL; containers and local runs allow 10 s or less.
 STOP_SECONDS = 2.0
 
 _Key = tuple[str | None, str]
 
 
 class Runs:
-    """The runs under way and those kept for late readers. To be used on the event loop only."""
+    """The runs under way, and the ended ones that can still be read. To be used on the event loop only."""
 
     def __init__(self, settings: Settings, *, frameworks: asyncio.Future[Frameworks], turns: Turns) -> None:
         self._settings = settings
@@ -50,29 +50,29 @@ class Runs:
         self._size = 0  # bytes of all logs
         self.under_way: set[LiveRun] = set()
 
-    def ask(self, run: Run, caller: Caller, record: RunRecord) -> Reader:
-        """Start `run`, or attach to it when it is here already; return a reader of all its events.
+    def start(self, run: Run, caller: Caller, record: RunRecord) -> Reader:
+        """Start `run`, or attach to it if it was started before; return a reader of all its events.
 
-        Raises RefusalError: SESSION_FORBIDDEN, SESSION_BUSY, or INVALID_INPUT for the id of another question's run.
+        Raises RefusalError: SESSION_FORBIDDEN, SESSION_BUSY, or INVALID_INPUT if its id belongs to another question.
         """
         self._sessions.claim(caller)
         thread = self._threads.setdefault((caller.user, run.thread_id), Thread())
         known = thread.runs.get(run.run_id)
         if known is not None:
             if known.run.digest != run.digest:
-                raise bad_request("its runId is another question's; send a new one")
-            known.attached()
+                raise bad_request("its runId belongs to another question; send a new one")
+            known.count_attach()
             return known.read()
-        thread.make_room(self._settings)
+        thread.admit(self._settings)
         live = LiveRun(
             run,
             record=record,
             settings=self._settings,
-            thread=thread,
+            turn_lock=thread.turn_lock,
             frameworks=self._frameworks,
             turns=self._turns,
-            grew=self._grew,
-            over=self._over,
+            on_growth=self._trim,
+            on_end=self._run_ended,
         )
         thread.runs[run.run_id] = live
         self.under_way.add(live)
@@ -81,16 +81,16 @@ class Runs:
     async def attach(self, asked: Attach, caller: Caller) -> Reader:
         """Return a reader of a run. Raises RefusalError: SESSION_FORBIDDEN or RUN_UNKNOWN."""
         live = self._find(asked.thread_id, asked.run_id, caller)
-        opening: tuple[bytes, ...] = ()
+        preamble: tuple[bytes, ...] = ()
         after = asked.after
         if asked.stock:
             before = live.turn.history or await self._turns.history(caller, asked.thread_id)
-            # From here on nothing is awaited: what the snapshot holds is not sent again.
-            opening, after = _snapshot(live, before), live.log.last
+            # Nothing is awaited between the snapshot and `last`, so no event is in both or in neither.
+            preamble, after = _snapshot(live, before), live.log.last
         if live.log.ended:
-            after = min(after, live.log.last - 1)  # the last event is sent again to whoever has it
-        live.attached()
-        return live.read(after=min(after, live.log.last), opening=opening)
+            after = min(after, live.log.last - 1)  # the terminal event is always sent
+        live.count_attach()
+        return live.read(after=min(after, live.log.last), preamble=preamble)
 
     async def stop(self, asked: Stop, caller: Caller) -> bool:
         """End a run, or every run of a thread; return whether one was under way. Raises RefusalError."""
@@ -104,7 +104,7 @@ class Runs:
         return bool(ending)
 
     async def history(self, asked: History, caller: Caller) -> list[bytes]:
-        """Return the events that tell what was said in a thread. Raises RefusalError(SESSION_FORBIDDEN)."""
+        """Return a thread's history as encoded events. Raises RefusalError(SESSION_FORBIDDEN)."""
         self._sessions.check(caller)
         turns = await self._turns.history(caller, asked.thread_id)
         thread = self._threads.get((caller.user, asked.thread_id), Thread())
@@ -127,14 +127,14 @@ class Runs:
         return [encode(event, most=None) for event in events]
 
     async def end_all(self) -> None:
-        """End the runs of a server that stops, each with RUN_ERROR and its log line, in about two seconds."""
+        """End all runs because the server stops, each with RUN_ERROR and its log line; takes about two seconds."""
         ending = list(self.under_way)
         for run in ending:
             run.end("stopping")
         if ending:
             await asyncio.wait([run.task for run in ending], timeout=STOP_SECONDS)
         for run in list(self.under_way):
-            run.give_up()
+            run.stop_waiting()
         if self.under_way:
             await asyncio.wait([run.task for run in self.under_way], timeout=STOP_SECONDS)
 
@@ -146,7 +146,7 @@ class Runs:
             raise RefusalError(Code.RUN_UNKNOWN)
         return live
 
-    def _grew(self, size: int) -> None:
+    def _trim(self, size: int) -> None:
         self._size += size
         if self._size <= MAX_BYTES:
             return
@@ -157,11 +157,11 @@ class Runs:
             if self._size <= MAX_BYTES:
                 return
 
-    def _over(self, live: LiveRun) -> None:
+    def _run_ended(self, live: LiveRun) -> None:
         self.under_way.discard(live)
-        asyncio.get_running_loop().call_later(self._settings.keep_seconds, self._forget, live)
+        asyncio.get_running_loop().call_later(self._settings.keep_seconds, self._remove, live)
 
-    def _forget(self, live: LiveRun) -> None:
+    def _remove(self, live: LiveRun) -> None:
         key = (live.run.user, live.run.thread_id)
         thread = self._threads.get(key)
         if thread is None or thread.runs.pop(live.run.run_id, None) is None:
@@ -172,11 +172,11 @@ class Runs:
 
 
 def _snapshot(live: LiveRun, before: Sequence[StoredTurn]) -> tuple[bytes, ...]:
-    """Return what a stock AG-UI client needs to go on live: it would append a replay to what it has."""
-    finished, openers = live.transcript.so_far()
-    # A run that has ended may be among the stored turns already.
+    """Return the events that bring a stock AG-UI client up to date; it would append a replay to the text it has."""
+    finished, openers = live.transcript.snapshot()
+    # The turn of an ended run may already be stored.
     others = [turn for turn in before if turn.run_id != live.run.run_id]
-    messages = [*messages_of(others), *live.asked(), *finished]
+    messages = [*messages_of(others), *live.turn.run.input_json, *finished]
     ids = {"thread_id": live.run.thread_id, "run_id": live.run.run_id}
     events: list[BaseEvent] = [RunStartedEvent(**ids)]
     if live.transcript.state is not None:

@@ -1,7 +1,7 @@
-"""The secrets of an author's agent: read once at the start, into the environment, never into a log or a state.
+"""The secrets of an author's agent: read once at start-up into the environment, never into a log or Pulumi's state.
 
-AGENT_SECRETS names them, a variable and the ARN of a Secrets Manager secret or an SSM parameter each; the runtime's
-role may read exactly these. A variable that is set already stays: on a developer's machine there is no role to ask.
+AGENT_SECRETS maps environment variables to ARNs of Secrets Manager secrets or SSM parameters; the runtime's role may
+read exactly these. A variable that is already set is kept: a developer's machine has no such role.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from agent.settings import Settings, SettingsError, making
+from agent.settings import Settings, SettingsError, as_settings_error
 
 __all__ = ["resolve_secrets"]
 
@@ -23,7 +23,7 @@ def resolve_secrets(settings: Settings, environment: MutableMapping[str, str] = 
     for name, arn in settings.secrets.items():
         if name in environment:
             continue
-        with making(f"The secret of {name} ({arn})"):
+        with as_settings_error(f"The secret of {name} ({arn})"):
             environment[name] = _read(name, arn, settings)
 
 
@@ -34,7 +34,7 @@ def _read(name: str, arn: str, settings: Settings) -> str:
         raise SettingsError(
             f"AGENT_SECRETS cannot be used: {name} must be the ARN of a Secrets Manager secret or of an SSM parameter."
         )
-    from botocore.config import Config  # noqa: PLC0415 - an agent without secrets need not wait for it
+    from botocore.config import Config  # noqa: PLC0415 - an agent without secrets starts without it
 
     from agent.aws import session_for  # noqa: PLC0415
 
@@ -46,7 +46,7 @@ def _read(name: str, arn: str, settings: Settings) -> str:
 def _of_secrets_manager(client: Any, arn: str) -> str:
     answer: Mapping[str, Any] = client.get_secret_value(SecretId=arn)
     if "SecretString" not in answer:
-        raise ValueError("it holds bytes, and a variable is text")
+        raise ValueError("it holds bytes, and an environment variable must be text")
     return str(answer["SecretString"])
 
 

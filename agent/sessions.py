@@ -2,7 +2,7 @@
 
 AgentCore checks that a caller has a valid token, not that the session is theirs
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-security-best-practices.html). Here a session
-belongs to the first user who asks something in it; attaching, stopping and reading a history claim nothing.
+belongs to the first user who asks a question in it; attaching, stopping and reading a history do not claim it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from agent.errors import Code, RefusalError
 
 __all__ = ["Sessions"]
 
-# A microVM serves one session; only a local run and a test see many.
+# A microVM serves one session; only local runs and tests have many.
 MAX_SESSIONS = 4096
 
 
 class Sessions:
-    """The owners of the sessions of this process; the least recently used are forgotten when there are many."""
+    """The owners of this process's sessions, at most `MAX_SESSIONS`: the least recently used are dropped."""
 
     def __init__(self) -> None:
         self._owners: OrderedDict[str, str | None] = OrderedDict()

@@ -1,7 +1,7 @@
-"""The agent's settings, read once from the environment and never again.
+"""The agent's settings, read once from the environment at start-up.
 
-Every problem is reported in one sentence that names the variable and what to write instead; the process
-then ends with exit code 2. `docs/agent.md` has the table.
+Every problem is reported in one sentence that names the variable and what to write instead; the process then exits
+with code 2. `docs/agent.md` has the table.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from pydantic import (
     model_validator,
 )
 
-__all__ = ["Settings", "SettingsError", "making"]
+__all__ = ["Settings", "SettingsError", "as_settings_error"]
 
 MODEL_FORMS = "bedrock:MODEL_ID, openai:MODEL, ollama:NAME or scripted"
-# Read by the AWS distribution of OpenTelemetry:
+# AGENT_ variables that are not this agent's; this one is read by the AWS distribution of OpenTelemetry:
 # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html
-_OF_OTHERS = {"AGENT_OBSERVABILITY_ENABLED"}
+_FOREIGN_VARIABLES = {"AGENT_OBSERVABILITY_ENABLED"}
 
 _logger = logging.getLogger(__name__)
 
-# Bounded, because sockets take no time that is longer than a machine word: every model call would fail.
+# Bounded: a socket timeout must fit a machine word, or every model call would fail.
 Seconds = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
-    """The environment cannot work; the text is one sentence for the person who wrote it."""
+    """The environment is invalid; the text is one sentence for the person who wrote it."""
 
 
 @contextmanager
-def making(what: str) -> Iterator[None]:
-    """Turn what goes wrong inside, where `what` is made from its settings, into one sentence. Raises SettingsError."""
+def as_settings_error(what: str) -> Iterator[None]:
+    """Turn any exception of the block, which makes `what` from its settings, into a SettingsError of one sentence."""
     try:
         yield
     except SettingsError:
@@ -59,43 +59,44 @@ class Settings(BaseModel):
 
     model: str
     """`bedrock:MODEL_ID`, `openai:MODEL`, `ollama:NAME` or `scripted`."""
-    # Loopback unless told otherwise; the deployed runtime sets 0.0.0.0, which AgentCore requires:
+    # Loopback by default; the deployed runtime sets 0.0.0.0, which AgentCore requires:
     # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     name: str = Field(default="agent", min_length=1, max_length=128)
-    """Tells this agent's metrics from those of another in the same account."""
+    """The metrics' dimension `Agent`, which distinguishes several agents in one account."""
     region: str | None = None
     guardrail_id: str | None = None
     guardrail_version: str | None = None
     guardrail_stream: Literal["sync", "async"] = "sync"
-    """Whether a guardrail holds words back until it has read them, or reads along and stops what it finds too late."""
+    """`sync`: a guardrail checks text before it is sent; `async`: it checks in parallel, so text may be sent before it
+    is blocked."""
     openai_base_url: str | None = None
-    """Where `openai:MODEL` is served; None: OpenAI itself."""
+    """The base URL for `openai:MODEL`; None: OpenAI's own."""
     secrets: dict[str, str] = Field(default_factory=dict)
-    """Variables to set at start, each from the secret or parameter with this ARN."""
+    """Environment variables to set at start-up, each from the secret or parameter with this ARN."""
     max_tokens: int | None = Field(default=None, ge=1)
     heartbeat_seconds: Seconds = 15.0
     session_from: Literal["user", "thread", "header"] = "user"
-    """Where a session's id comes from; `user`: it is the caller's `sub`, and any other is refused."""
+    """Where the session id comes from; with `user` it must be the caller's `sub`."""
     connection_seconds: Seconds = 900.0
-    """The longest time that a connection may read: API Gateway ends it then, and may keep that to itself."""
+    """The longest time that a connection may read: API Gateway ends it then, and the agent may not be told."""
     run_seconds: Seconds = 870.0
-    """The longest run, waiting for its turn included."""
+    """The longest run, including the time that it waits for earlier runs of its thread."""
     detached_seconds: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 300.0
-    """How long a run goes on that nobody reads; 0 ends it at once."""
+    """How long a run continues without a reader; 0 ends it at once."""
     keep_seconds: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 300.0
     """How long the events of a run are kept after its end."""
     when_busy: Literal["interrupt", "queue", "reject"] = "interrupt"
-    """What a question does to the run that is under way in its thread."""
+    """What a new question does to the run that is under way in its thread: end it, wait for it, or be refused."""
     module: str = "agent.agent"
     """The module whose `build_agent` makes the agent."""
     caller_history: Literal["ignore", "use"] = "ignore"
-    """What becomes of earlier messages in a request where no history is kept."""
+    """Whether earlier messages in a request become the history where the agent has none."""
     media_hosts: frozenset[str] = frozenset()
     """Hosts from which images and documents may be fetched."""
     keep_media: Literal["note", "keep"] = "note"
-    """Whether images and documents stay in the history or are replaced by a note."""
+    """Whether images and documents are kept in the history or replaced by a note."""
     tool_errors: Literal["model", "run"] = "model"
     """Whether the exception of a tool goes to the model as an error result, or ends the run."""
     origin_secret: SecretStr | None = None
@@ -107,7 +108,7 @@ class Settings(BaseModel):
     detect_blocking: bool = False
     max_prompt_chars: int = Field(default=32_000, ge=1)
     max_messages: int = Field(default=200, ge=1)
-    """Of a history."""
+    """The most messages of a history."""
     max_body_bytes: int = Field(default=10_485_760, ge=1024)
 
     @field_validator("model")
@@ -135,7 +136,7 @@ class Settings(BaseModel):
         except ValueError:
             given = None
         if not isinstance(given, dict) or not all(isinstance(arn, str) for arn in given.values()):
-            raise ValueError("must be a JSON object from the names of variables to ARNs")
+            raise ValueError("must be a JSON object that maps variable names to ARNs")
         return given
 
     @field_validator("media_hosts", mode="before")
@@ -157,7 +158,7 @@ class Settings(BaseModel):
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
         secret = value.get_secret_value() if value else ""
         if not (secret.isascii() and secret.isprintable() and secret == secret.strip()):
-            raise ValueError("must be printable ASCII without spaces around it, or no header can carry it")
+            raise ValueError("must be printable ASCII without surrounding spaces, because it is sent as a header")
         return value
 
     @model_validator(mode="after")
@@ -180,10 +181,10 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings from `environment`; an empty value counts as absent, a name that is none is warned of.
+        """Read the settings from `environment`; an empty value counts as absent.
 
-        Raises SettingsError with one sentence about every variable that cannot work. The value itself
-        is never repeated: it may be a secret.
+        Unknown AGENT_ variables are logged as warnings. Raises SettingsError with one sentence that covers every
+        invalid variable and repeats no value: it may be a secret.
         """
         given = {
             field: environment[f"AGENT_{field.upper()}"]
@@ -206,12 +207,12 @@ class Settings(BaseModel):
 
 def _warn_of_unknown(environment: Mapping[str, str], known: set[str]) -> None:
     for name in sorted(environment):
-        if name.startswith("AGENT_") and name not in known | _OF_OTHERS:
+        if name.startswith("AGENT_") and name not in known | _FOREIGN_VARIABLES:
             near = get_close_matches(name, sorted(known), n=1)
             _logger.warning(
-                "%s is no setting of this agent and is ignored: %s.",
+                "%s is not a setting of this agent and is ignored: %s.",
                 name,
-                f"did you mean {near[0]}" if near else "docs/agent.md lists those that are",
+                f"did you mean {near[0]}" if near else "docs/agent.md lists the settings",
             )
 
 

@@ -1,10 +1,10 @@
-"""What a run leaves for its operators: one JSON line, which is also its metrics, and one span.
+"""A run's log line (JSON, which is also its metrics) and its trace span.
 
 The line follows CloudWatch's embedded metric format
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html):
-CloudWatch Logs turns it into metrics in the namespace `agent-stream` without an API call. Words of the prompt are
-in it only when AGENT_LOG_PROMPTS says so, or when an exception that ends a run quotes them. Spans need an
-OpenTelemetry SDK in the process, as `opentelemetry-instrument` sets one up; without it they cost nothing.
+CloudWatch Logs turns it into metrics in the namespace `agent-stream` without an API call. The line contains text of
+the prompt only with AGENT_LOG_PROMPTS, or when an exception that ends a run quotes it. Spans need an OpenTelemetry
+SDK in the process, such as `opentelemetry-instrument` sets up; without one they cost nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from agent.settings import Settings
 __all__ = ["RunRecord", "argument_fields", "error_fields", "log_line"]
 
 NAMESPACE = "agent-stream"
-# A line with a traceback of nothing but emoji, each twelve bytes in it, is still below the 256 KB that an event had to
-# have for long: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+# At worst, a traceback of emoji, each escaped to twelve bytes, the line still fits CloudWatch's earlier limit of 256 KB
+# an event: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 MAX_TRACE_CHARS = 20_000
 _FAILURES = {"error", "timeout"}
 _UNITS = {
@@ -49,8 +49,8 @@ class RunRecord:
     """What is known about a run when it ends.
 
     Outcome: `completed`, `interrupted`, `stopped`, `replaced`, `abandoned`, `timeout`, `error` or `refused`. A refused
-    request has no `run`; `session_id` and `request_id` are then what its headers said. Tokens are None when nobody
-    counted them.
+    request has no `run`; `session_id` and `request_id` then come from its headers. Tokens are None when the agent
+    reported none.
     """
 
     run: Run | None = None
@@ -63,15 +63,15 @@ class RunRecord:
     first_event: float | None = None
     first_token: float | None = None
     attached: int = 0
-    """How often a reader came back to it."""
+    """How often a client attached to it again."""
     unread_seconds: float = 0.0
-    """For how long together nobody read it."""
+    """The total time without a reader."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     started: float = field(default_factory=time.monotonic)
 
-    def saw(self, *, token: bool) -> None:
-        """Count one event that goes to the caller; `token` says that the model has begun to answer."""
+    def count_event(self, *, token: bool) -> None:
+        """Count one event of the run; `token` says that it is the model's output."""
         now = time.monotonic() - self.started
         self.events += 1
         if self.first_event is None:
@@ -79,12 +79,12 @@ class RunRecord:
         if token and self.first_token is None:
             self.first_token = now
 
-    def unread(self, seconds: float) -> None:
-        """Add a time for which nobody read the run."""
+    def add_unread(self, seconds: float) -> None:
+        """Add a period without a reader."""
         self.unread_seconds += seconds
 
     def ids(self) -> dict[str, Any]:
-        """Return what tells this run in a log line."""
+        """Return the fields that identify this run in a log line."""
         run = self.run
         return {
             "sessionId": run.session_id if run else self.session_id,
@@ -93,14 +93,14 @@ class RunRecord:
             "threadId": run.thread_id if run else None,
         }
 
-    def refer(self, reason: AgentError) -> str:
-        """Note what the caller is told, and return it, with the reference that finds the log line."""
+    def set_error(self, reason: AgentError) -> str:
+        """Record the error's code and a new reference; return the message for the caller, with that reference."""
         self.code, self.reference = reason.code, uuid.uuid4().hex[:12]
         return f"{reason.message} (reference {self.reference})"
 
     @contextmanager
     def span(self) -> Iterator[None]:
-        """Trace what happens inside as one span, with the session's id as baggage for the spans below."""
+        """Trace the block as one span, with the session id as baggage for its child spans."""
         session_id = (self.run.session_id if self.run else self.session_id) or ""
         token = context.attach(baggage.set_baggage("session.id", session_id))
         try:
@@ -122,7 +122,7 @@ class RunRecord:
             context.detach(token)
 
     def line(self, settings: Settings, error: BaseException | None = None) -> dict[str, Any]:
-        """Return the log line. `error` adds its traceback, which only the log ever sees."""
+        """Return the log line. `error` adds its traceback, which goes nowhere else."""
         run = self.run
         return {
             "message": "run",
@@ -156,16 +156,16 @@ class RunRecord:
         }
         return known | {
             "Agent": settings.name,
-            # One that ran out of time has failed: the alarm on failed runs counts it.
+            # The alarm on failed runs counts Outcome=error; a timeout belongs to it.
             "Outcome": "error" if self.outcome in _FAILURES else self.outcome,
             "_aws": {"Timestamp": time.time_ns() // 1_000_000, "CloudWatchMetrics": [directive]},
         }
 
 
 def log_line(line: dict[str, Any]) -> None:
-    """Write one JSON line to standard output, without the keys that have no value, in a single write.
+    """Write one JSON line to standard output in a single write, without the keys whose value is None.
 
-    A line that cannot be written, to a full disk or a reader that has left, is lost: no run fails of it.
+    If the write fails (a full disk, a closed pipe) the line is lost, so that no run fails because of its log.
     """
     text = json.dumps({key: value for key, value in line.items() if value is not None}, default=str)
     with contextlib.suppress(OSError):
@@ -174,7 +174,7 @@ def log_line(line: dict[str, Any]) -> None:
 
 
 def error_fields(error: BaseException | None) -> dict[str, str]:
-    """Return the type and the traceback of `error` for a log line, the middle of a long one left out."""
+    """Return the type and the traceback of `error` for a log line; a long traceback is cut in the middle."""
     if error is None:
         return {}
     text = "".join(traceback.format_exception(error))
@@ -185,9 +185,9 @@ def error_fields(error: BaseException | None) -> dict[str, str]:
 
 
 def argument_fields(error: BaseException) -> dict[str, Any]:
-    """Return what a log line may tell of a tool's refusal of its arguments: which, what is wrong with them, and where.
+    """Return the log fields for arguments that a tool refused: their names, the kind of error, and where it was raised.
 
-    The values, and the text of `error`, which may quote them, are the caller's words.
+    The values are left out, and so is the text of `error`, which may quote them: they come from the caller.
     """
     invalid = next((one for one in (error, error.__cause__) if isinstance(one, ValidationError)), None)
     details = invalid.errors(include_url=False, include_context=False, include_input=False) if invalid else []

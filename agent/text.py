@@ -1,25 +1,35 @@
-"""Text from models: made of deltas, any of which may cut a character in two."""
+"""A model's text: joins surrogate pairs that deltas split in two, and checks tool arguments."""
 
 from __future__ import annotations
 
-__all__ = ["WholeText", "whole"]
+import json
+
+__all__ = ["SurrogateJoiner", "is_json_object", "join_surrogates"]
 
 
-class WholeText:
-    """Joins halves of characters (surrogates) that come in two deltas."""
+class SurrogateJoiner:
+    """Joins a surrogate pair whose halves arrive in two deltas."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def add(self, delta: str) -> str:
-        """Return what can be sent of `delta` and of what was kept of the one before it."""
+        """Return `delta`, with the half that the last one ended with, without a half that it ends with itself."""
         if self._half or not delta.isascii():
             delta = self._half + delta
             self._half = delta[-1:] if "\ud800" <= delta[-1:] <= "\udbff" else ""
-            delta = whole(delta.removesuffix(self._half))
+            delta = join_surrogates(delta.removesuffix(self._half))
         return delta
 
 
-def whole(raw: str) -> str:
-    """Join halves of characters (surrogates) to whole ones, and replace those that have no other half."""
+def join_surrogates(raw: str) -> str:
+    """Join surrogate pairs to characters, and replace each lone surrogate."""
     return raw.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def is_json_object(text: str) -> bool:
+    """Whether `text` is a JSON object."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False

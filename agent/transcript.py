@@ -1,8 +1,8 @@
-"""Follows the events of one run: holds them to AG-UI's order, and builds what a client makes of them.
+"""Applies the events of one run: checks their order, and builds the same messages and state as an AG-UI client.
 
-A client builds messages and state from the events (https://docs.ag-ui.com/concepts/messages); the same is built here,
-so that a run that is stopped keeps what it said, a history has the ids that the client knows, and a reader who comes
-late gets in one snapshot what the others got in pieces.
+A client builds messages and state from the events (https://docs.ag-ui.com/concepts/messages). The agent needs the
+result too: a stopped run keeps its text, the history has the client's message ids, and a client that attaches late
+gets a snapshot.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ LIFECYCLE = {EventType.RUN_STARTED, EventType.RUN_FINISHED, EventType.RUN_ERROR}
 
 
 class Transcript:
-    """The messages and the state that the events of one run amount to, and what is open.
+    """The messages and the state after the events of one run so far, and the items that are still open.
 
-    Raises ValueError for an event that no client could follow.
+    Raises ValueError for an event that is out of order.
     """
 
     def __init__(self, state: Any = None) -> None:
         self.messages: list[dict[str, Any]] = []
         self.state = state
         self.empty = True
-        """Whether nothing was told yet but the beginning and the end of the run."""
-        self._texts: dict[str, list[str]] = {}  # what is open, each with its deltas
-        self._thoughts: dict[str, list[str]] = {}
+        """Whether the run has had no events except those of its start and end."""
+        self._texts: dict[str, list[str]] = {}  # open text messages with their deltas
+        self._reasoning_texts: dict[str, list[str]] = {}
         self._arguments: dict[str, list[str]] = {}
         self._calls: dict[str, dict[str, Any]] = {}
         self._by_id: dict[str, dict[str, Any]] = {}
@@ -62,9 +62,9 @@ class Transcript:
             EventType.TOOL_CALL_RESULT: self._result,
             EventType.REASONING_START: lambda event: self._reasoning.append(event.message_id),
             EventType.REASONING_END: self._end_reasoning,
-            EventType.REASONING_MESSAGE_START: self._start_thought,
-            EventType.REASONING_MESSAGE_CONTENT: self._add_thought,
-            EventType.REASONING_MESSAGE_END: self._end_thought,
+            EventType.REASONING_MESSAGE_START: self._start_reasoning_text,
+            EventType.REASONING_MESSAGE_CONTENT: self._add_reasoning_text,
+            EventType.REASONING_MESSAGE_END: self._end_reasoning_text,
             EventType.REASONING_ENCRYPTED_VALUE: self._encrypted,
             EventType.STATE_SNAPSHOT: self._set_state,
             EventType.STATE_DELTA: self._change_state,
@@ -76,12 +76,12 @@ class Transcript:
             EventType.MESSAGES_SNAPSHOT: self._no_snapshot,
         }
 
-    def follow(self, event: BaseEvent) -> Iterable[BaseEvent]:
-        """Take one event of the agent in, and return what goes to the caller for it. Raises ValueError."""
+    def apply(self, event: BaseEvent) -> Iterable[BaseEvent]:
+        """Apply one event of the agent, and return the events to send for it. Raises ValueError."""
         self.empty = False
         before: tuple[BaseEvent, ...] = ()
         if isinstance(event, ToolCallEndEvent) and self._arguments.get(event.tool_call_id) == []:
-            # Clients parse the arguments, and nothing is no JSON.
+            # Clients parse the arguments as JSON, and "" is not JSON.
             nothing = ToolCallArgsEvent(tool_call_id=event.tool_call_id, delta="{}")
             self._add_arguments(nothing)
             before = (nothing,)
@@ -91,29 +91,29 @@ class Transcript:
         return (*before, event) if before else (event,)
 
     def close(self) -> Iterator[BaseEvent]:
-        """Yield the events that close whatever is open."""
+        """Yield the events that close all open items."""
         for message_id in list(self._texts):
-            yield from self.follow(TextMessageEndEvent(message_id=message_id))
+            yield from self.apply(TextMessageEndEvent(message_id=message_id))
         for call_id in list(self._arguments):
-            yield from self.follow(ToolCallEndEvent(tool_call_id=call_id))
-        for message_id in list(self._thoughts):
-            yield from self.follow(ReasoningMessageEndEvent(message_id=message_id))
+            yield from self.apply(ToolCallEndEvent(tool_call_id=call_id))
+        for message_id in list(self._reasoning_texts):
+            yield from self.apply(ReasoningMessageEndEvent(message_id=message_id))
         for message_id in list(self._reasoning):
-            yield from self.follow(ReasoningEndEvent(message_id=message_id))
+            yield from self.apply(ReasoningEndEvent(message_id=message_id))
         for name in reversed(self._steps.copy()):
-            yield from self.follow(StepFinishedEvent(step_name=name))
+            yield from self.apply(StepFinishedEvent(step_name=name))
 
-    def so_far(self) -> tuple[list[dict[str, Any]], list[BaseEvent]]:
-        """Return the finished messages, and the events that open again what is open, with all it holds so far.
+    def snapshot(self) -> tuple[list[dict[str, Any]], list[BaseEvent]]:
+        """Return the finished messages, and events that reopen the open items with their content so far.
 
-        Together they are what a reader needs who comes in the middle. A message that is open is in the events alone:
-        what a snapshot holds already, some clients would add a second time.
+        Together they bring a client up to date that attaches in the middle. An open message is in the events only:
+        some clients would add it a second time if the snapshot had it too.
         """
-        open_ids = {*self._texts, *self._thoughts}
+        open_ids = {*self._texts, *self._reasoning_texts}
         messages = [_without_calls(one, self._arguments) for one in self.messages if one["id"] not in open_ids]
         events: list[BaseEvent] = [StepStartedEvent(step_name=name) for name in self._steps]
         events += [ReasoningStartEvent(message_id=message_id) for message_id in self._reasoning]
-        for message_id, deltas in self._thoughts.items():
+        for message_id, deltas in self._reasoning_texts.items():
             events.append(ReasoningMessageStartEvent(message_id=message_id, role="reasoning"))
             events += [ReasoningMessageContentEvent(message_id=message_id, delta=text) for text in _joined(deltas)]
         for message_id, deltas in self._texts.items():
@@ -172,19 +172,19 @@ class Transcript:
             content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in content]
         self._add({"id": event.message_id, "role": "tool", "toolCallId": event.tool_call_id, "content": content})
 
-    def _start_thought(self, event: Any) -> None:
-        _new(event.message_id, self._thoughts, event)
-        self._thoughts[event.message_id] = []
+    def _start_reasoning_text(self, event: Any) -> None:
+        _new(event.message_id, self._reasoning_texts, event)
+        self._reasoning_texts[event.message_id] = []
         if event.message_id not in self._by_id:
             self._add({"id": event.message_id, "role": "reasoning", "content": ""})
 
-    def _add_thought(self, event: Any) -> None:
-        _open(event.message_id, self._thoughts, event).append(event.delta)
+    def _add_reasoning_text(self, event: Any) -> None:
+        _open(event.message_id, self._reasoning_texts, event).append(event.delta)
 
-    def _end_thought(self, event: Any) -> None:
-        deltas = _open(event.message_id, self._thoughts, event)
+    def _end_reasoning_text(self, event: Any) -> None:
+        deltas = _open(event.message_id, self._reasoning_texts, event)
         self._by_id[event.message_id]["content"] += "".join(deltas)
-        del self._thoughts[event.message_id]
+        del self._reasoning_texts[event.message_id]
 
     def _encrypted(self, event: Any) -> None:
         holder = self._calls.get(event.entity_id) or self._by_id.get(event.entity_id)
@@ -193,7 +193,7 @@ class Transcript:
 
     def _end_reasoning(self, event: Any) -> None:
         if event.message_id not in self._reasoning:
-            raise _disorder(event)
+            raise _out_of_order(event)
         self._reasoning.remove(event.message_id)
 
     def _set_state(self, event: Any) -> None:
@@ -208,14 +208,14 @@ class Transcript:
 
     def _end_step(self, event: Any) -> None:
         if event.step_name not in self._steps:
-            raise _disorder(event)
+            raise _out_of_order(event)
         self._steps.remove(event.step_name)
 
     def _no_chunks(self, event: Any) -> None:
-        raise ValueError(f"{event.type.value} is not sent by this agent: yield START, CONTENT or ARGS, and END")
+        raise ValueError(f"{event.type.value} is not supported: yield START, CONTENT or ARGS, and END events instead")
 
     def _no_snapshot(self, event: Any) -> None:
-        raise ValueError("MESSAGES_SNAPSHOT is the agent core's own: it answers `history` and `attach`")
+        raise ValueError("MESSAGES_SNAPSHOT is reserved: the agent server sends it in answer to `history` and `attach`")
 
     def _add(self, message: dict[str, Any]) -> dict[str, Any]:
         self.messages.append(message)
@@ -223,20 +223,22 @@ class Transcript:
         return message
 
 
-def _open(name: str, held: dict[str, list[str]], event: BaseEvent) -> list[str]:
+def _open(name: str, opened: dict[str, list[str]], event: BaseEvent) -> list[str]:
     try:
-        return held[name]
+        return opened[name]
     except KeyError:
-        raise _disorder(event) from None
+        raise _out_of_order(event) from None
 
 
-def _new(name: str, held: dict[str, Any], event: BaseEvent) -> None:
-    if name in held:
-        raise _disorder(event)
+def _new(name: str, opened: dict[str, Any], event: BaseEvent) -> None:
+    if name in opened:
+        raise _out_of_order(event)
 
 
-def _disorder(event: BaseEvent) -> ValueError:
-    return ValueError(f"the agent's {event.type.value} is out of order: what it belongs to is not open, or is already")
+def _out_of_order(event: BaseEvent) -> ValueError:
+    return ValueError(
+        f"the agent's {event.type.value} is out of order: its message, call or step is not open, or is already open"
+    )
 
 
 def _joined(deltas: list[str]) -> list[str]:
@@ -249,7 +251,7 @@ def _has_call(message: dict[str, Any], call_id: str) -> bool:
 
 
 def _without_calls(message: dict[str, Any], open_calls: dict[str, list[str]]) -> dict[str, Any] | None:
-    """Return `message` without its open calls; None when it has nothing else."""
+    """Return `message` without its open calls; None if nothing else is left."""
     calls = message.get("toolCalls")
     if not calls or not any(call["id"] in open_calls for call in calls):
         return message

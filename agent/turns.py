@@ -1,4 +1,4 @@
-"""The history of a thread, as one question needs it: what is cut by an edit, what a page's tools have answered."""
+"""Prepares the turn of a question from the thread's history: applies edits, and matches tool results to their calls."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from agent.media import with_media
 from agent.memory import Memory, cut
 from agent.request import Run
 from agent.settings import Settings
-from agent.turn import Json, StoredTurn, Turn, messages_of, unanswered_calls
+from agent.turn import MEDIA_NOTE, NOT_ANSWERED, Json, StoredTurn, Turn, messages_of, unanswered_calls
 
 __all__ = ["Prepared", "Turns", "snapshot_of"]
 
 _MESSAGES: TypeAdapter[list[Message]] = TypeAdapter(list[Message])
-_NOTE = "[{kind} left out of the history]"
 
 
 @dataclass
@@ -31,13 +30,13 @@ class Prepared:
 
     turn: Turn
     events: list[BaseEvent] = field(default_factory=list)
-    """What the caller is told before the agent begins."""
+    """Events for the caller, to be sent before the agent starts."""
     answered: bool = False
-    """Whether this very question was answered before, and nothing is to be run."""
+    """Whether the same question was answered before, so that the agent is not run."""
 
 
 class Turns:
-    """Loads what a question continues, and saves what it leaves."""
+    """Loads the history that a question continues, and saves its turn."""
 
     def __init__(self, memory: asyncio.Future[Memory], settings: Settings) -> None:
         self._memory = memory
@@ -48,12 +47,15 @@ class Turns:
         return await (await asyncio.shield(self._memory)).load(caller, thread_id)
 
     async def prepare(self, run: Run) -> Prepared:
-        """Return the turn that `run` begins. Raises RefusalError(INVALID_INPUT) for what continues nothing."""
+        """Return the turn that `run` begins.
+
+        Raises RefusalError(INVALID_INPUT) if its tool results or its resume match nothing that is pending.
+        """
         stored = await self.history(_caller(run), run.thread_id)
         known = next((turn for turn in stored if turn.run_id == run.run_id), None)
         if known is not None:
             if known.digest != run.digest:
-                raise bad_request("its runId is another question's; send a new one")
+                raise bad_request("its runId belongs to another question; send a new one")
             return Prepared(Turn(run, history=stored), [snapshot_of(messages_of(stored))], answered=True)
         before = run.earlier[-1].get("id") if run.earlier else None
         asked_ids = {message.id for message in run.input if not isinstance(message, ToolMessage)}
@@ -63,7 +65,7 @@ class Turns:
             if self._settings.caller_history == "use":
                 turns = _said_by_caller(run.earlier)
             else:
-                events.append(_warning("HISTORY_UNKNOWN", "The agent does not know what was said before."))
+                events.append(_warning("HISTORY_UNKNOWN", "The agent has no history of this conversation."))
         pending = turns[-1].pending if turns else None
         if run.resume:
             _check_resume(run, [one["id"] for one in pending.interrupts] if pending else [])
@@ -77,16 +79,16 @@ class Turns:
         state = run.state or (turns[-1].state if turns else None) or run.state
         run = replace(run, input=tuple(asked), history=tuple(messages_of(turns)), state=state)
         return Prepared(
-            Turn(run, history=turns, pending=pending if run.resume else None, gone=stored[len(turns) :]), events
+            Turn(run, history=turns, pending=pending if run.resume else None, replaced=stored[len(turns) :]), events
         )
 
     async def save(self, turn: Turn, stored: StoredTurn) -> None:
         """Add `stored` to the history that `turn` continues."""
         memory = await asyncio.shield(self._memory)
-        await memory.save(_caller(turn.run), turn.run.thread_id, stored, turn.history, turn.gone)
+        await memory.save(_caller(turn.run), turn.run.thread_id, stored, turn.history, turn.replaced)
 
-    def kept(self, messages: list[Json]) -> list[Json]:
-        """Return `messages` as they are remembered: media only where the settings say so."""
+    def for_history(self, messages: list[Json]) -> list[Json]:
+        """Return `messages` for the history: media are replaced by notes, unless AGENT_KEEP_MEDIA is `keep`."""
         if self._settings.keep_media == "keep":
             return messages
         return [
@@ -98,7 +100,7 @@ class Turns:
 
 
 def snapshot_of(messages: Sequence[Json]) -> MessagesSnapshotEvent:
-    """Return a MESSAGES_SNAPSHOT of stored messages; one that AG-UI does not know is left out."""
+    """Return a MESSAGES_SNAPSHOT of stored messages; those that are not valid AG-UI messages are left out."""
     try:
         return MessagesSnapshotEvent(messages=_MESSAGES.validate_python(list(messages)))
     except ValidationError:
@@ -116,9 +118,9 @@ def _caller(run: Run) -> Caller:
 
 
 def _input(run: Run, turns: list[StoredTurn]) -> tuple[list[Message], bool]:
-    """Return the input with a result for every pending call, and whether results of other calls were left out."""
+    """Return the input with a result for every pending call, and whether results for other calls were left out."""
     pending = unanswered_calls(messages_of(turns))
-    # The results of the agent's own tools, called beside the page's, stand at the end of the conversation too.
+    # The client's conversation may also end with results of the agent's own tools, called beside the page's.
     known = {message["toolCallId"] for message in messages_of(turns) if message.get("role") == "tool"}
     results = [one for one in run.input if isinstance(one, ToolMessage) and one.tool_call_id not in known]
     fitting = [one for one in results if one.tool_call_id in pending]
@@ -129,7 +131,7 @@ def _input(run: Run, turns: list[StoredTurn]) -> tuple[list[Message], bool]:
             ToolMessage(
                 id=str(uuid.uuid4()),
                 tool_call_id=call_id,
-                content="The page has not answered this call.",
+                content=NOT_ANSWERED,
                 error="not answered",
             )
             for call_id in pending
@@ -143,7 +145,7 @@ def _input(run: Run, turns: list[StoredTurn]) -> tuple[list[Message], bool]:
 def _check_resume(run: Run, pending: list[str]) -> None:
     asked = [one.interrupt_id for one in run.resume]
     if not pending:
-        what = "nothing in this thread waits to be resumed"
+        what = "no interrupt is pending in this thread"
     elif sorted(asked) != sorted(pending):
         what = f"resume must answer the pending interrupts, each once: {', '.join(pending)}"
     else:
@@ -152,7 +154,7 @@ def _check_resume(run: Run, pending: list[str]) -> None:
 
 
 def _said_by_caller(earlier: Sequence[Json]) -> list[StoredTurn]:
-    """Return what a caller says was said before, as turns; a system or developer message is the operator's word."""
+    """Return the caller's earlier messages as turns, without system and developer messages: the operator sets those."""
     turns: list[StoredTurn] = []
     for message in earlier:
         if message.get("role") not in {"user", "assistant", "tool"} or not isinstance(message.get("id"), str):
@@ -169,7 +171,7 @@ def _said_by_caller(earlier: Sequence[Json]) -> list[StoredTurn]:
 
 def _noted(part: Json) -> Json:
     kind = part.get("type")
-    return part if kind == "text" else {"type": "text", "text": _NOTE.format(kind=kind)}
+    return part if kind == "text" else {"type": "text", "text": MEDIA_NOTE.format(kind=kind)}
 
 
 def _warning(code: str, message: str) -> CustomEvent:

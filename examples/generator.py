@@ -1,4 +1,4 @@
-"""The plainest agent: an async generator of words and AG-UI events; no framework is loaded for it."""
+"""The simplest agent: an async generator of strings and AG-UI events, without a framework."""
 
 from collections.abc import AsyncGenerator
 
@@ -8,7 +8,7 @@ from agent.request import Run
 
 
 async def build_agent(run: Run) -> AsyncGenerator[str | BaseEvent, None]:
-    """Count the words of the prompt, and show the page the count."""
+    """Count the words of the prompt, and send the count as AG-UI state."""
     words = run.prompt.split()
     yield f"You wrote {len(words)} words. "
     yield StateSnapshotEvent(snapshot={"words": len(words)})

@@ -1,6 +1,7 @@
-"""A LangGraph graph that asks before it acts. Needs `langgraph` and `langchain-openai` in agent/requirements.in.
+"""A LangGraph graph that asks for approval before it acts. Needs `langgraph` and `langchain-openai` in
+agent/requirements.in.
 
-The checkpointer keeps conversations in this process; a durable one lets an answer come after a restart too.
+The checkpointer keeps conversations in this process; with a durable one, an interrupt can be answered after a restart.
 """
 
 import os
@@ -40,5 +41,5 @@ _compiled = _graph.compile(checkpointer=InMemorySaver())
 
 
 def build_agent(run: Run) -> Any:
-    """Return the graph, which keeps the conversations apart by itself."""
+    """Return the graph; its checkpointer keeps each conversation under its own thread id."""
     return _compiled

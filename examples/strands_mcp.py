@@ -1,4 +1,4 @@
-"""A Strands agent with a tool of its own and those of an MCP server, which is a program beside it."""
+"""A Strands agent with a tool of its own and the tools of an MCP server, which it starts as a child process."""
 
 import os
 import sys
@@ -26,11 +26,11 @@ def discount(percent: float, price: float) -> str:
     return f"{price * (1 - percent / 100):.2f}"
 
 
-def _connect() -> Any:  # the two libraries name the type of their streams differently
+def _connect() -> Any:  # Any: the two libraries' types for the streams differ
     return stdio_client(SERVER)
 
 
 def build_agent(run: Run, model: Model, history: Messages) -> Agent:
-    """Return the agent; it starts the MCP server when it is made, and ends it with itself."""
+    """Return the agent; creating it starts the MCP server, closing it stops the server."""
     orders = MCPClient(_connect)
     return Agent(model=model, messages=history, tools=[discount, orders], callback_handler=None)

@@ -1,1 +1,1 @@
-"""The agent's deployment package: what is in it, what it is called (`package.contents`), and how it is built."""
+"""The agent's deployment package: its contents and name (`package.contents`), and its builder."""

@@ -32,7 +32,7 @@ FILE_MODE = 0o100644
 PROGRAM_MODE = 0o100755
 
 PROGRAMS = frozenset({"opentelemetry-instrument"})
-"""The only command of a requirement that AgentCore may be told to start; the others stay behind."""
+"""The commands of requirements that are shipped: AgentCore can be configured to start this one."""
 
 
 class PackageError(Exception):
@@ -40,10 +40,10 @@ class PackageError(Exception):
 
 
 def install(target: Path) -> None:
-    """Put every pinned requirement into ``target``, as wheels for AgentCore's platform; nothing is compiled here.
+    """Install every pinned requirement into ``target``, from wheels for AgentCore's platform.
 
     Raises:
-        PackageError: when a requirement has no wheel for the platform or cannot be had.
+        PackageError: when a requirement has no wheel for the platform or cannot be downloaded.
     """
     argv = [
         *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-installer-metadata"),
@@ -57,9 +57,9 @@ def install(target: Path) -> None:
 
 
 def make_portable(target: Path) -> None:
-    """Remove what differs between building machines: the interpreter's path in commands, and the records with its
-    digest."""
-    for compiled in sorted(target.rglob("__pycache__")):  # where uv is told to make it, by whatever Python it runs on
+    """Remove what differs between build machines: the interpreter's path in commands, and the RECORD files with their
+    digests."""
+    for compiled in sorted(target.rglob("__pycache__")):  # made by uv's own Python if UV_COMPILE_BYTECODE is set
         shutil.rmtree(compiled)
     for program in (target / "bin").iterdir():
         if program.name not in PROGRAMS:
@@ -72,7 +72,7 @@ def make_portable(target: Path) -> None:
 
 
 def copy_agent(target: Path, root: Path = ROOT) -> None:
-    """Put the agent's files beside its requirements, and its entry point where AgentCore looks for it."""
+    """Copy the agent's files beside its requirements, and its entry point to ``main.py``, as AgentCore expects."""
     for path in shipped_files(root):
         destination = target / path.relative_to(root)
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def copy_agent(target: Path, root: Path = ROOT) -> None:
 
 
 def licences(target: Path) -> Iterator[str]:
-    """One line for each shipped distribution: name, version, licence."""
+    """Yield one line for each shipped distribution: name, version, licence."""
     for info in sorted(target.glob("*.dist-info")):
         metadata = message_from_string((info / "METADATA").read_text(encoding="utf-8"))
         classifiers = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or [] if "License" in text]
@@ -91,7 +91,7 @@ def licences(target: Path) -> Iterator[str]:
 
 
 def write_zip(source: Path, destination: Path) -> int:
-    """Zip a folder reproducibly; returns the size of its content in bytes, unzipped."""
+    """Zip a folder reproducibly; return the unzipped size in bytes."""
     total = 0
     with zipfile.ZipFile(destination, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(source.rglob("*")):
@@ -107,12 +107,12 @@ def write_zip(source: Path, destination: Path) -> int:
 
 
 def build(destination: Path) -> None:
-    """Build the package at ``destination``, whole or not at all.
+    """Build the package at ``destination``; the file appears only when it is complete.
 
     Raises:
-        PackageError: when an import has no requirement, a requirement cannot be had, the sources change meanwhile, or
-            the result is larger than AgentCore takes.
-        BytecodeError: when there is no interpreter that compiles it.
+        PackageError: when an import has no requirement, a requirement cannot be installed, the sources change during
+            the build, or the result is larger than AgentCore accepts.
+        BytecodeError: when the compiler is missing or fails.
     """
     if missing := missing_imports():
         raise PackageError(refusal(missing))
@@ -134,23 +134,23 @@ def build(destination: Path) -> None:
         if draft.stat().st_size > ZIP_LIMIT or unzipped > UNZIPPED_LIMIT:
             raise PackageError(
                 f"The package has {draft.stat().st_size >> 20} MB zipped and {unzipped >> 20} MB unzipped; AgentCore "
-                "takes 250 and 750 MB: remove requirements, or deploy a container."
+                "accepts 250 and 750 MB: remove requirements, or deploy a container."
             )
         if package_digest() != digest:
             raise PackageError(
-                "The agent's sources changed while they were packed, so the package would not be what its name says: "
+                "The agent's sources changed during the build, so the package would not match the digest in its name: "
                 "run `make package` again."
             )
         draft.replace(destination)
 
 
 def _tell(what: str) -> None:
-    """Say what takes the next seconds; standard output is for the result alone."""
+    """Print progress to standard error; standard output is for the result."""
     print(what, file=sys.stderr, flush=True)
 
 
 def main() -> int:
-    """Build the package of the present sources unless it is there, and say where it is."""
+    """Build the package of the current sources unless it exists, and print its path."""
     destination = package_path()
     try:
         if not destination.exists():
@@ -159,7 +159,9 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"The package cannot be written: {error}; make room or give access, and run it again.", file=sys.stderr)
+        print(
+            f"The package cannot be written: {error}; free disk space or fix permissions, and retry.", file=sys.stderr
+        )
         return 2
     digest = hashlib.sha256(destination.read_bytes()).hexdigest()
     print(f"{destination.relative_to(ROOT)}  {destination.stat().st_size / 1e6:.1f} MB  sha256 {digest}")

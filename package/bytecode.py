@@ -1,8 +1,8 @@
-"""Compiles a deployment package, so that a cold start imports instead of compiling.
+"""Compiles a deployment package to bytecode, so that a cold start does not compile.
 
-Bytecode is keyed by a hash of its source, not by a time (PEP 552, https://peps.python.org/pep-0552/), and never checked
-against it: a package does not change once it is built. AgentCore's Python 3.13 reads what any CPython 3.13 wrote; the
-release is pinned all the same, because only the same compiler gives the same bytes on every machine.
+Bytecode files hold a hash of their source, not its time (PEP 552, https://peps.python.org/pep-0552/), and are not
+checked against it: a built package does not change. AgentCore's Python 3.13 reads the bytecode of any CPython 3.13; the
+exact release is pinned so that every machine produces the same bytes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 __all__ = ["PYTHON", "BytecodeError", "compile_folder", "find_compiler"]
 
 PYTHON = "3.13.0"
-"""The release that compiles; of the same minor version as `PYTHON_VERSION` in `package.build`."""
+"""The CPython release that compiles; its minor version is `PYTHON_VERSION` in `package.build`."""
 
 _ASK = "import platform; print(platform.python_implementation(), platform.python_version())"
-# Names in the bytecode are relative to the package's root; the import system completes them where it is loaded.
+# File names in the bytecode are relative to the package's root; the import system completes them on loading.
 _COMPILE = """
 import compileall, py_compile, sys
 mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
@@ -33,12 +33,12 @@ class BytecodeError(Exception):
 
 
 def compile_folder(folder: Path, compiler: Path) -> None:
-    """Put the bytecode of every source file below `folder` beside it.
+    """Compile every source file below `folder`.
 
     Raises:
         BytecodeError: when a file cannot be compiled.
     """
-    # No variable of this shell may change what comes out, an optimisation level for one.
+    # The environment is not inherited: variables such as PYTHONOPTIMIZE would change the bytecode.
     argv = [str(compiler), "-s", "-X", "utf8", "-c", _COMPILE, str(folder)]
     done = subprocess.run(  # noqa: S603 - our own arguments
         argv, capture_output=True, text=True, check=False, env={"PYTHONHASHSEED": "0"}
@@ -57,8 +57,8 @@ def find_compiler(version: str = PYTHON) -> Path:
         if candidate.is_file() and _says(candidate) == f"CPython {version}":
             return candidate
     raise BytecodeError(
-        f"The package is compiled by CPython {version}, so that it is the same on every machine, and this machine has "
-        f"none: run `.venv/bin/uv python install {version}` (or `pyenv install {version}`), then the command again."
+        f"CPython {version}, which compiles the package so that every machine builds the same bytes, is not installed: "
+        f"run `.venv/bin/uv python install {version}` (or `pyenv install {version}`), then the command again."
     )
 
 

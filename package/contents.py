@@ -1,8 +1,8 @@
-"""What is in the agent's deployment package, and its name.
+"""The contents of the agent's deployment package, and its name.
 
-The name is a digest of everything that the package is built from, so the Pulumi program can be evaluated before the
-package exists, and a changed agent is a changed S3 key: AgentCore sees a new argument and deploys it. A new object
-under an old key would change no argument, and old code would go on running.
+The name is a digest of everything that the package is built from. So the Pulumi program can be evaluated before the
+package exists, and a changed agent has a new S3 key, which AgentCore deploys. A new object under an old key would
+change no argument of the runtime, and the old code would keep running.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 NOT_SHIPPED = ("__pycache__", ".*", "*.md", "Dockerfile", "requirements.in")
-"""Names below ``agent/`` that neither the package nor the image takes along; ``agent/.dockerignore`` has the same."""
+"""Names below ``agent/`` that neither the package nor the image contains; ``agent/.dockerignore`` has the same list."""
 
 OPTIONAL = {"langgraph/": "langgraph", "strands/ollama.py": "ollama"}
-"""What of ``agent/`` is shipped only where the package beside it is pinned in ``agent/requirements.txt``."""
+"""Paths below ``agent/`` that are shipped only if the package on the right is pinned in ``agent/requirements.txt``."""
 
 
 def shipped_files(root: Path = ROOT) -> list[Path]:
-    """Every file below ``agent/`` that the package and the image hold, whatever its kind, sorted by name."""
+    """Return every file below ``agent/`` that the package and the image contain, sorted by name."""
     agent = root / "agent"
     pins = (agent / "requirements.txt").read_text(encoding="utf-8")
     unpinned = tuple(name for name, package in OPTIONAL.items() if f"\n{package}==" not in f"\n{pins}")
@@ -35,9 +35,9 @@ def shipped_files(root: Path = ROOT) -> list[Path]:
 
 
 def package_digest(root: Path = ROOT) -> str:
-    """SHA-256 over the names and contents of what decides what is in the package, cut to 16 hexadecimal characters.
+    """Return the first 16 hexadecimal characters of a SHA-256 over the names and contents of the package's inputs.
 
-    That is what is shipped, the pinned requirements among it, and the builder: this folder.
+    These are the shipped files, which include the pinned requirements, and the builder: this folder.
     """
     digest = hashlib.sha256()
     for path in (*shipped_files(root), *sorted((root / "package").glob("*.py"))):
@@ -48,5 +48,5 @@ def package_digest(root: Path = ROOT) -> str:
 
 
 def package_path() -> Path:
-    """Where ``make package`` puts the package that belongs to the present sources."""
+    """Return the path to which ``make package`` writes the package of the current sources."""
     return ROOT / "dist" / f"agent-{package_digest()}.zip"

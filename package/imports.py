@@ -1,7 +1,7 @@
-"""Finds what the agent imports and its package would not have: ``import aiohttp`` works here, where the development
-tools brought it along, and fails on AgentCore.
+"""Finds imports of the agent that are missing in its package: ``import aiohttp`` works on a development machine, where
+another tool requires it, and fails on AgentCore.
 
-Read from the sources, so nothing is imported; an import by a name that is computed is not seen.
+The sources are parsed, not imported; an import of a computed name is not found.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from package.contents import ROOT, shipped_files
 __all__ = ["Import", "missing_imports", "refusal"]
 
 DEVELOPMENT = frozenset({"blockbuster"})
-"""What the agent looks for and does without where it is not installed."""
+"""Packages that the agent imports only if they are installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import of something that is not in the package: where it is, and the requirement that would give it.
+    """One import that is missing in the package, and the requirement that would provide it.
 
-    `requirement` is None for a folder of this project, which no requirement gives.
+    `requirement` is None for a folder of this project.
     """
 
     file: str
@@ -36,7 +36,7 @@ class Import:
 
 
 def missing_imports(root: Path = ROOT) -> list[Import]:
-    """Return the imports of ``agent/`` that nothing pinned in ``agent/requirements.txt`` gives, in order."""
+    """Return the imports of ``agent/`` that no pinned requirement in ``agent/requirements.txt`` provides, in order."""
     given = packages_distributions()
     pinned = _pinned(root / "agent" / "requirements.txt")
     return [
@@ -48,14 +48,14 @@ def missing_imports(root: Path = ROOT) -> list[Import]:
 
 
 def refusal(missing: Sequence[Import]) -> str:
-    """Return the one sentence that says which imports are missing and what to do."""
+    """Return one sentence that names the missing imports and what to do."""
     where = ", ".join(f"{one.file}:{one.line} imports {one.name}" for one in missing)
     lines = ", ".join(f"`{name}`" for name in dict.fromkeys(one.requirement for one in missing) if name)
     own = ", ".join(f"{name}/" for name in dict.fromkeys(one.name for one in missing if not one.requirement))
     what_to_do = (
         [f"add the line {lines} to agent/requirements.in and run `make lock` and `make setup`"] if lines else []
     )
-    what_to_do += [f"move what it needs of {own} into agent/, which alone is shipped"] if own else []
+    what_to_do += [f"move the needed code from {own} into agent/, because only that folder is shipped"] if own else []
     return f"The deployed agent would not have what it imports: {where}; {', and '.join(what_to_do)}."
 
 
@@ -63,7 +63,7 @@ def _missing(path: Path, root: Path, given: Mapping[str, Sequence[str]], pinned:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return  # whoever runs it says so better
+        return  # running the agent reports it better
     for name, line in _imports(tree):
         if name == "agent" or name in sys.stdlib_module_names or name in DEVELOPMENT:
             continue
@@ -75,7 +75,7 @@ def _missing(path: Path, root: Path, given: Mapping[str, Sequence[str]], pinned:
 
 
 def _imports(node: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield the top-level name and the line of each import that can be reached when the program runs."""
+    """Yield the top-level name and the line of each import, without those for type checking and optional ones."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             yield from ((alias.name.partition(".")[0], child.lineno) for alias in child.names)
@@ -90,7 +90,7 @@ def _imports(node: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _is_optional(block: ast.Try) -> bool:
-    """Whether the author has said what to do without the import."""
+    """Whether the block handles a failing import."""
     caught = {ast.unparse(handler.type) for handler in block.handlers if handler.type}
     return bool(caught & {"ImportError", "ModuleNotFoundError"})
 
@@ -103,5 +103,5 @@ def _pinned(requirements: Path) -> frozenset[str]:
 
 
 def _normal(name: str) -> str:
-    """The name as PEP 503 compares it: https://peps.python.org/pep-0503/#normalized-names."""
+    """Return the normalized name: https://peps.python.org/pep-0503/#normalized-names."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""From the stream of a compiled graph to AG-UI events (https://docs.ag-ui.com/concepts/events)."""
+"""Translates the stream of a compiled graph to AG-UI events (https://docs.ag-ui.com/concepts/events)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ag_ui.core import (
 )
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 
-from agent.speech import Speech, shown
-from agent.text import WholeText
+from agent.message_events import MessageWriter, cut_result
+from agent.text import SurrogateJoiner
 
 __all__ = ["STREAM_MODES", "Translation"]
 
@@ -33,12 +33,12 @@ class Translation:
     def __init__(self) -> None:
         self.interrupts: list[Any] = []
         self._seen: set[str] = set()
-        self._message: str | None = None  # the model's message that is being told
-        self._calls: dict[int, str] = {}  # open, by their index in the message
-        self._speech = Speech()
+        self._message: str | None = None  # id of the model's message in progress
+        self._calls: dict[int, str] = {}  # ids of open calls, by their index in the message
+        self._messages = MessageWriter()
 
     def read(self, mode: str, data: Any) -> Iterator[BaseEvent]:
-        """Yield the events for one item of the stream, often none."""
+        """Yield the events, often none, for one item of the stream."""
         if mode == "messages":
             yield from self._of_model(data[0])
         elif mode == "tasks":
@@ -49,9 +49,9 @@ class Translation:
             self.interrupts += data.get("__interrupt__", ())
 
     def end(self) -> Iterator[BaseEvent]:
-        """Yield the events that close whatever is open."""
-        self._message, self._speech.whole = None, WholeText()
-        yield from self._speech.end()
+        """Yield the events that close all open messages and calls."""
+        self._message, self._messages.joiner = None, SurrogateJoiner()
+        yield from self._messages.end()
         for call_id in self._calls.values():
             yield ToolCallEndEvent(tool_call_id=call_id)
         self._calls.clear()
@@ -67,7 +67,7 @@ class Translation:
             yield from self._content(message)
             for chunk in message.tool_call_chunks:
                 yield from self._call(chunk)
-        elif isinstance(message, AIMessage) and message.id not in self._seen:  # of a model that does not stream
+        elif isinstance(message, AIMessage) and message.id not in self._seen:  # the model does not stream
             yield from self.end()
             yield from self._content(message)
             for index, call in enumerate(message.tool_calls):
@@ -79,16 +79,16 @@ class Translation:
         for block in message.content_blocks:
             if block["type"] == "reasoning":
                 thought += str(block.get("reasoning") or "")
-        yield from self._speech.think(thought)
-        yield from self._speech.say(message.text)
+        yield from self._messages.reasoning(thought)
+        yield from self._messages.text(message.text)
 
     def _call(self, chunk: Any) -> Iterator[BaseEvent]:
         index = chunk.get("index") or 0
         if chunk.get("id") and chunk["id"] not in self._calls.values():
-            yield from self._speech.end()
+            yield from self._messages.end()
             self._calls[index] = chunk["id"]
             yield ToolCallStartEvent(tool_call_id=chunk["id"], tool_call_name=chunk.get("name") or "")
-        if index in self._calls and (arguments := self._speech.whole.add(chunk.get("args") or "")):
+        if index in self._calls and (arguments := self._messages.joiner.add(chunk.get("args") or "")):
             yield ToolCallArgsEvent(tool_call_id=self._calls[index], delta=arguments)
 
     def _result(self, message: ToolMessage) -> Iterator[BaseEvent]:
@@ -100,7 +100,7 @@ class Translation:
         yield ToolCallResultEvent(
             message_id=message.id or str(uuid.uuid4()),
             tool_call_id=message.tool_call_id,
-            content=shown(result),
+            content=cut_result(result),
             role="tool",
         )
 
@@ -113,9 +113,9 @@ class Translation:
             yield StepStartedEvent(step_name=task["name"])
 
     def _custom(self, data: Any) -> Iterator[BaseEvent]:
-        """Yield what a node wrote to the stream: words as text, AG-UI events as they are, other JSON as CUSTOM."""
+        """Yield a node's custom data: strings as text, AG-UI events unchanged, other JSON values as CUSTOM."""
         if isinstance(data, str):
-            yield from self._speech.say(data)
+            yield from self._messages.text(data)
         elif isinstance(data, BaseEvent):
             yield from self.end()
             yield data

@@ -1,13 +1,14 @@
-"""AG-UI messages as LangChain's."""
+"""Converts AG-UI messages and tools to LangChain's."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from ag_ui.core import Tool
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+
+from agent.turn import arguments_of
 
 __all__ = ["messages_from", "page_tools"]
 
@@ -32,7 +33,7 @@ def messages_from(messages: Sequence[Json]) -> list[BaseMessage]:
 
 
 def page_tools(tools: Sequence[Tool]) -> list[Json]:
-    """Return the page's tools for `bind_tools`. A graph that ends with a call of one leaves it to the page."""
+    """Return the page's tools for `bind_tools`. When a graph ends with a call of one, the page answers it."""
     nothing = {"type": "object", "properties": {}}
     return [
         {
@@ -56,8 +57,4 @@ def _media(part: Json) -> Json:
 
 
 def _call(call: Json) -> Any:
-    try:
-        arguments = json.loads(call["function"]["arguments"] or "{}")
-    except ValueError:
-        arguments = {}
-    return {"type": "tool_call", "id": call["id"], "name": call["function"]["name"], "args": arguments}
+    return {"type": "tool_call", "id": call["id"], "name": call["function"]["name"], "args": arguments_of(call)}

@@ -1,8 +1,7 @@
-"""What a chat model in a graph does wrong: its failures have codes, and an answer that it did not finish is one."""
+"""Watches the chat models in a graph: their exceptions get a MODEL_ code, and an incomplete answer is an error."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,44 +13,38 @@ from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.outputs import LLMResult
 
 from agent.errors import AgentError, Code, model_failures
+from agent.text import is_json_object
 
 __all__ = ["ModelWatch"]
 
-# Where LangChain's integrations put why a model stopped; an answer of theirs without it was broken off.
+# The keys under which LangChain's integrations put the stop reason; an answer without one broke off.
 _REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 _CUT = {"length", "max_tokens", "MAX_TOKENS"}
 
 
-def _is_object(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments or "{}"), dict)
-    except ValueError:
-        return False
-
-
 class ModelWatch(AsyncCallbackHandler):
-    """Follows the models of one run, whatever node they are called in."""
+    """Watches all model calls of one run, in any node."""
 
-    raise_error = True  # LangChain would log what is raised here, and go on
+    raise_error = True  # otherwise LangChain logs exceptions of this handler and continues
 
     def __init__(self) -> None:
         self.usage: list[TokenUsage] = []
         self.stop_reason = "end_turn"
         self._failures: list[BaseException] = []
-        # The arguments of tool calls as they came: LangChain completes what broke off, and the tool would run.
+        # The raw arguments of tool calls: LangChain completes truncated JSON, and would run the tool with it.
         self._arguments: defaultdict[UUID, defaultdict[Any, str]] = defaultdict(lambda: defaultdict(str))
 
     async def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
-        """Take note of the arguments in one chunk."""
+        """Collect the tool arguments in one chunk."""
         for part in getattr(getattr(chunk, "message", None), "tool_call_chunks", ()):
             self._arguments[run_id][part["index"]] += part["args"] or ""
 
     async def on_llm_error(self, error: BaseException, **kwargs: Any) -> None:
-        """Take note of what a model raised."""
+        """Record a model's exception."""
         self._failures.append(error)
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
-        """Raise AgentError unless the answer is a whole one."""
+        """Raise AgentError unless the answer is complete."""
         arguments = self._arguments.pop(run_id, {}).values()
         message: Any = getattr(response.generations[0][0], "message", None)
         if message is None:
@@ -62,14 +55,14 @@ class ModelWatch(AsyncCallbackHandler):
         if reason is None and metadata:
             raise AgentError(Code.MODEL_UNAVAILABLE, "The model's answer broke off before its end; ask again.")
         self.stop_reason = "max_tokens" if reason in _CUT else "end_turn"
-        if message.invalid_tool_calls or not all(map(_is_object, arguments)):
+        if message.invalid_tool_calls or not all(is_json_object(one or "{}") for one in arguments):
             raise AgentError(Code.MODEL_OUTPUT_INVALID, "The model's tool call is malformed; ask again.")
         if not message.tool_calls and not message.text.strip():
             raise AgentError(Code.MODEL_OUTPUT_INVALID, "The model gave an empty answer; ask again.")
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Give what a model raised, where it comes out of the graph, the code of a failing model."""
+        """Give a model's exception its MODEL_ code when it leaves the graph."""
         try:
             yield
         except Exception as error:

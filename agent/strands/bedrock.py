@@ -1,9 +1,8 @@
-"""Amazon Bedrock as the agent's model, in a way that can be hung up on.
+"""Amazon Bedrock as the agent's model, with calls that can be cancelled.
 
-Strands calls boto3 in a thread and closes the event stream at the next chunk; while the model is silent
-there is no next chunk, so an abandoned call would hold its connection and go on being billed. Here every
-call remembers the connection it runs on, and ending the call shuts its socket down: the thread wakes at once
-and the connection closes.
+Strands calls boto3 in a thread and closes the event stream at the next chunk; while the model is silent there is no
+next chunk, so a cancelled call would keep its connection open and go on being billed. Here every call records its
+connection, and cancelling the call shuts the socket down: the thread wakes at once and the connection closes.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from strands.models import BedrockModel as StrandsBedrockModel
 from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 
-from agent.aws import check_form, session_for
+from agent.aws import check_pattern, session_for
 from agent.settings import Settings
 from agent.strands.retry import retried
 
@@ -30,7 +29,7 @@ __all__ = ["BedrockModel"]
 
 
 class _Call:
-    """One call to Bedrock: the connection it runs on, while it has one."""
+    """One call to Bedrock, and its connection while it has one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,30 +38,30 @@ class _Call:
         self._ended = False
 
     def hold(self, connection: HTTPConnection) -> None:
-        """Remember the connection. Raises ConnectionAbortedError when the call has already been ended."""
+        """Record the connection. Raises ConnectionAbortedError when the call has already been ended."""
         with self._lock:
             if self._ended:
-                raise ConnectionAbortedError("the caller has hung up")
+                raise ConnectionAbortedError("the call was cancelled")
             self._connection = connection
-            self._socket = connection.sock  # the connection itself forgets it once the headers have come
+            self._socket = connection.sock  # http.client clears `sock` once it has read the headers
 
     def release(self) -> None:
-        """Forget the connection: it has gone back to the pool, and another call uses it now."""
+        """Drop the connection: it has returned to the pool, and another call uses it now."""
         with self._lock:
             self._connection = self._socket = None
 
     def end(self) -> None:
-        """Shut the connection down, from any thread, whatever the call is waiting for."""
+        """Shut the connection down; may be called from any thread."""
         with self._lock:
             self._ended = True
             if self._socket is not None:
-                # close() would not wake a thread that is blocked in recv(); shutdown() does. The plain
-                # socket's method, because SSLSocket's would pull the TLS state from under that thread.
+                # close() does not wake a thread that is blocked in recv(); shutdown() does. SSLSocket.shutdown() would
+                # discard the TLS state which that thread uses, so the plain socket's method is called.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close what is left of the connection; only for the call's own thread."""
+        """Close the connection; only for the call's own thread."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -71,12 +70,12 @@ class _Call:
             self._connection = self._socket = None
 
 
-# asyncio.to_thread copies the context, so the connection that a call's thread uses finds its call here.
+# asyncio.to_thread copies the context, so a connection finds the call of its thread here.
 _current: ContextVar[_Call | None] = ContextVar("bedrock_call", default=None)
 
 
 class _Tracked:
-    """Mixed into a connection class: tells the current call which connection carries it."""
+    """Mixed into a connection class: gives the connection to the current call at each request."""
 
     _call: _Call | None = None
 
@@ -94,13 +93,13 @@ class _Tracked:
 
 
 class BedrockModel(StrandsBedrockModel):
-    """Strands' Bedrock provider with a prompt end: cancelling `stream` closes the connection."""
+    """Strands' Bedrock provider; cancelling `stream` closes the connection at once."""
 
     @classmethod
     def from_settings(cls, model_id: str, settings: Settings) -> BedrockModel:
         """Return the model. Reads the AWS configuration and credentials, so it blocks for some 100 ms.
 
-        Raises SettingsError without credentials, and for an id that no model can have.
+        Raises SettingsError without credentials, and for an invalid model id.
         """
         config: dict[str, Any] = {"model_id": model_id}
         if settings.max_tokens is not None:
@@ -113,13 +112,13 @@ class BedrockModel(StrandsBedrockModel):
             boto_client_config=Config(
                 retries={"total_max_attempts": 1},
                 connect_timeout=10,
-                read_timeout=settings.run_seconds,  # a model may think for minutes between words
+                read_timeout=settings.run_seconds,  # a model may be silent for minutes while it reasons
                 max_pool_connections=64,
                 tcp_keepalive=True,
             ),
             **config,
         )
-        check_form(
+        check_pattern(
             model.client,
             "ConverseStream",
             "modelId",
@@ -131,9 +130,9 @@ class BedrockModel(StrandsBedrockModel):
         return model
 
     async def stream(self, messages: Messages, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
-        """Stream one answer; retries throttling as long as no event has been yielded.
+        """Stream one answer; retries when throttled before the first event.
 
-        Raises AgentError(MODEL_THROTTLED) when Bedrock goes on throttling, or does so in mid-answer.
+        Raises AgentError(MODEL_THROTTLED) when all attempts are throttled, or one is after its first event.
         """
         async with aclosing(retried(lambda: self._attempt(messages, *args, **kwargs))) as events:
             async for event in events:
@@ -145,7 +144,7 @@ class BedrockModel(StrandsBedrockModel):
         source = super().stream(*args, **kwargs)
         try:
             async with aclosing(source):
-                # The thread starts, and copies the context, when the first event is asked for.
+                # The first anext() starts the thread, which copies the context.
                 token = _current.set(call)
                 try:
                     event = await anext(source, None)
@@ -160,7 +159,7 @@ class BedrockModel(StrandsBedrockModel):
                 call.end()
 
     def _stream(self, *args: Any, **kwargs: Any) -> None:
-        """Make one call, in its thread. A connection with half an answer on it is of no further use."""
+        """Make one call, in its thread. After a failure its connection is closed: it may hold half an answer."""
         try:
             super()._stream(*args, **kwargs)
         except BaseException:
@@ -170,10 +169,10 @@ class BedrockModel(StrandsBedrockModel):
 
 
 def _track(client: Any) -> None:
-    """Make the client's connections tell which call they carry.
+    """Make the client's connections register with the current call.
 
-    botocore has no public way to name its connection classes. This is the one place that reaches into it,
-    and a test holds it to a real socket.
+    botocore has no public way to set its connection classes. Only this function uses its internals; it is tested over
+    a real socket.
     """
     pools = client._endpoint.http_session._pool_classes_by_scheme
     for scheme, pool in list(pools.items()):

@@ -1,4 +1,4 @@
-"""From the provider-neutral stream events of a Strands agent to AG-UI events (https://docs.ag-ui.com/concepts/events)."""
+"""Translates a Strands agent's stream events to AG-UI events (https://docs.ag-ui.com/concepts/events)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ag_ui.core import (
 )
 from strands.types.content import ContentBlock, Message, Messages
 
-from agent.speech import MOST_RESULT_CHARS, Speech, shown
-from agent.text import WholeText
+from agent.message_events import MAX_RESULT_CHARS, MessageWriter, cut_result
+from agent.text import SurrogateJoiner, is_json_object
 
 __all__ = ["Translation"]
 
 
 class Translation:
-    """Translates the stream of one run, and keeps what a run leaves behind: its messages and its usage."""
+    """Translates the stream of one run, and collects the run's messages and token usage."""
 
     def __init__(self, asked: list[ContentBlock]) -> None:
         self.messages: Messages = [{"role": "user", "content": asked}] if asked else []
@@ -36,23 +36,23 @@ class Translation:
         self.cache_write_tokens = 0
         self.stop_reason = "end_turn"
         self._said: list[str] = []
-        self._speech = Speech()
+        self._messages = MessageWriter()
         self._tool: str | None = None
         self._arguments: list[str] = []
         self.broken_calls: set[str] = set()
         """Ids of tool calls whose arguments are not a JSON object."""
         self.page_calls: set[str] = set()
-        """Ids of the calls that the page answers, with its next request."""
+        """Ids of the tool calls that the page answers with its next request."""
         self.interrupts: Sequence[Any] = ()
         """Strands' interrupts with which the run ended."""
 
     def usage(self, model: str) -> list[TokenUsage]:
-        """Return the run's tokens in the form RUN_FINISHED carries, empty when the agent reported none.
+        """Return the run's token usage for RUN_FINISHED, empty when the agent reported none.
 
-        `model` is the setting, `provider:name` or just the provider.
+        `model` is the setting AGENT_MODEL: `provider:name`, or only the provider.
         """
         provider, _, name = model.partition(":")
-        # Bedrock counts cached tokens beside the input tokens, AG-UI within them.
+        # Bedrock's input tokens exclude cached tokens, AG-UI's include them.
         read = self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
         if not read + self.output_tokens:
             return []
@@ -69,7 +69,7 @@ class Translation:
         ]
 
     def read(self, event: dict[str, Any]) -> Iterator[BaseEvent]:
-        """Yield the AG-UI events for one event of `strands.Agent.stream_async`, often none."""
+        """Yield the AG-UI events, often none, for one event of `strands.Agent.stream_async`."""
         if "event" in event:
             yield from self._chunk(event["event"])
         elif "message" in event:
@@ -81,32 +81,32 @@ class Translation:
             self.interrupts = event["result"].interrupts or ()
 
     def text(self, delta: str) -> Iterator[BaseEvent]:
-        """Yield the events for some words of the answer."""
-        for event in self._speech.say(delta):
+        """Yield the events for a delta of the answer's text."""
+        for event in self._messages.text(delta):
             if isinstance(event, TextMessageContentEvent):
                 self._said.append(event.delta)
             yield event
 
     def cut(self, stop_reason: str) -> None:
-        """Take the words said so far as the whole message: the agent will not finish it itself."""
+        """Take the text so far as the whole message, because the agent will not finish it."""
         self.stop_reason = stop_reason
         if self._said:
             self.messages.append({"role": "assistant", "content": [{"text": "".join(self._said)}]})
             self._said.clear()
 
     def end(self) -> Iterator[BaseEvent]:
-        """Yield the events that close whatever is open."""
-        self._speech.whole = WholeText()
-        yield from self._speech.end()
+        """Yield the events that close all open messages and calls."""
+        self._messages.joiner = SurrogateJoiner()
+        yield from self._messages.end()
         yield from self._end_call()
 
     def _end_call(self) -> Iterator[BaseEvent]:
         if self._tool is None:
             return
         tool, self._tool = self._tool, None
-        if not self._arguments:  # what is none to a model, a client parses as JSON all the same
+        if not self._arguments:  # clients parse the arguments as JSON, and "" is not JSON
             yield ToolCallArgsEvent(tool_call_id=tool, delta="{}")
-        elif not _is_object("".join(self._arguments)):
+        elif not is_json_object("".join(self._arguments)):
             self.broken_calls.add(tool)
         self._arguments.clear()
         yield ToolCallEndEvent(tool_call_id=tool)
@@ -131,20 +131,20 @@ class Translation:
         if "text" in delta:
             yield from self.text(delta["text"])
         elif "toolUse" in delta:
-            arguments = self._speech.whole.add(delta["toolUse"].get("input") or "")
+            arguments = self._messages.joiner.add(delta["toolUse"].get("input") or "")
             if self._tool is not None and (self._arguments or arguments.strip()):
                 self._arguments.append(arguments)
                 yield ToolCallArgsEvent(tool_call_id=self._tool, delta=arguments)
         elif citation := delta.get("citation"):
-            yield CustomEvent(name="citation", value={"messageId": self._speech.message_id, "citation": citation})
+            yield CustomEvent(name="citation", value={"messageId": self._messages.message_id, "citation": citation})
         else:
-            yield from self._speech.think(delta.get("reasoningContent", {}).get("text") or "")
+            yield from self._messages.reasoning(delta.get("reasoningContent", {}).get("text") or "")
 
     def _message(self, message: Message) -> Iterator[BaseEvent]:
-        """Keep a finished message for the history; the results of tools appear only here."""
+        """Keep a finished message for the history, and yield its tool results, which no other event has."""
         self._said.clear()
         results = [block["toolResult"] for block in message["content"] if "toolResult" in block]
-        if self.page_calls and results:  # what stands in for the page's own results is nobody's to see
+        if self.page_calls and results:  # drop the placeholders for the page's own results
             results = [one for one in results if one["toolUseId"] not in self.page_calls]
             message = {**message, "content": [{"toolResult": one} for one in results]}
         if message["content"]:
@@ -154,17 +154,17 @@ class Translation:
             yield ToolCallResultEvent(
                 message_id=str(uuid.uuid4()),
                 tool_call_id=result["toolUseId"],
-                content=shown("\n".join(parts)),
+                content=cut_result("\n".join(parts)),
                 role="tool",
             )
 
 
-def _progress(told: dict[str, Any]) -> Iterator[BaseEvent]:
-    """Yield what a tool told before its result: an event of AG-UI as it is, anything else that is JSON as CUSTOM.
+def _progress(report: dict[str, Any]) -> Iterator[BaseEvent]:
+    """Yield a tool's progress report: an AG-UI event unchanged, other JSON values as CUSTOM.
 
-    What is not JSON, a sub-agent's own objects for one, is left out.
+    Values that are not JSON, such as a sub-agent's own objects, are left out.
     """
-    data = told["data"]
+    data = report["data"]
     if isinstance(data, BaseEvent):
         yield data
         return
@@ -172,12 +172,5 @@ def _progress(told: dict[str, Any]) -> Iterator[BaseEvent]:
         size = len(json.dumps(data))
     except (TypeError, ValueError, RecursionError):
         return
-    if size <= MOST_RESULT_CHARS:
-        yield CustomEvent(name="tool_progress", value={"toolCallId": told["tool_use"]["toolUseId"], "data": data})
-
-
-def _is_object(arguments: str) -> bool:
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
-        return False
+    if size <= MAX_RESULT_CHARS:
+        yield CustomEvent(name="tool_progress", value={"toolCallId": report["tool_use"]["toolUseId"], "data": data})

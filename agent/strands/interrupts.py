@@ -1,7 +1,7 @@
-"""A Strands interrupt as an AG-UI one, and back: https://docs.ag-ui.com/concepts/interrupts.
+"""Converts between Strands' interrupts and AG-UI's: https://docs.ag-ui.com/concepts/interrupts.
 
-An agent that is built anew cannot go on from its messages alone, because the results of the tools that were done beside
-the interrupted one are in none of them; a snapshot of the agent has it all, and is kept with the turn.
+A new agent cannot resume from the messages alone: they do not contain the results of tools that finished beside the
+interrupted one. A snapshot of the agent does, and is stored with the turn.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from strands import Agent
 from strands.types._snapshot import Snapshot
 from strands.types.session import decode_bytes_values, encode_bytes_values
 
-__all__ = ["interrupts_of", "resume", "snapshot_of"]
+from agent.turn import response_to_interrupt
 
-REFUSED = {"status": "cancelled"}
-"""What `interrupt()` returns in the agent for an answer of status `cancelled`. None would ask the same again."""
+__all__ = ["interrupts_of", "resume", "snapshot_of"]
 
 
 def interrupts_of(raised: Sequence[Any]) -> list[Interrupt]:
-    """Return Strands interrupts as RUN_FINISHED carries them: `name` as the reason, `reason` as message or metadata."""
+    """Return Strands interrupts as AG-UI's: `name` becomes the reason, `reason` the message or metadata."""
     return [
         Interrupt(
             id=one.id,
@@ -35,22 +34,17 @@ def interrupts_of(raised: Sequence[Any]) -> list[Interrupt]:
 
 
 def snapshot_of(agent: Agent) -> Any:
-    """Return what `resume` needs, as JSON."""
+    """Return the agent's snapshot for `resume`, as JSON."""
     return encode_bytes_values(agent.take_snapshot(preset="session").to_dict())
 
 
 def resume(agent: Agent, snapshot: Any, answers: Sequence[ResumeEntry]) -> list[Any]:
-    """Put `agent` back where it was interrupted, and return the prompt with which it goes on."""
+    """Restore `agent` to the point of its interrupt, and return the prompt that resumes it."""
     agent.load_snapshot(Snapshot.from_dict(decode_bytes_values(snapshot)))
     return [
-        {"interruptResponse": {"interruptId": answer.interrupt_id, "response": _response(answer)}} for answer in answers
+        {"interruptResponse": {"interruptId": answer.interrupt_id, "response": response_to_interrupt(answer)}}
+        for answer in answers
     ]
-
-
-def _response(answer: ResumeEntry) -> Any:
-    if answer.status == "cancelled":
-        return REFUSED
-    return True if answer.payload is None else answer.payload
 
 
 def _json(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Strands messages and AG-UI messages, from one to the other."""
+"""Converts between Strands messages and AG-UI messages."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from strands.types.content import ContentBlock, Message, Messages
 from strands.types.session import decode_bytes_values
 
 from agent.strands.media import MEDIA, media_block
-from agent.turn import StoredTurn
+from agent.turn import StoredTurn, arguments_of
 
-__all__ = ["blocks_of", "from_ag_ui", "history_of", "is_whole", "open_calls", "to_ag_ui"]
+__all__ = ["blocks_of", "from_ag_ui", "history_of", "is_complete", "open_calls", "to_ag_ui"]
 
 Json = dict[str, Any]
-# What is told to a model of a call that was never answered; models refuse a history with half a call in it.
+# Stand-ins for a missing tool result and a missing answer: models refuse a history in which a call has no result.
 NO_RESULT = "The call was ended before it had a result."
 NO_ANSWER = "[The answer was ended before it began.]"
 
 
-def is_whole(turn: Messages, *, answers: Container[str] = (), pending: frozenset[str] = frozenset()) -> bool:
+def is_complete(turn: Messages, *, answers: Container[str] = (), pending: frozenset[str] = frozenset()) -> bool:
     """Whether `turn` may be part of a history.
 
-    It begins with the user and ends with the assistant, every tool call is followed by its result, no result comes
-    without its call, and no message is empty. A blank text beside something else does no harm: Strands leaves it out.
+    It begins with the user and ends with the assistant, every tool call is followed by its result, every result has its
+    call, and no message is empty. A blank text beside other blocks is allowed: Strands drops it.
 
     Args:
         turn: the messages of one turn.
-        answers: the calls of the turn before that this one may begin with the results of.
-        pending: the calls of this turn whose results the next one brings; it may end with them.
+        answers: ids of the previous turn's calls; this turn may begin with their results.
+        pending: ids of this turn's calls that the next turn answers; this turn may end with them.
     """
     calls: set[str] = set()
     for number, message in enumerate(turn):
@@ -46,9 +46,9 @@ def is_whole(turn: Messages, *, answers: Container[str] = (), pending: frozenset
 
 
 def history_of(turns: Sequence[StoredTurn]) -> Messages:
-    """Return what was said before as Strands messages, the caller's own to change; a model takes them as they are.
+    """Return the history as Strands messages in a form that models accept; a copy, which the caller may change.
 
-    They may end with calls of the page's tools, and the results of others beside them: the next input has the rest.
+    They may end with calls of the page's tools and the results of the agent's own; the next input has the rest.
     """
     messages: Messages = []
     for turn in turns:
@@ -58,7 +58,7 @@ def history_of(turns: Sequence[StoredTurn]) -> Messages:
 
 
 def from_ag_ui(messages: Sequence[Json]) -> Messages:
-    """Return AG-UI messages (JSON) as Strands messages; reasoning, which a model would want signed, is left out."""
+    """Return AG-UI messages (JSON) as Strands messages; reasoning is left out, because models require it signed."""
     result: Messages = []
     for message in messages:
         role = message.get("role")
@@ -73,7 +73,7 @@ def from_ag_ui(messages: Sequence[Json]) -> Messages:
 
 
 def blocks_of(message: Json) -> list[ContentBlock]:
-    """Return the content blocks of one `user` or `tool` message of AG-UI."""
+    """Return the content blocks of one AG-UI message with the role `user` or `tool`."""
     content = message.get("content") or ""
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     blocks: list[Any] = []
@@ -87,12 +87,12 @@ def blocks_of(message: Json) -> list[ContentBlock]:
         result = {"toolUseId": message["toolCallId"], "status": status, "content": blocks}
         return [cast("ContentBlock", {"toolResult": result})]
     if blocks and not any("text" in block for block in blocks):
-        blocks.append({"text": "See what is attached."})  # Bedrock takes no document without a text beside it
+        blocks.append({"text": "See what is attached."})  # Bedrock requires a text beside a document
     return blocks
 
 
 def to_ag_ui(messages: Messages, base: str) -> list[Json]:
-    """Return Strands messages as AG-UI messages (JSON), with ids made from `base`."""
+    """Return Strands messages as AG-UI messages (JSON), with ids derived from `base`."""
     result: list[Json] = []
     for number, message in enumerate(messages):
         text = "".join(block["text"] for block in message["content"] if "text" in block)
@@ -118,15 +118,11 @@ def _call(use: Any) -> Json:
 
 
 def _tool_use(call: Json) -> Json:
-    try:
-        arguments = json.loads(call["function"]["arguments"] or "{}")
-    except ValueError:
-        arguments = {}
-    return {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments}
+    return {"toolUseId": call["id"], "name": call["function"]["name"], "input": arguments_of(call)}
 
 
 def _alternating(messages: Messages) -> Messages:
-    """Return `messages` as a model takes them: the roles in turn, every tool call with its result after it."""
+    """Return `messages` in the form that models require: alternating roles, every tool call followed by its result."""
     result: Messages = []
     for number, message in enumerate(messages):
         unanswered = _calls(result[-1]) if result else set()
@@ -146,7 +142,7 @@ def _alternating(messages: Messages) -> Messages:
                 result[-1] = {**message, "content": result[-1]["content"] + message["content"]}
         else:
             result.append(message)
-    # Calls at the very end are answered by the input of the turn to come: the core sees to it.
+    # Calls at the very end stay open: the core puts a result for each into the next turn's input.
     if result and result[-1]["role"] == "user":
         result.append({"role": "assistant", "content": [{"text": NO_ANSWER}]})
     return result

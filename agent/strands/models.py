@@ -1,8 +1,8 @@
-"""Which model the agent runs on: `AGENT_MODEL` decides.
+"""Creates the model that `AGENT_MODEL` names, and checks its answers.
 
-Each provider is imported only when it is the one, so that the others cost no start-up time. Whichever it is, what
-it raises while it streams is told apart here from what the rest of an agent raises, and an answer that it did not
-finish is a failure: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html.
+Only the named provider is imported, so that the others cost no start-up time. For every provider, exceptions that the
+model raises while it streams get a MODEL_ code, and an answer without a stop reason is a failure:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_MessageStopEvent.html.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 from agent.errors import AgentError, Code, model_failures
-from agent.settings import Settings, SettingsError, making
+from agent.settings import Settings, SettingsError, as_settings_error
 
 if TYPE_CHECKING:
     from strands.models import Model
@@ -26,30 +26,30 @@ _MALFORMED = {"malformed_model_output", "malformed_tool_use"}
 
 
 def check_model(settings: Settings) -> None:
-    """Raise SettingsError when the model's provider is not installed; costs no import."""
+    """Raise SettingsError when the model's provider is not installed; imports nothing."""
     provider = settings.model.partition(":")[0]
     if provider in {"ollama", "openai"} and importlib.util.find_spec(provider) is None:
         raise SettingsError(
-            f"AGENT_MODEL asks for {provider}, whose client is missing: add the line `{provider}` to "
+            f"AGENT_MODEL needs the package {provider}, which is not installed: add the line `{provider}` to "
             "agent/requirements.in and run `make lock` and `make setup`."
         )
 
 
 def build_model(settings: Settings) -> Model:
-    """Return the model, made once per process. Blocks (botocore reads files): call it off the event loop.
+    """Return a new model. Blocks (botocore reads files): call it off the event loop.
 
     Raises SettingsError with the reason when it cannot be made.
     """
-    with making(f"The model {settings.model}"):
+    with as_settings_error(f"The model {settings.model}"):
         model = _provider(settings)
     return watch_model(model)
 
 
 def watch_model(model: Model) -> Model:
-    """Return `model` itself, whose answers are from now on whole ones or an error. Does nothing the second time.
+    """Wrap `model.stream` so that an incomplete answer is an error, and return `model`. A second call does nothing.
 
-    Its `stream` raises AgentError: MODEL_UNAVAILABLE when it ends without a stop reason, MODEL_OUTPUT_INVALID when the
-    answer is malformed or empty, and what `model_failures` makes of the provider's own exceptions.
+    `stream` then raises AgentError: MODEL_UNAVAILABLE when it ends without a stop reason, MODEL_OUTPUT_INVALID when the
+    answer is malformed or empty, and for the provider's own exceptions the codes of `model_failures`.
     """
     if "stream" in vars(model):
         return model
@@ -64,20 +64,20 @@ def watch_model(model: Model) -> Model:
                     yield event
         answer.check()
 
-    # Of this one model, not of its class: code that asks which provider it is still gets the right answer.
+    # Set on the instance, so that the model's class, which names its provider, does not change.
     model.stream = watched  # type: ignore[method-assign]
     return model
 
 
 class _Answer:
-    """What is known about one answer of a model when its stream has ended."""
+    """Collects from the events of one answer whether it is complete."""
 
     def __init__(self) -> None:
         self._stop_reason: str | None = None
         self._has_content = False
 
     def read(self, event: StreamEvent) -> None:
-        """Take note of one event."""
+        """Read one event."""
         if "contentBlockDelta" in event:
             delta = event["contentBlockDelta"]["delta"]
             self._has_content = self._has_content or "toolUse" in delta or bool((delta.get("text") or "").strip())
@@ -86,10 +86,10 @@ class _Answer:
         elif "messageStop" in event:
             self._stop_reason = event["messageStop"]["stopReason"]
         elif "redactContent" in event:
-            self._has_content = True  # a guardrail has put its own text in place of the answer
+            self._has_content = True  # a guardrail replaced the answer with its own text
 
     def check(self) -> None:
-        """Raise AgentError unless the answer is one. Strands would take half of it for the whole."""
+        """Raise AgentError unless the answer is complete; Strands would accept half of one."""
         if self._stop_reason is None:
             raise AgentError(Code.MODEL_UNAVAILABLE, "The model's answer broke off before its end; ask again.")
         if self._stop_reason in _MALFORMED:
@@ -113,7 +113,7 @@ def _provider(settings: Settings) -> Model:
 
         return OpenAIModel.from_settings(name, settings)
     try:
-        # Prepared words for local runs and tests: no part of the package, so it is asked for by name alone.
+        # The scripted model is for local runs and tests. It is not in the package, so it is imported by name.
         scripted = importlib.import_module("local.doubles.scripted")
     except ModuleNotFoundError:
         raise SettingsError(

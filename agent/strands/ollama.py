@@ -1,4 +1,4 @@
-"""Models on this machine, served by Ollama (https://docs.ollama.com/api/chat); OLLAMA_HOST says where."""
+"""Models served by Ollama (https://docs.ollama.com/api/chat) at OLLAMA_HOST."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["OllamaModel"]
 
 
 class OllamaModel(StrandsOllamaModel):
-    """Strands' Ollama provider, with the model's reasoning, and without an end where the answer has none."""
+    """Strands' Ollama provider, plus reasoning; it sends no `messageStop` for an answer that broke off."""
 
     @classmethod
     def from_settings(cls, name: str, settings: Settings) -> OllamaModel:
-        """Return the model; nothing is asked of the server yet."""
+        """Return the model, without a request to the server."""
         return cls(None, model_id=name, max_tokens=settings.max_tokens)
 
     async def stream(
@@ -36,7 +36,7 @@ class OllamaModel(StrandsOllamaModel):
         tool_choice: Any = None,
         **kwargs: Any,
     ) -> AsyncGenerator[StreamEvent, None]:
-        """Stream one answer. Raises ContextWindowOverflowException, and what the client raises."""
+        """Stream one answer. Raises ContextWindowOverflowException, and the Ollama client's exceptions."""
         request = self.format_request(_without_reasoning(messages), tool_specs, system_prompt)
         client = ollama.AsyncClient(self.host, **self.client_args)
         told = _Blocks()
@@ -59,7 +59,7 @@ class OllamaModel(StrandsOllamaModel):
 
 
 def _without_reasoning(messages: Messages) -> Messages:
-    """Return what Strands can translate for Ollama; a model is not shown what it thought before."""
+    """Return the messages without reasoning, which Strands cannot convert for Ollama."""
     shown: Messages = []
     for message in messages:
         content = [block for block in message["content"] if "reasoningContent" not in block]
@@ -69,7 +69,7 @@ def _without_reasoning(messages: Messages) -> Messages:
 
 
 class _Blocks:
-    """Makes content blocks of an answer's parts: reasoning, text and calls, each closed before the next begins."""
+    """Turns an answer's parts into content blocks of reasoning, text and calls; closes each before the next."""
 
     def __init__(self) -> None:
         self.called = False
@@ -92,7 +92,7 @@ class _Blocks:
             yield {"contentBlockStop": {}}
 
     def close(self) -> Iterator[StreamEvent]:
-        """Yield the end of the block that is open, if there is one."""
+        """Yield the end of the open block, if there is one."""
         if self._open is not None:
             self._open = None
             yield {"contentBlockStop": {}}
@@ -104,7 +104,7 @@ class _Blocks:
 
 
 def _usage(part: Any) -> StreamEvent:
-    """Return the tokens of the last part; a server may leave out what it took from its cache."""
+    """Return the usage event for the last part; a server may omit a count when its cache answered."""
     read, written = part.prompt_eval_count or 0, part.eval_count or 0
     return {
         "metadata": {

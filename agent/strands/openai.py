@@ -1,6 +1,6 @@
-"""Models behind an OpenAI-compatible interface: OpenAI's own, DeepSeek's, Qwen's, and servers such as vLLM.
+"""Models with an OpenAI-compatible API: OpenAI's own, DeepSeek's, Qwen's, and servers such as vLLM.
 
-AGENT_OPENAI_BASE_URL says where; the key is the variable OPENAI_API_KEY, a secret of the stack.
+The base URL is AGENT_OPENAI_BASE_URL, the API key OPENAI_API_KEY, which should be one of the stack's secrets.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ __all__ = ["OpenAIModel"]
 
 
 class OpenAIModel(StrandsOpenAIModel):
-    """Strands' OpenAI provider, which here takes no broken-off answer for a whole one."""
+    """Strands' OpenAI provider; it sends no `messageStop` for an answer that broke off."""
 
     @classmethod
     def from_settings(cls, model_id: str, settings: Settings) -> OpenAIModel:
         """Return the model. Raises SettingsError without a key."""
         if not os.environ.get("OPENAI_API_KEY"):
             raise SettingsError(
-                "AGENT_MODEL asks for an OpenAI-compatible model, which needs the variable OPENAI_API_KEY: set it, or "
-                "name its secret in runtime.secrets; a server that asks for none takes any text."
+                "AGENT_MODEL needs the variable OPENAI_API_KEY: set it, or name its secret in runtime.secrets; "
+                "for a server without keys, set it to any text."
             )
         client: dict[str, Any] = {
-            "timeout": settings.run_seconds,  # a model may think for minutes between words
-            "max_retries": 0,  # `retried` does it
+            "timeout": settings.run_seconds,  # a model may be silent for minutes while it reasons
+            "max_retries": 0,  # `retried` retries
         }
         if settings.openai_base_url:
             client["base_url"] = settings.openai_base_url
-        # max_completion_tokens is what OpenAI has now; the servers of others know only max_tokens.
+        # OpenAI's current parameter is max_completion_tokens; other servers know only max_tokens.
         name = "max_tokens" if settings.openai_base_url else "max_completion_tokens"
         params = {} if settings.max_tokens is None else {name: settings.max_tokens}
         return cls(client_args=client, model_id=model_id, params=params)
 
     def format_chunk(self, event: dict[str, Any], **kwargs: Any) -> StreamEvent:
-        """Translate one event. Strands says `end_turn` of a stream that ended without the model's finish_reason."""
+        """Translate one event. Strands sends `end_turn` for a stream without finish_reason; that is dropped here."""
         if event["chunk_type"] == "message_stop" and event["data"] == "end_turn":
             return {}
         return super().format_chunk(event, **kwargs)
 
     async def stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamEvent, None]:
-        """Stream one answer, without a `messageStop` where the model sent none.
+        """Stream one answer; retries when throttled before the first event.
 
-        Raises AgentError(MODEL_THROTTLED) when the server goes on throttling, or does so in mid-answer.
+        Raises AgentError(MODEL_THROTTLED) when all attempts are throttled, or one is after its first event.
         """
         async with aclosing(retried(lambda: self._attempt(*args, **kwargs))) as events:
             async for event in events:

@@ -1,7 +1,7 @@
-"""Tools of the page that asks: the model calls them, the page runs them (https://docs.ag-ui.com/concepts/tools).
+"""Front-end tools: the model calls them, the page runs them (https://docs.ag-ui.com/concepts/tools).
 
-A call of one ends the run once the agent's own tools of the same message have run. The page sends the results as `tool`
-messages with its next request, and the model goes on from them.
+A call of one ends the run, after the agent's own tools of the same message have run. The page sends the results as
+`tool` messages with its next request, and the model continues from them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from strands.types.tools import AgentTool, ToolSpec, ToolUse
 
 from agent.errors import bad_request
 from agent.telemetry import log_line
+from agent.turn import NOT_ANSWERED
 
-__all__ = ["NOT_ANSWERED", "add_page_tools"]
+__all__ = ["add_page_tools"]
 
-NOT_ANSWERED = "The page has not answered this call."
-# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html; other models take no more.
+
+# https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html; no wider elsewhere.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 def add_page_tools(agent: Agent, tools: Sequence[Tool], calls: set[str]) -> None:
-    """Give `agent` the page's `tools`; the ids of their calls are put into `calls`.
+    """Add the page's `tools` to `agent`; the ids of their calls are added to `calls`.
 
-    A name that the agent's own tools have stays the agent's: a page may add to what an agent can do, not replace it.
-    Raises RefusalError(INVALID_INPUT) for a tool that no model would take.
+    A tool with the name of one of the agent's own is left out, so that a page cannot replace the agent's tools.
+    Raises RefusalError(INVALID_INPUT) for a name that models do not accept.
     """
     for tool in tools:
         if not _NAME.fullmatch(tool.name):
@@ -41,7 +42,7 @@ def add_page_tools(agent: Agent, tools: Sequence[Tool], calls: set[str]) -> None
 
 
 class _PageTool(AgentTool):
-    """One tool of the page, as Strands has tools."""
+    """One tool of the page, as a Strands tool."""
 
     def __init__(self, agent: Agent, tool: Tool, calls: set[str]) -> None:
         super().__init__()
@@ -56,23 +57,23 @@ class _PageTool(AgentTool):
 
     @property
     def tool_name(self) -> str:
-        """The name that the page gave it."""
+        """The tool's name, as the page sent it."""
         return self._spec["name"]
 
     @property
     def tool_spec(self) -> ToolSpec:
-        """What the model is told of it."""
+        """The tool's description for the model."""
         return self._spec
 
     @property
     def tool_type(self) -> str:
-        """What kind of tool it is, for traces."""
+        """The kind of tool, for traces."""
         return "page"
 
     async def stream(
         self, tool_use: ToolUse, invocation_state: dict[str, Any], **kwargs: Any
     ) -> AsyncGenerator[Any, None]:
-        """Note the call, and end the run after it. The result stands in for the page's own, and is not kept."""
+        """Record the call, and end the run after it. The result is a placeholder, which is not kept."""
         self._calls.add(tool_use["toolUseId"])
         self._agent.cancel(after_current_tools=True)
         content = [{"text": NOT_ANSWERED}]

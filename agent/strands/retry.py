@@ -1,6 +1,6 @@
-"""Throttling is waited out here, as long as no word has been sent.
+"""Retries a throttled model call, only before its first event.
 
-Strands would ask again after words have been sent too, and the clients of the providers would count on their own.
+Strands would retry after text has been sent, too, and the providers' clients would add retries of their own.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from agent.errors import AgentError, Code
 
 __all__ = ["retried"]
 
-# Seconds before each further attempt. Quotas count per minute, so an early retry seldom helps and a caller seldom
-# waits much longer than this: five attempts in 15 seconds.
+# Seconds before each further attempt: five attempts in 15 seconds. Quotas are per minute, so faster retries seldom
+# help, and callers seldom wait much longer.
 BACKOFF = (1.0, 2.0, 4.0, 8.0)
 
 
 async def retried(attempt: Callable[[], AsyncGenerator[StreamEvent, None]]) -> AsyncGenerator[StreamEvent, None]:
-    """Yield the events of `attempt`, made again as long as it is throttled before its first event.
+    """Yield the events of `attempt`, repeated while it is throttled before its first event.
 
-    Raises AgentError(MODEL_THROTTLED) when the model goes on throttling, or does so in mid-answer.
+    Raises AgentError(MODEL_THROTTLED) when all attempts are throttled, or one is after its first event.
     """
     for delay in (*BACKOFF, None):
         started = False
@@ -36,6 +36,6 @@ async def retried(attempt: Callable[[], AsyncGenerator[StreamEvent, None]]) -> A
             return
         except ModelThrottledException as error:
             if started or delay is None:
-                # Not as the type that Strands would retry again.
+                # Strands would retry a ModelThrottledException again.
                 raise AgentError(Code.MODEL_THROTTLED) from error
         await asyncio.sleep(delay)

@@ -1,4 +1,4 @@
-"""Conversations that earlier releases, or the SDK's session manager for Strands, stored in AgentCore Memory."""
+"""Reads conversations that earlier releases, or the SDK's session manager for Strands, stored in AgentCore Memory."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 from bedrock_agentcore.memory.integrations.strands.bedrock_converter import AgentCoreMemoryConverter
 from strands.types.content import Message, Messages
 
-from agent.strands.messages import is_whole, to_ag_ui
+from agent.strands.messages import is_complete, to_ag_ui
 from agent.turn import StoredTurn
 
 __all__ = ["turns_of"]
 
 
 def turns_of(events: list[dict[str, Any]], key: Callable[[str], str]) -> list[StoredTurn]:
-    """Return the whole turns in `events` (newest first), oldest first; `key` tells where an event's turn is stored.
+    """Return the complete turns in `events` (newest first), oldest first; `key` makes a turn's key from event ids.
 
-    Turns that are not whole were left behind by a writer that stores message by message.
+    A writer that stores message by message may leave incomplete turns; they are skipped.
     """
     turns: list[tuple[Messages, list[str]]] = []
     for event in reversed(events):
@@ -40,7 +40,7 @@ def turns_of(events: list[dict[str, Any]], key: Callable[[str], str]) -> list[St
             key=key(" ".join(event_ids)),
         )
         for messages, event_ids in turns
-        if is_whole(messages)
+        if is_complete(messages)
     ]
 
 

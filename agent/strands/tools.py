@@ -1,9 +1,9 @@
-"""What a tool's failure means for a run.
+"""Handles the failures of a Strands agent's tools.
 
-Strands hands the text of a tool's exception to the model, which may repeat it to the user. Here the text goes to
-the log only. A plain `ValueError` counts as bad arguments: the model is told that they were refused and may try again.
-Of anything else, and of an error that an MCP server reports, the model is told that the tool failed; or the run ends
-with TOOL_FAILED before the model is called again, where AGENT_TOOL_ERRORS says `run`. A tool that wants to tell the
+Strands gives the text of a tool's exception to the model, which may repeat it to the user. Here the text goes to the
+log only. A plain `ValueError` means bad arguments: the model is told that they were refused, and may try again. After
+any other exception, or an error that an MCP server reports, the model is told that the tool failed; with
+AGENT_TOOL_ERRORS=run the run ends with TOOL_FAILED before the next model call instead. A tool that wants to tell the
 model more returns `{"status": "error", "content": [{"text": "..."}]}` instead of raising.
 """
 
@@ -25,20 +25,20 @@ from agent.telemetry import argument_fields, error_fields, log_line
 
 __all__ = ["watch_tools"]
 
-# Strands warns of arguments that are not JSON and quotes them. They are the caller's words; the line "tool not run"
-# below has the tool's name instead.
+# Strands logs arguments that are not JSON in full, and they may contain the caller's text. Filtered out: the line
+# "tool not run" below has the tool's name instead.
 logging.getLogger("strands.event_loop.streaming").addFilter(lambda record: "raw_input" not in str(record.msg))
 
-# Hooks stay with an agent, and so does what was said to it: a second run would inherit both.
+# An agent keeps its hooks and its messages, so a second run with the same agent would inherit both.
 _watched: WeakSet[Agent] = WeakSet()
 
 
 def watch_tools(agent: Agent, broken_calls: Container[str], *, strict: bool) -> None:
-    """Make failures of the agent's tools safe: no text of an exception leaves the process.
+    """Keep the text of tools' exceptions out of the model's messages.
 
-    A call whose id is in `broken_calls` is not made: Strands has taken its broken arguments for none at all. With
-    `strict` a tool that fails ends the run; else the model hears that it failed, and the log how.
-    Raises RuntimeError for an agent that was watched before.
+    A call whose id is in `broken_calls` is not made: Strands would call the tool with no arguments. With `strict`, a
+    failed tool ends the run; otherwise the model is told that it failed, and the log has the exception.
+    Raises RuntimeError for an agent that was passed before.
     """
     if agent in _watched:
         raise RuntimeError("build_agent returned the agent of an earlier run; make a new one each time")
@@ -53,11 +53,11 @@ def watch_tools(agent: Agent, broken_calls: Container[str], *, strict: bool) -> 
 
     def after_tool_call(event: AfterToolCallEvent) -> None:
         call_id = str(event.tool_use["toolUseId"])
-        failures.pop(call_id, None)  # another hook may have asked for a second attempt
+        failures.pop(call_id, None)  # another hook may have requested a retry
         failure = _failure(event)
         if failure is None:
             return
-        # A subclass is some library's: of a backend's bad answer, for one, which no other argument would mend.
+        # Subclasses of ValueError come from libraries, for example for a backend's malformed answer: not bad arguments.
         refused = type(failure) is ValueError
         if refused:
             line = {"message": "tool refused its arguments", "level": "WARNING", "tool": event.tool_use["name"]}
@@ -71,7 +71,7 @@ def watch_tools(agent: Agent, broken_calls: Container[str], *, strict: bool) -> 
         event.result = {"toolUseId": call_id, "status": "error", "content": [{"text": text}]}
 
     def before_model_call(event: BeforeModelCallEvent) -> None:
-        # Raised here, where Strands unwinds by itself, rather than by abandoning its generators half way.
+        # Raised in a hook, so that Strands unwinds by itself and no generator is abandoned.
         if failures:
             _, failure = failures.popitem()
             failures.clear()
@@ -84,27 +84,27 @@ def watch_tools(agent: Agent, broken_calls: Container[str], *, strict: bool) -> 
 
 
 def _failure(event: AfterToolCallEvent) -> Exception | None:
-    """Return what went wrong in a call, None when nothing did or when the text is the tool's own for the model."""
+    """Return a call's failure; None if it succeeded, or returned an error result of its own for the model."""
     if event.selected_tool is None:
-        return None  # the model made the tool's name up and hears so from Strands
+        return None  # no such tool: Strands tells the model
     if event.exception is None and event.result["status"] == "error" and _is_remote(event.selected_tool):
         return RuntimeError(f"the MCP server answered: {event.result['content']}")
     return event.exception
 
 
 def _is_remote(tool: AgentTool) -> bool:
-    """Whether `tool` is an MCP server's: Strands and the servers put the text of exceptions into its results.
+    """Whether `tool` is an MCP server's: its error results contain the text of exceptions.
 
-    Told by the name of its class, because importing it would load the MCP client into every agent.
+    Recognised by the name of its class, because importing the class would load the MCP client into every agent.
     """
     return any(cls.__name__ == "MCPAgentTool" for cls in type(tool).__mro__)
 
 
 async def _contained(context: ExecuteToolContext, call: Any) -> AsyncGenerator[Any, None]:
-    """Keep what a tool raises within its call.
+    """Turn a tool's BaseException into a RuntimeError.
 
-    SystemExit and KeyboardInterrupt would otherwise end the event loop, and a CancelledError that is the tool's own
-    (it waited for a task that somebody cancelled) would be taken for the end of the run.
+    SystemExit and KeyboardInterrupt would otherwise stop the event loop, and a CancelledError of the tool's own (it
+    awaited a task that was cancelled) would look like the cancellation of the run.
     """
     events = call(context)
     while True:
@@ -117,6 +117,6 @@ async def _contained(context: ExecuteToolContext, call: Any) -> AsyncGenerator[A
         except BaseException as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
-                raise  # the run ends
+                raise  # the run is cancelled
             raise RuntimeError(f"the tool {context.tool_use['name']} raised {type(error).__name__}") from error
         yield event

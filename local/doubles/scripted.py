@@ -39,7 +39,7 @@ from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.streaming import StreamEvent
 
 from agent.errors import AgentError, Code
-from agent.strands.interrupts import REFUSED
+from agent.turn import REFUSED
 
 __all__ = ["Script", "ScriptedModel", "ask_first", "wait"]
 

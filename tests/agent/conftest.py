@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import bedrock_agentcore.memory.integrations.strands.session_manager  # noqa: F401
 
-from agent import app, blocking, run, threads
+from agent import app, blocking, executor, run
 from agent.app import create_app
 from agent.settings import Settings
 from agent.strands import tools
@@ -38,7 +38,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         def start(build_agent: Any = reference_agent, **settings: Any) -> Server:
             application = create_app(Settings(**{**BASE, **settings}), build_agent)
             server = Server(url="")
-            for module in (app, blocking, run, threads, tools):
+            for module in (app, blocking, executor, run, tools):
                 monkeypatch.setattr(module, "log_line", server.logs.put)
             server.url = stack.enter_context(listening(application))
             return server

@@ -13,7 +13,7 @@ from strands import Agent
 
 from agent.eventlog import encode
 from agent.strands.events import Translation
-from agent.text import WholeText
+from agent.text import SurrogateJoiner
 from tests.agent.support import DEADLINE, Serve, until
 
 pytestmark = pytest.mark.anyio
@@ -130,7 +130,7 @@ def test_text_is_the_same_however_it_was_cut(text: str, data: Any) -> None:
     units = halves(text)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(units)))))
     deltas = ["".join(units[a:b]) for a, b in zip([0, *cuts], [*cuts, len(units)], strict=True)]
-    whole = WholeText()
+    whole = SurrogateJoiner()
     said = [whole.add(delta) for delta in deltas]
     assert "".join(said) == text
     "".join(said).encode()

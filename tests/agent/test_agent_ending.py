@@ -110,7 +110,7 @@ async def test_an_agent_that_swallows_its_cancellation_is_given_up_at_the_limit(
 ) -> None:
     monkeypatch.setattr(run_module, "GRACE_SECONDS", 0.1)
     deaf, session = Deaf(talks), new_session()
-    server = serve(deaf, run_seconds=0.1)
+    server = serve(deaf, run_seconds=0.5)
     try:
         assert (await server.ask("deaf", session=session)).code == "RUN_TIMEOUT"
         line = server.log()
@@ -222,7 +222,7 @@ async def test_a_response_that_is_cancelled_while_it_sends_has_no_reader_left() 
     async def receive() -> Any:
         await asyncio.sleep(3600)
 
-    reader = Reader(log, Settings(model="scripted"), left=lambda _: left.set())
+    reader = Reader(log, Settings(model="scripted"), on_close=lambda _: left.set())
     task = asyncio.create_task(EventStream(reader, {})({"type": "http"}, receive, send))
     await sending.wait()
     task.cancel()
@@ -286,7 +286,7 @@ async def test_stopping_tells_every_reader_and_waits_for_no_deaf_agent(
             caller = caller_of(Headers(), service._settings)
             run = command_of({"prompt": prompt}, caller, service._settings)
             assert isinstance(run, Run)
-            readers.append(service.runs.ask(run, caller, RunRecord(run=run)))
+            readers.append(service.runs.start(run, caller, RunRecord(run=run)))
         bodies = [asyncio.ensure_future(whole(reader)) for reader in readers]
         for _ in readers:
             await begun.acquire()

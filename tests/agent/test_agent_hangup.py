@@ -184,9 +184,9 @@ async def test_a_timeout_inside_an_agent_is_not_the_runs_limit(serve: Serve) -> 
 
 def test_a_run_counts_its_events_and_its_first_moments() -> None:
     record = RunRecord()
-    record.saw(token=False)
-    record.saw(token=True)
-    record.saw(token=True)
+    record.count_event(token=False)
+    record.count_event(token=True)
+    record.count_event(token=True)
     assert record.events == 3
     assert record.first_event is not None
     assert record.first_token is not None

@@ -106,7 +106,7 @@ def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentenc
         )
     assert (done.returncode, done.stdout) == (2, "")
     (sentence,) = done.stderr.splitlines()
-    assert sentence.startswith("AGENT_HOST and AGENT_PORT cannot be used")
+    assert sentence.startswith("The agent cannot listen at AGENT_HOST and AGENT_PORT")
 
 
 def test_the_prompt_is_logged_when_asked_for() -> None:

@@ -17,7 +17,7 @@ from strands.hooks import AfterToolCallEvent
 from strands.tools.mcp import MCPAgentTool
 from strands.types.tools import ToolResult
 
-from agent.speech import MOST_RESULT_CHARS
+from agent.message_events import MAX_RESULT_CHARS
 from tests.agent.support import Serve, having
 
 pytestmark = pytest.mark.anyio
@@ -171,7 +171,7 @@ async def test_the_agents_own_tool_named_wait_stays(serve: Serve) -> None:
     assert [event["content"] for event in reply.events if "content" in event] == ["mine"]
 
 
-@pytest.mark.parametrize("size", [MOST_RESULT_CHARS, MOST_RESULT_CHARS + 7])
+@pytest.mark.parametrize("size", [MAX_RESULT_CHARS, MAX_RESULT_CHARS + 7])
 async def test_a_long_result_is_told_shortened_and_heard_whole(serve: Serve, size: int) -> None:
     agents: list[Agent] = []
 
@@ -186,8 +186,8 @@ async def test_a_long_result_is_told_shortened_and_heard_whole(serve: Serve, siz
 
     reply = await serve(build).ask("[words=1 pause=0 tool=read]")
     (told,) = [event["content"] for event in reply.events if "content" in event]
-    assert told.rstrip("\n").startswith("é" * MOST_RESULT_CHARS)
-    assert ("[7 more characters are not shown]" in told) == (size > MOST_RESULT_CHARS)
+    assert told.rstrip("\n").startswith("é" * MAX_RESULT_CHARS)
+    assert ("[7 more characters are not shown]" in told) == (size > MAX_RESULT_CHARS)
     (heard,) = [
         block["toolResult"]["content"][0]["text"]
         for message in agents[0].messages

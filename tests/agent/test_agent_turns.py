@@ -12,7 +12,7 @@ from strands.types.content import Messages
 from agent import memory as memory_module
 from agent.caller import Caller
 from agent.memory import ProcessMemory, cut, latest
-from agent.strands.messages import is_whole
+from agent.strands.messages import is_complete
 from agent.turn import StoredTurn
 
 pytestmark = pytest.mark.anyio
@@ -55,19 +55,19 @@ BROKEN = {
 
 @pytest.mark.parametrize("turn", WHOLE.values(), ids=WHOLE)
 def test_a_whole_turn_is_told(turn: Messages) -> None:
-    assert is_whole(turn)
+    assert is_complete(turn)
 
 
 @pytest.mark.parametrize("turn", BROKEN.values(), ids=BROKEN)
 def test_a_turn_that_a_model_would_refuse_is_told(turn: Messages) -> None:
-    assert not is_whole(turn)
+    assert not is_complete(turn)
 
 
 @given(st.sampled_from(list(WHOLE.values())), st.data())
 def test_a_whole_turn_cut_anywhere_is_not_whole(turn: Messages, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(turn) - 1))
     end = data.draw(st.integers(start, len(turn)))
-    assert is_whole(turn[start:end]) == (start == 0 and end == len(turn))
+    assert is_complete(turn[start:end]) == (start == 0 and end == len(turn))
 
 
 def stored(run_id: str, *message_ids: str) -> StoredTurn:
@@ -92,7 +92,7 @@ async def test_the_thread_spoken_in_longest_ago_is_forgotten_first(monkeypatch: 
     monkeypatch.setattr(memory_module, "MAX_THREADS", 2)
     memory = ProcessMemory(100)
     for thread in ("a", "b", "a", "c"):
-        await memory.save(ALICE, thread, stored("1", "1"), after=[], gone=[])
+        await memory.save(ALICE, thread, stored("1", "1"), after=[], replaced=[])
     assert [bool(await memory.load(ALICE, thread)) for thread in "abc"] == [True, False, True]
 
 
@@ -100,13 +100,13 @@ async def test_a_history_is_bounded_by_whole_turns() -> None:
     memory = ProcessMemory(max_messages=4)
     for number in range(10):
         before = await memory.load(ALICE, "t")
-        await memory.save(ALICE, "t", stored(f"{number}", "q", "a"), after=before, gone=[])
+        await memory.save(ALICE, "t", stored(f"{number}", "q", "a"), after=before, replaced=[])
     assert [turn.run_id for turn in await memory.load(ALICE, "t")] == ["8", "9"]
 
 
 async def test_a_history_is_its_users_own_even_under_the_same_ids() -> None:
     memory = ProcessMemory(max_messages=4)
-    await memory.save(ALICE, "t", stored("1", "mine"), after=[], gone=[])
+    await memory.save(ALICE, "t", stored("1", "mine"), after=[], replaced=[])
     assert await memory.load(Caller(user="mallory", session_id="s", request_id="q", new_session=False), "t") == []
 
 

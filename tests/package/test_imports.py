@@ -77,8 +77,8 @@ def test_a_folder_of_the_project_is_not_to_be_had_by_a_requirement(project: Path
     write(project, "import typer\nfrom client.ask import ask")
     assert refusal(missing_imports(project)) == (
         "The deployed agent would not have what it imports: agent/agent.py:1 imports typer, agent/agent.py:2 imports "
-        "client; add the line `typer` to agent/requirements.in and run `make lock` and `make setup`, and move what it "
-        "needs of client/ into agent/, which alone is shipped."
+        "client; add the line `typer` to agent/requirements.in and run `make lock` and `make setup`, and move the "
+        "needed code from client/ into agent/, because only that folder is shipped."
     )
 
 

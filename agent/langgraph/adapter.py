@@ -1,7 +1,7 @@
-"""Plays a compiled LangGraph graph whose state has `messages`: https://docs.langchain.com/oss/python/langgraph/overview.
+"""Runs a compiled LangGraph graph whose state has `messages`: https://docs.langchain.com/oss/python/langgraph/overview.
 
-A graph with a checkpointer owns its history: it gets the new input only, under a thread of its own for each user. One
-without gets the whole conversation each time, and cannot be interrupted.
+A graph with a checkpointer keeps its own history: it gets only the new input, under a thread id per user and thread. A
+graph without one gets the whole conversation each time, and cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -18,31 +18,28 @@ from agent.langgraph.events import STREAM_MODES, Translation
 from agent.langgraph.messages import messages_from
 from agent.langgraph.watch import ModelWatch
 from agent.settings import Settings
-from agent.turn import Turn
+from agent.turn import Turn, response_to_interrupt
 
 __all__ = ["Adapter"]
 
-REFUSED = {"status": "cancelled"}
-"""What `interrupt()` returns in the graph for an answer of status `cancelled`."""
-
 
 class Adapter:
-    """Plays graphs; gives `build_agent` nothing beside the run."""
+    """Runs graphs; supplies `build_agent` with nothing but the run."""
 
     name = "langgraph"
 
     def prepare(self, settings: Settings) -> None:
-        """Do nothing: a graph brings its own models."""
+        """Do nothing: a graph has its own models."""
 
     def arguments(self, turn: Turn) -> dict[str, Any]:
         """Return nothing."""
         return {}
 
-    async def play(self, built: Any, turn: Turn) -> AsyncGenerator[BaseEvent, None]:
+    async def run(self, built: Any, turn: Turn) -> AsyncGenerator[BaseEvent, None]:
         """Yield the events of one run of the graph `built`. Nodes find the `Run` in `config["configurable"]["run"]`."""
         watch, translation = ModelWatch(), Translation()
         owns_history = built.checkpointer not in {None, False}
-        # A checkpointer may outlive this process and serve many users.
+        # The thread id contains the user: a checkpointer may serve many users.
         thread = json.dumps([turn.run.user, turn.run.thread_id])
         config = {"configurable": {"thread_id": thread, "run": turn.run}, "callbacks": [watch]}
         stream = cast(
@@ -55,7 +52,7 @@ class Adapter:
                     async for mode, data in stream:
                         for event in translation.read(mode, data):
                             yield event
-        finally:  # a run that fails or is stopped has cost its tokens too
+        finally:  # a failed or stopped run used tokens too
             turn.usage, turn.stop_reason = watch.usage, watch.stop_reason
         for event in translation.end():
             yield event
@@ -70,17 +67,9 @@ class Adapter:
 
 def _input(turn: Turn, *, owns_history: bool) -> Any:
     if turn.run.resume:
-        return Command(
-            resume={
-                answer.interrupt_id: REFUSED
-                if answer.status == "cancelled"
-                else (True if answer.payload is None else answer.payload)
-                for answer in turn.run.resume
-            }
-        )
-    asked = [message.model_dump(mode="json", by_alias=True, exclude_none=True) for message in turn.run.input]
+        return Command(resume={answer.interrupt_id: response_to_interrupt(answer) for answer in turn.run.resume})
     earlier = [] if owns_history else list(turn.run.history)
-    return {"messages": messages_from([*earlier, *asked])}
+    return {"messages": messages_from([*earlier, *turn.run.input_json])}
 
 
 def _interrupt(raised: Any) -> Interrupt:

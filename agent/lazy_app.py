@@ -1,7 +1,7 @@
-"""Answers `/ping` from the first moment, while the agent and its libraries are loaded behind it.
+"""Answers `/ping` immediately, while the agent and its libraries are still being loaded in a thread.
 
 AgentCore waits for `/ping` before it sends a question, and most of a cold start is imports: Strands and boto3. A
-question that comes meanwhile waits for them.
+question that arrives earlier waits until they are loaded.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent.app import Service
 
-__all__ = ["Front"]
+__all__ = ["LazyApp"]
 
 
-class Front:
-    """An ASGI application that stands before the one that `load` makes.
+class LazyApp:
+    """An ASGI application that forwards to the application that `load` makes, once it is loaded.
 
-    `load` is called in a thread. What it raises is kept in `failure`, and `leave`, to be set, is called: a process that
-    cannot load its agent ends.
+    `load` is called in a thread. If it raises, the exception is kept in `failure` and `exit_server` is called, which
+    the owner sets: a process that cannot load its agent exits.
     """
 
     def __init__(self, load: Callable[[], Service]) -> None:
         self.failure: BaseException | None = None
-        self.leave: Callable[[], None] = lambda: None
+        self.exit_server: Callable[[], None] = lambda: None
         self._load = load
         self._waiting = 0
         self._ping = ("Healthy", int(time.time()))
@@ -37,7 +37,7 @@ class Front:
         self._loaded = asyncio.Event()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection's request, or the process's life."""
+        """Serve one request, or the ASGI lifespan."""
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._service is None and scope["type"] == "http" and scope["path"] == "/ping":
@@ -52,12 +52,12 @@ class Front:
                 await self._service.app(scope, receive, send)
 
     async def stop(self) -> None:
-        """End the runs, while their connections are still there to tell the callers."""
+        """End the runs, while their connections are still open for the last events."""
         if self._service is not None:
             await self._service.stop()
 
     def _state(self) -> dict[str, Any]:
-        """What `/ping` says: a question that waits keeps the session from being ended as idle, as a run does."""
+        """Return the body of `/ping`: `HealthyBusy` while a question waits, so that AgentCore keeps the session."""
         status = "HealthyBusy" if self._waiting else "Healthy"
         if status != self._ping[0]:
             self._ping = (status, int(time.time()))
@@ -73,21 +73,21 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _make(self, stack: AsyncExitStack) -> None:
-        """Load the agent and begin its life. Whatever goes wrong ends the process."""
+        """Load the agent and enter its lifespan. Any failure ends the process."""
         try:
             service = await _in_daemon_thread(self._load)
-            service.on_unusable = self.leave
+            service.on_load_error = self.exit_server
             await stack.enter_async_context(service.lifespan(service.app))
             self._service = service
-        except Exception as error:  # noqa: BLE001 - told by whoever started the server
+        except Exception as error:  # noqa: BLE001 - raised by `serve`
             self.failure = error
-            self.leave()
+            self.exit_server()
         finally:
             self._loaded.set()
 
 
 async def _in_daemon_thread(function: Callable[[], Service]) -> Service:
-    """Return what `function` returns. Its thread keeps no process from leaving, as an executor's would."""
+    """Return the result of `function`. Unlike an executor's thread, a daemon does not delay the exit of the process."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Service] = loop.create_future()
 
@@ -106,7 +106,7 @@ async def _in_daemon_thread(function: Callable[[], Service]) -> Service:
             result = function()
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
             failure = error
-        except SystemExit as error:  # an agent.py that leaves is one that cannot be loaded
+        except SystemExit as error:  # agent.py called exit() while it was imported
             failure = RuntimeError(f"it called exit({error.code})")
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, failure)

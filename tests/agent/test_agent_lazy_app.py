@@ -84,7 +84,7 @@ def test_an_agent_that_cannot_be_loaded_ends_the_process_and_says_why(tmp_path: 
     [
         (
             "async def build_agent(run, database):\n    yield ''\n",
-            "build_agent asks for database, which nobody gives it: its parameters are the run",
+            "build_agent has the parameter database, which cannot be supplied: it may have the run",
         ),
         ("build_agent = 1\n", "author has no function build_agent"),
     ],

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from strands import tool
 
-from agent import threads
-from agent.threads import Threads
+from agent import executor
+from agent.executor import DaemonExecutor
 from tests.agent.support import DEADLINE, Serve, having, until
 
 pytestmark = pytest.mark.anyio
@@ -31,11 +31,11 @@ def gate() -> Iterator[threading.Event]:
 @pytest.fixture
 def warnings(monkeypatch: pytest.MonkeyPatch) -> Queue[dict[str, Any]]:
     lines: Queue[dict[str, Any]] = Queue()
-    monkeypatch.setattr(threads, "log_line", lines.put)
+    monkeypatch.setattr(executor, "log_line", lines.put)
     return lines
 
 
-def running_in(pool: Threads, gate: threading.Event) -> Future[bool]:
+def running_in(pool: DaemonExecutor, gate: threading.Event) -> Future[bool]:
     """Return a job that has begun and waits for the gate."""
     begun = threading.Event()
 
@@ -51,7 +51,7 @@ def running_in(pool: Threads, gate: threading.Event) -> Future[bool]:
 async def test_no_more_jobs_run_at_once_than_allowed_and_the_others_follow_in_order(
     gate: threading.Event, warnings: Queue[dict[str, Any]]
 ) -> None:
-    pool, begun = Threads(2), Queue[int]()
+    pool, begun = DaemonExecutor(2), Queue[int]()
 
     def job(number: int) -> int:
         begun.put(number)
@@ -68,7 +68,7 @@ async def test_no_more_jobs_run_at_once_than_allowed_and_the_others_follow_in_or
 
 
 async def test_jobs_that_nobody_waits_for_take_no_place(gate: threading.Event, warnings: Queue[dict[str, Any]]) -> None:
-    pool = Threads(1)
+    pool = DaemonExecutor(1)
     for _ in range(16):
         assert not running_in(pool, gate).cancel()
     assert pool.submit(lambda: "quick").result(DEADLINE) == "quick"
@@ -78,8 +78,8 @@ async def test_jobs_that_nobody_waits_for_take_no_place(gate: threading.Event, w
 async def test_jobs_left_behind_are_bounded_too(
     gate: threading.Event, warnings: Queue[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threads, "MOST_LEFT_BEHIND", 1)
-    pool = Threads(1)
+    monkeypatch.setattr(executor, "MAX_ORPHANS", 1)
+    pool = DaemonExecutor(1)
     for _ in range(2):
         running_in(pool, gate).cancel()
     waiting = pool.submit(lambda: "late")
@@ -90,7 +90,7 @@ async def test_jobs_left_behind_are_bounded_too(
 
 
 async def test_a_job_cancelled_before_its_turn_never_runs(gate: threading.Event) -> None:
-    pool, ran = Threads(1), list[int]()
+    pool, ran = DaemonExecutor(1), list[int]()
     pool.submit(gate.wait, DEADLINE)
     second, third = pool.submit(ran.append, 2), pool.submit(ran.append, 3)
     assert second.cancel()
@@ -103,7 +103,7 @@ async def test_a_job_that_gets_no_thread_has_failed_and_takes_no_place(monkeypat
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    pool = Threads(1)
+    pool = DaemonExecutor(1)
     with monkeypatch.context() as machine:
         machine.setattr(threading.Thread, "start", start)
         for _ in range(2):
@@ -117,7 +117,7 @@ async def test_jobs_that_wait_are_not_lost_when_the_machine_has_no_thread_left(
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    pool = Threads(1)
+    pool = DaemonExecutor(1)
     running_in(pool, gate)
     waiting = [pool.submit(lambda: "never") for _ in range(2)]
     monkeypatch.setattr(threading.Thread, "start", start)
@@ -131,7 +131,7 @@ def test_what_no_loop_can_deliver_arrives_as_an_error_with_its_cause(raised: typ
     def job() -> None:
         raise raised
 
-    error = Threads(1).submit(job).exception(DEADLINE)
+    error = DaemonExecutor(1).submit(job).exception(DEADLINE)
     assert type(error) is RuntimeError
     assert isinstance(error.__cause__, raised)
 
