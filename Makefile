@@ -11,7 +11,7 @@ UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements-dev.txt)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-# Every target with a description, which is every target that makes no file.
+# Every target with a description makes no file of its own name.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
@@ -31,8 +31,8 @@ setup: .venv/installed ## create .venv with everything pinned
 demo: setup ## stream one answer through the whole chain on loopback, then the same answer buffered
 	@$(BIN)/python -m local demo
 
-test: setup ## run every test but the page's, which need Node and Chromium
-	@[ -x .build/engine/bin/pulumi ] || command -v pulumi >/dev/null || echo "No Pulumi engine is here, so its tests are skipped: make engine builds one where Go is."
+test: setup ## run every test except the page's, which need Node and Chromium
+	@[ -x .build/engine/bin/pulumi ] || command -v pulumi >/dev/null || echo "No Pulumi engine was found, so its tests are skipped: make engine builds one (needs Go)."
 	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --ignore tests/web
 
 # The version is the module's own (tools/engine/go.mod); the engine's tests ask for it.
@@ -42,13 +42,13 @@ engine: ## build the Pulumi engine that its tests run; needs Go, and some minute
 		go build -trimpath -ldflags "-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$$version" \
 		-o ../../.build/engine/bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
-test-engine: engine setup ## the Pulumi program in that engine, before a stand-in for AWS
+test-engine: engine setup ## run the Pulumi program in that engine, against an emulated AWS
 	@$(BIN)/python -m pytest tests/engine
 
-web: setup ## build the chat page, with the machine's Node or a pinned one; kept by its content
+web: setup ## build the chat page with the installed Node or a pinned one; rebuilt only when its sources change
 	@$(BIN)/python -m tools.page
 
-test-web: web ## the page's tests: its client in Node, the page in Chromium, which apt installs where it may
+test-web: web ## the page's tests: its client in Node, the page in Chromium (installed with apt where permitted)
 	@$(BIN)/python -m tools.browser
 	@$(BIN)/python -m tools.node web npm test --silent
 	@$(BIN)/python -m pytest tests/web
@@ -69,10 +69,10 @@ format: setup ## rewrite the sources in the house format
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-docs: setup ## the documentation as a site in .build/site, strictly: no link leads nowhere
+docs: setup ## build the documentation site in .build/site; a broken link fails the build
 	@$(BIN)/python -m tools.site
 
-bench: setup ## the benchmarks, each beside a peer's: a table, and bench/report.md
+bench: setup ## run the benchmarks, each beside a peer; prints a table and writes bench/report.md
 	@$(BIN)/python -m bench
 
 soak: setup ## many streams for a minute, then every fault in turn while streams run (about four minutes)
@@ -86,26 +86,26 @@ sbom: setup ## the agent's bill of materials with licences, CycloneDX, in dist/a
 	@$(BIN)/cyclonedx-py requirements --output-reproducible --mc-type application agent/requirements.txt -o dist/agent.cdx.json
 	@$(BIN)/python -m tools.licences --bill dist/agent.cdx.json --list dist/agent-licences.txt
 
-release-files: sbom ## what a release offers beside the sources: dist/page.zip, which needs no Node, and the bill of materials
+release-files: sbom ## build what a release offers besides the sources: dist/page.zip (the built page) and the bill of materials
 	@$(BIN)/python -m tools.page --zip dist/page.zip
 
-audit: setup ## known advisories of every pinned package; fails where one cannot be looked up
+audit: setup ## check every pinned package for known advisories; fails if a package cannot be looked up
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r agent/requirements.txt
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip -r requirements-dev.txt
 
-preview: setup ## pulumi preview of STACK (needs the Pulumi CLI); REPORT=FILE keeps what it says
+preview: setup ## pulumi preview of STACK (needs the Pulumi CLI); REPORT=FILE saves its report
 	@$(BIN)/python -m tools.preview --stack $(STACK) $(if $(REPORT),--report $(REPORT))
 
-preview-offline: setup ## the same without an account, a state or a secret, as for a fork
+preview-offline: setup ## the same without an AWS account, Pulumi state or secrets, as for a fork's pull request
 	@$(BIN)/python -m tools.preview --stack $(STACK) --offline $(if $(REPORT),--report $(REPORT))
 
-drift: setup ## fail when somebody changed STACK by hand; changes nothing
+drift: setup ## fail if STACK was changed outside Pulumi; changes nothing
 	@$(BIN)/python -m tools.preview --stack $(STACK) --drift $(if $(REPORT),--report $(REPORT))
 
 up: setup ## package, check, preview, ask, deploy, doctor, step by step (needs the Pulumi CLI and AWS credentials)
 	@$(BIN)/python -m tools.deploy --stack $(STACK)
 
-deliver: setup ## the same with nobody to ask; PREVIOUS=TAG is deployed again when the doctor finds a fault
+deliver: setup ## the same without confirmation; if the doctor fails, PREVIOUS=TAG is deployed again
 	@$(BIN)/python -m tools.deploy --stack $(STACK) --yes --previous "$(PREVIOUS)"
 
 preview-comment: setup ## put the previews of .build/reports on their pull request (in a workflow)
@@ -117,10 +117,10 @@ drift-issue: setup ## open an issue for each stack in .build/reports (in a workf
 release-upload: setup ## attach the files of dist/ to their release (in a workflow)
 	@$(BIN)/python -m tools.github release --files dist
 
-doctor: setup ## check STACK from outside and from above; names the layer at fault
+doctor: setup ## check a deployed STACK over HTTP and through the AWS APIs; names the failing layer
 	@$(BIN)/python -m client doctor --stack $(STACK)
 
-lock: setup ## recompile the pinned requirement files from the .in files; what fits already stays
+lock: setup ## recompile the pinned requirement files from the .in files; pins that still fit stay
 	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" --overrides requirements-overrides.in requirements-dev.in -o requirements-dev.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile -q $(UPGRADE) --python-version 3.13 --python-platform aarch64-manylinux_2_28 --generate-hashes --custom-compile-command "make lock" -c requirements-dev.txt agent/requirements.in -o agent/requirements.txt

@@ -25,8 +25,8 @@ from package.contents import package_path
 MODULES_USED = """
 import sys
 from local.program.evaluate import evaluate
-from local.program.provider import ImaginedProvider
-evaluate("dev", ImaginedProvider("us-east-1"))
+from local.program.provider import MockProvider
+evaluate("dev", MockProvider("us-east-1"))
 print(*(name for name in sys.modules if name.split(".")[0] in ("pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_random")))
 """
 EVALUATION = "from local.program.evaluate import main; raise SystemExit(main(['dev']))"

@@ -6,4 +6,4 @@ ROOT = Path(__file__).resolve().parent.parent
 """The project's folder."""
 
 LOOPBACK = "127.0.0.1"
-"""Where everything of a local run listens, and nowhere else."""
+"""The only address on which a local run listens."""

@@ -1,10 +1,10 @@
-"""``python -m local``: the chain on loopback, up, down and shown; see `local.run.commands`."""
+"""``python -m local``: starts, stops and shows the chain on loopback; see `local.run.commands`."""
 
 import signal
 import sys
 
 if __name__ == "__main__":
-    # Until there is something to stop, Ctrl-C ends the process without a word; the imports below take half a second.
+    # The imports below take half a second; until they are done, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 try:

@@ -1,1 +1,1 @@
-"""Test doubles: models that need no account, and the agent with a mistake in it."""
+"""Test doubles: models that need no account, and an agent with a deliberate fault."""

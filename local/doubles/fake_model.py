@@ -1,4 +1,4 @@
-"""A model for the tests of an agent: it gives the answers that a test lists, and keeps what it was asked.
+"""A model for an agent's tests: it returns the answers that the test lists, and records each request.
 
 model = FakeModel([ToolCall("look_up", {"order": 7})], "Your order is on its way.")
 agent = build_agent(run, model, [])
@@ -31,7 +31,7 @@ class ToolCall:
 
 
 Answer = str | ToolCall | Exception | Sequence[str | ToolCall]
-"""One answer: words, a tool call, several of both, or an exception to raise."""
+"""One answer: text, a tool call, several of either, or an exception to raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Request:
 
     @property
     def results(self) -> dict[str, str]:
-        """The text of every tool result in the conversation, by the name of its tool; of two, the later."""
+        """The text of every tool result in the conversation, by the name of its tool; of several, the last."""
         blocks: list[Any] = [block for message in self.messages for block in message["content"]]
         names = {block["toolUse"]["toolUseId"]: block["toolUse"]["name"] for block in blocks if "toolUse" in block}
         return {
@@ -57,7 +57,7 @@ class Request:
 
 
 class FakeModel(Model):
-    """Gives each of `answers` once, in order; a question beyond the last is a failed assertion."""
+    """Returns each of `answers` once, in order; a request after the last one fails an assertion."""
 
     def __init__(self, *answers: Answer) -> None:
         self.requests: list[Request] = []
@@ -74,7 +74,7 @@ class FakeModel(Model):
     async def structured_output(
         self, output_model: Any, prompt: Messages, system_prompt: str | None = None, **kwargs: Any
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Refuse. Raises NotImplementedError."""
+        """Not supported: raises NotImplementedError."""
         raise NotImplementedError("the fake model gives no structured output")
         yield {}
 
@@ -86,7 +86,7 @@ class FakeModel(Model):
         *args: Any,
         **kwargs: Any,
     ) -> AsyncIterator[StreamEvent]:
-        """Stream the next answer. Raises what the answer is, if it is an exception."""
+        """Stream the next answer; an answer that is an exception is raised."""
         tools = [spec["name"] for spec in tool_specs or ()]
         self.requests.append(Request(copy.deepcopy(messages), tools, system_prompt))
         assert self._answers, "the fake model has no answer left: give it one more"  # noqa: S101 - a test's own mistake

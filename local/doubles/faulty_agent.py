@@ -1,6 +1,6 @@
-"""The agent with a mistake in it, for the doctor to find: ``AGENT_FAULT`` names the mistake.
+"""The agent with a deliberate fault, which the doctor must find: ``AGENT_FAULT`` names the fault.
 
-Each is made where an agent's author would make it: in `build_agent`, or in whose a session is.
+The faults are in `build_agent`, or in the agent server's sessions, event log, pings, stops and headers.
 """
 
 from __future__ import annotations
@@ -31,70 +31,70 @@ from local.doubles.scripted import Script
 
 
 async def blocking_agent(run: Run, *_: Any) -> AsyncGenerator[str, None]:
-    """Waits as a script would: with `time.sleep`, and nothing else runs meanwhile."""
+    """Waits with `time.sleep`, which blocks the event loop."""
     script = Script.of(run.prompt)
     for number, word in enumerate(script.answer()):
-        time.sleep(script.pause_before(number, word))  # noqa: ASYNC251 - the mistake
+        time.sleep(script.pause_before(number, word))  # noqa: ASYNC251 - the fault
         yield f"{word} "
 
 
 async def agent_that_runs_on(run: Run, *_: Any) -> AsyncGenerator[str, None]:
-    """Means well, and finishes its work whoever has left."""
+    """Catches its cancellation, and goes on to the end of its answer without a reader."""
     script = Script.of(run.prompt)
-    left = False
+    cancelled = False
     for number, word in enumerate(script.answer()):
         try:
             await asyncio.sleep(script.pause_before(number, word))
-            if not left:
+            if not cancelled:
                 yield f"{word} "
         except (asyncio.CancelledError, GeneratorExit):
-            left = True
+            cancelled = True
 
 
 def share_sessions() -> None:
-    """Let every session belong to everybody."""
+    """Let any user use any session."""
 
-    def to_everybody(self: Sessions, caller: Caller) -> None:
+    def allow_anyone(self: Sessions, caller: Caller) -> None:
         del self, caller
 
-    Sessions.claim = Sessions.check = to_everybody  # type: ignore[method-assign] # the mistake
+    Sessions.claim = Sessions.check = allow_anyone  # type: ignore[method-assign] # the fault
 
 
 def lose_an_event() -> None:
-    """Keep every event of a run but the fourth."""
+    """Drop the fourth event of every run."""
     append = EventLog.append
 
     def all_but_one(self: EventLog, event: BaseEvent) -> int:
         grown = append(self, event)
         if self.last == 4:
-            self._events[-1] = b""  # the mistake
+            self._events[-1] = b""  # the fault
         return grown
 
     EventLog.append = all_but_one  # type: ignore[method-assign]
 
 
 def ping_as(status: str | None) -> None:
-    """Answer /ping with one status always, or with a time that always moves."""
+    """Answer /ping with this status always; without one, with a `time_of_last_update` that moves at every ping."""
 
     async def answer(self: Service, request: Request) -> JSONResponse:
-        said = json.loads(bytes((await right(self, request)).body))
-        return JSONResponse({**said, **({"status": status} if status else {"time_of_last_update": time.time()})})
+        content = json.loads(bytes((await original(self, request)).body))
+        return JSONResponse({**content, **({"status": status} if status else {"time_of_last_update": time.time()})})
 
-    right = Service._answer_ping
+    original = Service._answer_ping
     Service._answer_ping = answer  # type: ignore[method-assign]
 
 
 def ignore_stop() -> None:
-    """Say that a run was stopped, and let it go on."""
+    """Answer that the run was stopped, and let it go on."""
 
     async def stop(self: Runs, asked: Stop, caller: Caller) -> bool:
         del self, asked, caller
         return True
 
-    Runs.stop = stop  # type: ignore[method-assign] # the mistake
+    Runs.stop = stop  # type: ignore[method-assign] # the fault
 
 
-BROKEN: Mapping[str, Callable[[], None]] = {
+PATCHES: Mapping[str, Callable[[], None]] = {
     "sessions-shared": share_sessions,
     "event-lost": lose_an_event,
     "stop-ignored": ignore_stop,
@@ -105,37 +105,37 @@ BROKEN: Mapping[str, Callable[[], None]] = {
 AGENTS: Mapping[str, BuildAgent | None] = {
     "blocking": blocking_agent,
     "runs-on": agent_that_runs_on,
-    **dict.fromkeys(BROKEN),
+    **dict.fromkeys(PATCHES),
     "cors-twice": None,
 }
-"""None: the agent itself is as it was."""
+"""By the name of the fault; None keeps the agent of ``AGENT_MODULE``."""
 
 
-def naming_the_origin_again(app: ASGIApp, origin: str) -> ASGIApp:
-    """The same application behind something that names the page's origin too, as AgentCore may."""
+def with_second_origin_header(app: ASGIApp, origin: str) -> ASGIApp:
+    """The same application with a second CORS origin header on each response, as AgentCore may add one."""
 
-    async def named_again(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_header(message: Message) -> None:
             if message["type"] == "http.response.start":
-                named = (b"access-control-allow-origin", origin.encode())
-                message = {**message, "headers": [*message["headers"], named]}
+                header = (b"access-control-allow-origin", origin.encode())
+                message = {**message, "headers": [*message["headers"], header]}
             await send(message)
 
-        await app(scope, receive, sent)
+        await app(scope, receive, send_with_header)
 
-    return named_again
+    return wrapped
 
 
 def main() -> None:
-    """Serve with the mistake that ``AGENT_FAULT`` names."""
+    """Serve with the fault that ``AGENT_FAULT`` names."""
     name = os.environ.get("AGENT_FAULT", "")
     if name not in AGENTS:
-        sys.exit(f"AGENT_FAULT is {name!r}, and the mistakes there are: {', '.join(AGENTS)}.")
-    BROKEN.get(name, lambda: None)()
+        sys.exit(f"AGENT_FAULT is {name!r}, which is not a fault: set it to one of {', '.join(AGENTS)}.")
+    PATCHES.get(name, lambda: None)()
     settings = Settings.from_environment(os.environ)
     app: ASGIApp = create_app(settings, AGENTS[name])
     if name == "cors-twice":
-        app = naming_the_origin_again(app, settings.allowed_origin or "")
+        app = with_second_origin_header(app, settings.allowed_origin or "")
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
 
 

@@ -1,4 +1,4 @@
-"""The scripted model: prepared words instead of a model, for local runs, demonstrations and tests.
+"""The scripted model: prepared text in place of a model, for local runs, demonstrations and tests.
 
 It needs no network, quotes the prompt, and gives the same answer to the same prompt every time. A prompt
 may steer it with one directive in square brackets, any subset of
@@ -10,8 +10,8 @@ may steer it with one directive in square brackets, any subset of
     after    seconds before the first word
     silence  seconds of silence, once, after `at` words
     fail     throttled, unavailable, context, internal or secret: the failure raised after `at` words;
-             `secret` raises an error whose text must never reach a caller. Or what a model's stream does
-             wrong without an error: `cut` (ends after `at` words, without a stop reason), `cut-call` (ends in
+             `secret` raises an error whose text must never reach a caller. Or a broken model stream
+             without an error: `cut` (ends after `at` words, without a stop reason), `cut-call` (ends in
              the arguments of `tool`), `bad-call` (calls `tool` with half of its arguments), `malformed`, `empty`
     at       a number of words; 0, the default, is before the first word for `fail` and after three
              for `silence`
@@ -43,7 +43,7 @@ from agent.turn import REFUSED
 
 __all__ = ["Script", "ScriptedModel", "ask_first", "wait"]
 
-# Read one way only, so that no prompt takes long: a value has no bracket in it, and ends at a space.
+# Possessive quantifiers, so that no prompt makes it backtrack: a value has no bracket in it, and ends at a space.
 _DIRECTIVE = re.compile(r"\[\s*+((?:[a-z_]++=[^\s\[\]]++\s*+)++)\]")
 _SENTENCES = (
     "This answer comes from the scripted model, which runs without a network and always says the same. "
@@ -51,15 +51,15 @@ _SENTENCES = (
     "If the words arrive one after another, nothing on the way from the agent to you holds them back. "
     "If they arrive all at once, something on the way collects the answer before it passes it on. "
 )
-_EMPTY = {"malformed": "malformed_model_output", "empty": "end_turn"}
-_OF_CALLS = {"cut-call", "bad-call"}
+_NO_CONTENT = {"malformed": "malformed_model_output", "empty": "end_turn"}
+_TOOL_CALL_FAULTS = {"cut-call", "bad-call"}
 _QUOTED_WORDS = 30
-_MOST = 1_000_000  # words, or seconds
+_MAXIMUM = 1_000_000  # words, or seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a prompt asks of the scripted model. Times are seconds; `pause` None means natural pauses."""
+    """The answer that a prompt's directive describes. Times are seconds; `pause` None means natural pauses."""
 
     quote: str = ""
     words: int | None = None
@@ -74,7 +74,7 @@ class Script:
 
     @classmethod
     def of(cls, prompt: str) -> Script:
-        """Read the first directive in `prompt`. A value that cannot be read is taken as not given."""
+        """Read the first directive in `prompt`. An invalid value is ignored."""
         match = _DIRECTIVE.search(prompt)
         if match is None:
             return cls(quote=_quote(prompt))
@@ -86,7 +86,7 @@ class Script:
             kind = _KINDS.get(key)
             if kind is None:
                 arguments[key] = value
-            elif _sensible(value, kind):
+            elif _valid(value, kind):
                 given[key] = value
         return cls(quote=_quote(prompt.replace(match[0], " ")), arguments=arguments, **given)
 
@@ -118,10 +118,10 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def _sensible(value: Any, kind: Any) -> bool:
+def _valid(value: Any, kind: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, kind):
         return False
-    return isinstance(value, str) or 0 <= value <= _MOST
+    return isinstance(value, str) or 0 <= value <= _MAXIMUM
 
 
 def _value(text: str) -> Any:
@@ -152,7 +152,7 @@ async def wait(seconds: float = 0, broken: bool = False) -> str:
 
     Args:
         seconds: How long to wait, in seconds.
-        broken: Fail instead of telling.
+        broken: Fail after the wait.
     """
     await asyncio.sleep(seconds)
     if broken:
@@ -187,7 +187,7 @@ class ScriptedModel(Model):
     async def structured_output(
         self, output_model: Any, prompt: Messages, system_prompt: str | None = None, **kwargs: Any
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Refuse: prepared words have no structure. Raises NotImplementedError."""
+        """Not supported: raises NotImplementedError."""
         raise NotImplementedError("the scripted model gives no structured output")
         yield {}
 
@@ -200,9 +200,9 @@ class ScriptedModel(Model):
             async for event in _tool_call(script, f"scripted-{len(messages)}"):
                 yield event
             return
-        if script.fail in _EMPTY:
-            # Strands' type has not all the stop reasons of Bedrock.
-            yield {"messageStop": {"stopReason": _EMPTY[script.fail]}}  # type: ignore[typeddict-item]
+        if script.fail in _NO_CONTENT:
+            # Strands' type lacks some of Bedrock's stop reasons.
+            yield {"messageStop": {"stopReason": _NO_CONTENT[script.fail]}}  # type: ignore[typeddict-item]
             yield _usage(len(prompt.split()), 0)
             return
         async for event in _answer(script, len(prompt.split())):
@@ -221,7 +221,7 @@ async def _answer(script: Script, prompt_words: int) -> AsyncIterator[StreamEven
         if script.fail and number == script.at:
             if script.fail == "cut":
                 return
-            if script.fail not in _OF_CALLS:
+            if script.fail not in _TOOL_CALL_FAULTS:
                 raise _failure(script.fail)
         yield {"contentBlockDelta": {"delta": {"text": word if number == 0 else f" {word}"}}}
     yield {"contentBlockStop": {}}
@@ -236,7 +236,7 @@ async def _tool_call(script: Script, call_id: str) -> AsyncIterator[StreamEvent]
     yield {"contentBlockStart": {"start": {"toolUse": {"name": script.tool or "", "toolUseId": call_id}}}}
     # A real model streams nothing at all for a call without arguments.
     arguments = json.dumps(script.arguments) if script.arguments else ""
-    if script.fail in _OF_CALLS:
+    if script.fail in _TOOL_CALL_FAULTS:
         arguments = arguments[: len(arguments) // 2] or "{"
     yield {"contentBlockDelta": {"delta": {"toolUse": {"input": arguments}}}}
     if script.fail == "cut-call":

@@ -1,1 +1,1 @@
-"""Child processes: how they start, are looked after and end; their ports, files, locks and logs."""
+"""Child processes: how they are started, supervised and stopped; their ports, files, locks and logs."""

@@ -11,7 +11,7 @@ from contract import Kind
 from infra.settings.agent_environment import AGENT_DEFAULTS
 from local import LOOPBACK, ROOT
 from local.processes.child import Child, bare_environment
-from local.processes.traced import program
+from local.processes.traced import module_arguments
 from local.program.graph import Graph
 
 SCALED = (
@@ -27,17 +27,17 @@ SCALED = (
 def agent_environment(
     graph: Graph, *, agent: str = "agent.agent", model: str, changes: Mapping[str, str]
 ) -> dict[str, str]:
-    """The agent's environment as declared, but for what must differ on loopback; times at the graph's time scale.
+    """The agent's declared environment, changed where loopback requires it; times divided by the graph's time scale.
 
     Args:
         graph: the declared resources.
         agent: the module whose `build_agent` makes the agent.
-        model: what the agent answers with, in place of the stack's model.
-        changes: variables that are set on purpose, after all others.
+        model: the value of ``AGENT_MODEL``, in place of the stack's.
+        changes: variables that replace any of the others.
     """
     runtime = graph.one(Kind.RUNTIME)
     declared: dict[str, str] = dict(runtime.inputs.get("environmentVariables") or {})
-    # A time that the stack leaves at the agent's default is no variable, and is scaled all the same.
+    # The stack declares no variable for a time that is left at the agent's default; the default is scaled too.
     times = {name: value for name in SCALED if (value := declared.get(name) or AGENT_DEFAULTS.get(name))}
     declared |= {name: str(float(value) / graph.time_scale) for name, value in times.items()}
     declared |= {
@@ -48,11 +48,11 @@ def agent_environment(
         "AWS_REGION": graph.region,
         **changes,
     }
-    # A real model needs the developer's own AWS credentials; the scripted one gets none to lose.
+    # Bedrock needs the developer's own AWS credentials; an agent on any other model gets none.
     inherited = dict(os.environ) if model.startswith("bedrock:") else bare_environment()
-    # The declared memory is AWS's own; without it the agent keeps history in its process.
+    # The declared AgentCore Memory exists on AWS only; without it the agent keeps history in its process.
     declared.pop("AGENT_MEMORY_ID", None)
-    # So are the declared secrets: only the deployed role can read them.
+    # Only the deployed role can read the declared secrets.
     declared.pop("AGENT_SECRETS", None)
     return inherited | declared
 
@@ -63,7 +63,7 @@ async def start_agent(
     """Start an agent; it may still be starting when this returns."""
     return await Child.start(
         name,
-        [sys.executable, *program(module, environment)],
+        [sys.executable, *module_arguments(module, environment)],
         log=log,
         cwd=ROOT,
         environment={**environment, "AGENT_PORT": str(port)},

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from local import LOOPBACK
-from local.processes.logs import failure
+from local.processes.logs import last_error
 from local.program.graph import ProgramError
 
 START_SECONDS = 60.0
-"""A child that is not ready after this long never will be, even on a slow and busy machine."""
+"""A child that is not ready after this long is stopped; a slow and busy machine needs far less."""
 
 STOP_SECONDS = 4.0
 """A child gets this long to end after SIGTERM before it is killed."""
@@ -33,7 +33,7 @@ def bare_environment() -> dict[str, str]:
 
 
 class ChildEndedError(Exception):
-    """A child that was up ended though nobody told it to; the message is a sentence with its last words."""
+    """A supervised child ended by itself; the message is its `Child.exit_message`."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -41,9 +41,9 @@ class Child:
     """A running child process.
 
     Attributes:
-        name: what a person calls it.
-        log: where its output goes.
-        begins_at: where in its log its own output begins, in bytes; what is before is of those that it replaces.
+        name: its name in messages.
+        log: the file that its output goes to.
+        begins_at: where its own output begins in the log, in bytes; what is before is from earlier processes.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Child:
         environment: Mapping[str, str],
         stdin: int = asyncio.subprocess.DEVNULL,
     ) -> Child:
-        """Start a process in a session of its own, so that Ctrl-C reaches only the one that supervises."""
+        """Start a process in a session of its own, so that Ctrl-C reaches only the supervising process."""
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             begins_at = output.seek(0, os.SEEK_END)
@@ -82,7 +82,7 @@ class Child:
         """Return when the child accepts connections on a loopback port.
 
         Raises:
-            ProgramError: when it ends before.
+            ProgramError: when it ends first.
         """
         await self.until(lambda: _accepts(port))
 
@@ -90,15 +90,15 @@ class Child:
         """Return when the child answers a GET with 200.
 
         Raises:
-            ProgramError: when it ends before.
+            ProgramError: when it ends first.
         """
         await self.until(lambda: _answers(port, path))
 
     async def until(self, ready: Callable[[], Awaitable[bool]]) -> None:
-        """Return when the child is ready; one that is not, or that nobody waits for any more, is stopped.
+        """Return when the child is ready; if it takes too long, or the wait is cancelled, stop it.
 
         Raises:
-            ProgramError: when it ends before, or takes too long.
+            ProgramError: when it ends first, or takes longer than `START_SECONDS`.
         """
         try:
             async with asyncio.timeout(START_SECONDS):
@@ -116,24 +116,24 @@ class Child:
             raise
 
     def exit_message(self) -> str:
-        """Why the child is no more, in one sentence, with its last words."""
+        """The exit code, the log, and the last error in it."""
         lines: list[str] = []
-        with contextlib.suppress(OSError), self.log.open("rb") as log:  # somebody may have cleared the folder
+        with contextlib.suppress(OSError), self.log.open("rb") as log:  # the log may have been deleted
             log.seek(self.begins_at)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
-        last = failure(lines)[:300]
-        words = f" Its last words: {last}{'' if last.endswith(('.', '!', '?')) else '.'}" if last else ""
-        return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{words}"
+        last = last_error(lines)[:300]
+        ending = f" Its last error: {last}{'' if last.endswith(('.', '!', '?')) else '.'}" if last else ""
+        return f"The {self.name} stopped with exit code {self.process.returncode}; its log is {self.log}.{ending}"
 
-    async def stop(self, patience: float = STOP_SECONDS) -> None:
-        """End the child and whatever it started; returns when it is gone, and kills it after so many seconds."""
+    async def stop(self, kill_after: float = STOP_SECONDS) -> None:
+        """Stop the child and every process of its session: SIGTERM, and SIGKILL after `kill_after` seconds."""
         self._signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.process.wait(), patience)
+            await asyncio.wait_for(self.process.wait(), kill_after)
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self.process.wait()
-        self._signal(signal.SIGKILL)  # what it left behind in its session
+        self._signal(signal.SIGKILL)  # processes that it left behind in its session
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -141,9 +141,9 @@ class Child:
 
 
 def die_with_parent() -> None:
-    """For a child to run before its program: it is killed when its parent dies, however that comes. Linux only.
+    """A ``preexec_fn``: the kernel kills the child when its parent dies, for whatever reason. Linux only.
 
-    Not asked to end: an agent whose event loop is blocked would not hear it, and nobody is left to insist.
+    SIGKILL, because an agent whose event loop is blocked does not handle SIGTERM, and no parent is left to follow up.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

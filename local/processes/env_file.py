@@ -17,10 +17,10 @@ _LINE = re.compile(r"(?:export\s+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<va
 
 
 def read_env_file(path: Path = ENV_FILE) -> dict[str, str]:
-    """The variables of the file; none when there is no such file. A value may stand in quotes.
+    """The variables of the file; none when there is no such file. A value may be quoted.
 
     Raises:
-        ProgramError: naming the line that is no ``NAME=VALUE``, never what stands in it.
+        ProgramError: with the number of a line that is not ``NAME=VALUE``, never with its content.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -35,7 +35,7 @@ def read_env_file(path: Path = ENV_FILE) -> dict[str, str]:
             continue
         match = _LINE.fullmatch(line)
         if match is None:
-            raise ProgramError(f"Line {number} of {path.name} is no NAME=VALUE: write one, or a # before it.")
+            raise ProgramError(f"Line {number} of {path.name} is not NAME=VALUE: correct it, or put a # before it.")
         value = match["value"]
         quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
         found[match["name"]] = value[1:-1] if quoted else value

@@ -1,4 +1,4 @@
-"""What a local run leaves in its folder, and takes away again."""
+"""Writes the files in a local run's folder, and removes those that only a running chain needs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from local.program.graph import ProgramError
 
 
 def clean(folder: Path) -> None:
-    """Remove what is of no use without a chain that is up: its addresses, its users and their tokens."""
+    """Remove what is valid only while the chain is up: its addresses, its users and their tokens."""
     for name in ("outputs.json", "tokens.json"):
         (folder / name).unlink(missing_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner alone: outputs hold a password, graphs hold secrets.
+    """Write a file atomically, readable by its owner only: outputs hold a password, graphs hold secrets.
 
     Raises:
-        ProgramError: when it cannot be written, such as where the disk is full.
+        ProgramError: when it cannot be written, such as on a full disk.
     """
     draft = path.with_suffix(".draft")
     try:
@@ -35,5 +35,5 @@ def write_private(path: Path, text: str) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ProgramError:
-    """The sentence about a file of the local run that cannot be written."""
+    """The error for a file of the local run that cannot be written."""
     return ProgramError(f"{path} cannot be written ({error.strerror}): make room there, or name another --folder.")

@@ -1,4 +1,4 @@
-"""Which process holds the chain up: a lock that dies with its holder, so a crash leaves nothing to clean by hand."""
+"""The lock on a local run's folder. The kernel releases it when its process ends, so a crash leaves no stale lock."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from local.program.graph import ProgramError
 
 STOP_SECONDS = 15.0
 
-MOMENT_SECONDS = 0.5
-"""Longer than another process takes between locking the file and writing to it, or looks at the lock."""
+GRACE_SECONDS = 0.5
+"""Longer than another process takes between locking the file and writing its state, or holds the lock to read it."""
 
 NAME = "state.json"
 
 
 class FolderLock:
-    """The right to be the one chain of a folder, held while the process lives."""
+    """An exclusive lock on a folder, which can have one chain at a time; held until the process ends."""
 
     def __init__(self, path: Path, file: int) -> None:
         self._path = path
@@ -45,9 +45,9 @@ class FolderLock:
         except OSError as error:
             raise _unusable(folder, error) from None
         try:
-            deadline = time.monotonic() + MOMENT_SECONDS
-            while not _locked(file, fcntl.LOCK_EX):
-                if time.monotonic() > deadline:  # before, it may be somebody who only looks
+            deadline = time.monotonic() + GRACE_SECONDS
+            while not _try_lock(file, fcntl.LOCK_EX):
+                if time.monotonic() > deadline:  # until then it may be `read_state` of another process
                     raise ProgramError(
                         "The local chain is up already, or starting: run `python -m local down` first, or name another "
                         "--folder."
@@ -61,10 +61,10 @@ class FolderLock:
         return lock
 
     def describe(self, state: Mapping[str, Any]) -> None:
-        """Write down what is up, for `read_state`.
+        """Write the state of the chain, for `read_state`.
 
         Raises:
-            ProgramError: when it cannot be written, such as where the disk is full.
+            ProgramError: when it cannot be written, such as on a full disk.
         """
         text = json.dumps({"pid": os.getpid(), **state}).encode()
         try:
@@ -83,7 +83,7 @@ class FolderLock:
 
 
 def stop_holder(folder: Path) -> bool:
-    """Ask the process that holds the folder to end, and wait until it has; False when there is none.
+    """Ask the process that has locked the folder to end, and wait until it has; False when there is none.
 
     Raises:
         ProgramError: when it does not end.
@@ -102,22 +102,22 @@ def stop_holder(folder: Path) -> bool:
 
 
 def read_state(folder: Path) -> dict[str, Any] | None:
-    """What the holder of the folder wrote down; None when nobody holds it.
+    """The state that the process which has locked the folder wrote; None when the folder is not locked.
 
-    Its ``state`` is ``starting`` or ``up``, its ``pid`` the holder's.
+    ``state`` is ``starting`` or ``up``; ``pid`` is that process's.
 
     Raises:
-        ProgramError: when the folder cannot be looked into.
+        ProgramError: when the folder cannot be read.
     """
     try:
         with _opened(folder / NAME) as file:
-            deadline = time.monotonic() + MOMENT_SECONDS
-            while not _locked(file, fcntl.LOCK_SH):
+            deadline = time.monotonic() + GRACE_SECONDS
+            while not _try_lock(file, fcntl.LOCK_SH):
                 try:
                     state: dict[str, Any] = json.loads(os.pread(file, os.fstat(file).st_size, 0))
                 except ValueError:  # it is being written
                     if time.monotonic() > deadline:
-                        raise ProgramError(f"{folder} is held by a process that does not say who it is.") from None
+                        raise ProgramError(f"{folder} is locked by another program: name another --folder.") from None
                     time.sleep(0.01)
                 else:
                     return state
@@ -138,7 +138,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _open(path: Path, flags: int) -> int:
-    """Open a file, and nothing else that may have its name: opening a pipe would wait for its other end."""
+    """Open a regular file, and refuse anything else: opening a named pipe would wait for its other end."""
     file = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
@@ -146,7 +146,7 @@ def _open(path: Path, flags: int) -> int:
     return file
 
 
-def _locked(file: int, kind: int) -> bool:
+def _try_lock(file: int, kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -155,4 +155,6 @@ def _locked(file: int, kind: int) -> bool:
 
 
 def _unusable(folder: Path, error: OSError) -> ProgramError:
-    return ProgramError(f"{folder} cannot be the chain's folder ({error.strerror}): name another with --folder.")
+    return ProgramError(
+        f"{folder} cannot be used as the chain's folder ({error.strerror}): name another with --folder."
+    )

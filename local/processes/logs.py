@@ -1,4 +1,4 @@
-"""The logs of a local run, as they are and as they grow, and what of the agent's is news to whoever watches."""
+"""Reads and follows the logs of a local run, and finds the warnings and errors in the agent's."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FILES: Mapping[str, str] = {
     "access": "access.log",
     "emulator": "emulator.log",
 }
-"""The files of each log, below the folder ``logs``; where sessions have agents of their own, the agent has several."""
+"""The files of each log, below the folder ``logs``; with one agent process per session, the agent has several."""
 
 POLL_SECONDS = 0.1
 
-_PLACE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_FAILURE = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Exit)(: .*)?$")
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|Interrupt|Exit)(: .*)?$")
 
 
 class Line(NamedTuple):
@@ -39,7 +39,7 @@ class Logs:
     Args:
         folder: the local run's.
         names: which logs, as in `FILES`.
-        from_now: leave out what is there already.
+        from_now: skip the lines that are there already.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], *, from_now: bool = False) -> None:
@@ -50,7 +50,7 @@ class Logs:
             self._read = {path: path.stat().st_size for path in self._paths()}
 
     def new(self) -> Iterator[Line]:
-        """Every whole line that has come since the last call. A file that has become shorter is read anew."""
+        """Every complete line that was added since the last call. A file that was truncated is read from its start."""
         for path in self._paths():
             try:
                 with path.open("rb") as file:
@@ -64,7 +64,7 @@ class Logs:
                 yield from (Line(path.stem, text) for text in whole.decode("utf-8", "replace").split("\n"))
 
     def follow(self) -> Iterator[Line]:
-        """Every whole line, as it comes, for ever."""
+        """Yield every complete line as it is written; never ends."""
         while True:
             yield from self.new()
             time.sleep(POLL_SECONDS)
@@ -73,35 +73,39 @@ class Logs:
         return sorted({path for pattern in self._patterns for path in self._folder.glob(pattern)})
 
 
-def news(line: Line) -> str | None:
-    """What a line of the agent's log tells whoever develops it: a warning or an error, and where it is from."""
+def warning_or_error(line: Line) -> str | None:
+    """The warning or error in a line of the agent's log, with the source line that raised it; None without one."""
     try:
-        told = json.loads(line.text)
+        record = json.loads(line.text)
     except ValueError:
         return None
-    if not isinstance(told, dict) or told.get("level") not in ("ERROR", "WARNING"):
+    if not isinstance(record, dict) or record.get("level") not in ("ERROR", "WARNING"):
         return None
-    trace = told.get("stackTrace")
+    trace = record.get("stackTrace")
     if not isinstance(trace, str):
-        parts = [told.get("message"), told.get("code")] if told.get("message") == "run" else [told.get("message")]
+        message = record.get("message")
+        parts = [message, record.get("code")] if message == "run" else [message]
         return f"{line.log}: {': '.join(str(part) for part in parts if part)}"
-    return f"{line.log}: {failure(trace.splitlines())}{_run_of(told)}"
+    return f"{line.log}: {last_error(trace.splitlines())}{_reference(record)}"
 
 
-def failure(lines: Sequence[str]) -> str:
-    """The last error of a traceback in one line, and the place in the project's own sources that is next to it."""
-    text = next((line.strip() for line in reversed(lines) if _FAILURE.match(line.strip())), "")
+def last_error(lines: Sequence[str]) -> str:
+    """The last error of a traceback in one line, with its innermost frame in the project's own sources.
+
+    Without a traceback, the last of the lines.
+    """
+    text = next((line.strip() for line in reversed(lines) if _ERROR.match(line.strip())), "")
     if not text:
         return lines[-1].strip() if lines else ""
-    places = [found for line in lines if (found := _PLACE.search(line))]
-    own = [place for place in places if Path(place["file"]).is_relative_to(ROOT) and "/.venv/" not in place["file"]]
-    if not places:
+    frames = [found for line in lines if (found := _FRAME.search(line))]
+    own = [frame for frame in frames if Path(frame["file"]).is_relative_to(ROOT) and "/.venv/" not in frame["file"]]
+    if not frames:
         return text
-    place = (own or places)[-1]
-    file = Path(place["file"])
-    return f"{text} ({file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}, line {place['line']})"
+    frame = (own or frames)[-1]
+    file = Path(frame["file"])
+    return f"{text} ({file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}, line {frame['line']})"
 
 
-def _run_of(told: Mapping[str, Any]) -> str:
-    reference = told.get("reference")
+def _reference(record: Mapping[str, Any]) -> str:
+    reference = record.get("reference")
     return f" [reference {reference}]" if reference else ""

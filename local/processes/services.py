@@ -1,4 +1,4 @@
-"""The services of a chain: what each is started from, the port that it listens on, and its files."""
+"""The services of a chain: how each is started, the port that it listens on, and its files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from local.processes.child import Child
 from local.processes.files import write_private
 from local.processes.ports import Ports, choose_ports
 from local.processes.supervisor import Supervisor
-from local.processes.traced import program
+from local.processes.traced import module_arguments
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Service:
-    """All that the process of a service is started from. One that is equal to it would be the same process again.
+    """Everything that a service's process is started with. An equal `Service` would start an equal process.
 
     Attributes:
-        name: what a person calls it; also of its port and its log.
+        name: its name in messages, and that of its port and its log.
         module: its program, as in ``python -m``.
-        environment: the whole of it.
+        environment: its environment variables, all of them.
         arguments: of the program.
-        files: what they hold by their paths, written before each start and readable by their owner alone.
-        health: the path that answers 200 once it is ready; empty where it is ready when it listens.
+        files: contents by path, written before each start, readable by their owner only.
+        health: the path that answers 200 once it is ready; empty if it is ready when it listens.
         loads_later: modules that the program imports only once it listens.
     """
 
@@ -41,14 +41,14 @@ class Service:
 
 
 class Services(Supervisor):
-    """Child processes that are supervised from the moment that each is ready.
+    """Child processes, each supervised once it is ready.
 
     Args:
         folder: the local run's; their logs are below it.
-        ports: ports asked for, by name as in `local.processes.ports.USUAL_PORTS`; the others are chosen.
+        ports: requested ports, by name as in `local.processes.ports.DEFAULT_PORTS`; the others are chosen.
 
     Raises:
-        ProgramError: when a port that was asked for cannot be had.
+        ProgramError: when a requested port is in use.
     """
 
     def __init__(self, folder: Path, ports: Mapping[str, int] | None = None) -> None:
@@ -56,11 +56,11 @@ class Services(Supervisor):
         self._logs = folder / "logs"
         self._reserved = Ports()
         self._started: dict[str, Service] = {}
-        self._begun: set[str] = set()
+        self._emptied_logs: set[str] = set()
         self.ports = choose_ports(ports or {}, self._reserved)
 
     def reserve(self, name: str) -> None:
-        """Choose a port for this name, which has none of its own yet."""
+        """Choose a port for this name, unless it has one."""
         if name not in self.ports:
             self.ports[name] = self._reserved.choose()
 
@@ -73,30 +73,31 @@ class Services(Supervisor):
         return service.name in self.processes and self._started.get(service.name) == service
 
     async def start(self, service: Service) -> None:
-        """Start a service and look after it once it is ready; one that never is is stopped again.
+        """Start a service, wait until it is ready, and supervise it.
 
         Raises:
-            ProgramError: when it ends before, or takes too long.
+            ProgramError: when it ends before it is ready, or takes too long and is stopped.
         """
-        child = await self._begin(service, [*program(service.module, service.environment), *service.arguments])
-        await self._look_after(child, service)
+        child = await self._spawn(service, [*module_arguments(service.module, service.environment), *service.arguments])
+        await self._supervise(child, service)
 
     async def replace(self, service: Service) -> None:
-        """Put a service with the present sources in the place of the one of its name that is up.
+        """Replace the running service of this name by one with the current sources.
 
-        That one serves until the other has loaded its sources; then it ends and the other listens, on the same port.
+        The old process serves until the new one has loaded the sources; then it ends and the new one listens on the
+        same port.
 
         Raises:
-            ProgramError: when the sources cannot be loaded, and the service that is up stays; or when what was loaded
-                does not start, and then there is none.
+            ProgramError: when the sources cannot be loaded (the old process stays up), or when the new process does not
+                become ready (then none is up).
         """
         async with self._preloaded(service) as (child, run):
             await self.end(service.name)
             run()
-            await self._look_after(child, service)
+            await self._supervise(child, service)
 
     async def end_all(self) -> None:
-        """Stop every service, and let others have the ports."""
+        """Stop every service, and release the ports."""
         await super().end_all()
         self._reserved.release()
 
@@ -108,7 +109,7 @@ class Services(Supervisor):
             ours.setblocking(False)
             with theirs:
                 preload = ["-m", "local.processes.preload", service.module, *service.loads_later]
-                child = await self._begin(service, preload, stdin=theirs.fileno())
+                child = await self._spawn(service, preload, stdin=theirs.fileno())
 
             async def loaded() -> bool:
                 try:
@@ -123,7 +124,7 @@ class Services(Supervisor):
                 await child.stop()
                 raise
 
-    async def _begin(self, service: Service, arguments: list[str], **streams: int) -> Child:
+    async def _spawn(self, service: Service, arguments: list[str], **streams: int) -> Child:
         for path, text in service.files.items():
             write_private(path, text)
         return await Child.start(
@@ -135,16 +136,16 @@ class Services(Supervisor):
             **streams,
         )
 
-    async def _look_after(self, child: Child, service: Service) -> None:
+    async def _supervise(self, child: Child, service: Service) -> None:
         port = self.ports[service.name]
         await (child.healthy(port, service.health) if service.health else child.listening(port))
         self._started[service.name] = service
         self.adopt(child)
 
     def _log(self, name: str) -> Path:
-        """A service's log: empty when it is first started, and gone on with after that."""
+        """A service's log: emptied before its first start, appended to after that."""
         log = self._logs / f"{name}.log"
-        if name not in self._begun:
-            self._begun.add(name)
+        if name not in self._emptied_logs:
+            self._emptied_logs.add(name)
             log.unlink(missing_ok=True)
         return log

@@ -1,4 +1,4 @@
-"""Children as a family: one that ends without being told is news, and all end together."""
+"""Supervises child processes: reports one that ends by itself, and stops all of them together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.processes.child import Child, ChildEndedError
 from local.program.graph import ProgramError
 
 NOTICE_SECONDS = 0.5
-"""Work that fails because a child died may fail before the death is noticed; it is, within this time."""
+"""Work may fail because a child ended, before its exit is noticed: wait this long for the exit, which is the cause."""
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ class Supervisor:
     def __init__(self) -> None:
         self._children: dict[str, Child] = {}
         self._watching: set[asyncio.Task[None]] = set()
-        self._deaths: asyncio.Queue[str] = asyncio.Queue()
+        self._exits: asyncio.Queue[str] = asyncio.Queue()
 
     @property
     def processes(self) -> dict[str, int]:
@@ -30,7 +30,7 @@ class Supervisor:
         return {name: child.process.pid for name, child in self._children.items()}
 
     def adopt(self, child: Child) -> None:
-        """Look after a child that is ready, from now on."""
+        """Supervise a child that is ready."""
         self._children[child.name] = child
         task = asyncio.create_task(self._watch(child))
         self._watching.add(task)
@@ -39,29 +39,29 @@ class Supervisor:
     async def _watch(self, child: Child) -> None:
         await child.process.wait()
         if self._children.get(child.name) is child:
-            self._deaths.put_nowait(child.exit_message())
+            self._exits.put_nowait(child.exit_message())
 
     async def while_up(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work; it is cancelled when a child ends meanwhile.
+        """Await the work; cancel it when a child ends by itself.
 
         Raises:
-            ChildEndedError: when a child ended that nobody told to.
+            ChildEndedError: when a child ended without `end`.
         """
-        working, death = asyncio.create_task(work), asyncio.create_task(self._deaths.get())
+        working, exited = asyncio.create_task(work), asyncio.create_task(self._exits.get())
         try:
-            await asyncio.wait({working, death}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, exited}, return_when=asyncio.FIRST_COMPLETED)
             if working.done() and working.exception() is not None:
-                await asyncio.wait({death}, timeout=NOTICE_SECONDS)
-            if death.done():
-                raise ChildEndedError(death.result())
+                await asyncio.wait({exited}, timeout=NOTICE_SECONDS)
+            if exited.done():
+                raise ChildEndedError(exited.result())
             return working.result()
         finally:
-            for task in (working, death):
+            for task in (working, exited):
                 task.cancel()
-            await asyncio.gather(working, death, return_exceptions=True)
+            await asyncio.gather(working, exited, return_exceptions=True)
 
     async def end(self, *names: str) -> None:
-        """Stop some children, if they are there."""
+        """Stop the children of these names, if they are up."""
         ending = [child for name in names if (child := self._children.pop(name, None))]
         await asyncio.gather(*(child.stop() for child in ending))
 

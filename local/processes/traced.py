@@ -1,7 +1,7 @@
-"""``python -m local.processes.traced MODULE``: runs a module, and sends its spans to the local run's receiver.
+"""``python -m local.processes.traced MODULE``: runs a module, and exports its spans to the local run.
 
-With the SDK and the exporter that ship with the agent, and without their automatic instrumentation, which costs a
-second at the start. On AWS it is ``runtime.telemetry`` that has the agent's spans sent.
+Uses the SDK and the exporter that ship with the agent, without automatic instrumentation, which takes a second at the
+start. On AWS, ``runtime.telemetry`` turns on the export of the agent's spans.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class LoopbackExporter(SpanExporter):
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
             session = requests.Session()
-            session.trust_env = False  # a developer's proxy would be asked for loopback
+            session.trust_env = False  # else a developer's proxy would be used for loopback
             self._exporter = OTLPSpanExporter(self._endpoint, timeout=2, session=session)
         return self._exporter.export(spans)
 
 
 def export_spans(endpoint: str) -> None:
-    """Send the spans of this process there, in the background; what is left when it ends is not waited for."""
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # a receiver that is restarted is no news
+    """Export the spans of this process to the endpoint, in the background; spans left at its exit are dropped."""
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # not each failed export while the receiver restarts
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(
         BatchSpanProcessor(LoopbackExporter(endpoint), schedule_delay_millis=DELAY_MILLISECONDS)
@@ -51,8 +51,8 @@ def export_spans(endpoint: str) -> None:
     trace.set_tracer_provider(provider)
 
 
-def program(module: str, environment: Mapping[str, str]) -> list[str]:
-    """The arguments of Python that run a module, traced where its environment names a receiver."""
+def module_arguments(module: str, environment: Mapping[str, str]) -> list[str]:
+    """The arguments with which Python runs a module, traced where its environment names an OTLP endpoint."""
     return ["-m", "local.processes.traced", module] if ENDPOINT in environment else ["-m", module]
 
 

@@ -1,1 +1,1 @@
-"""Runs ``__main__.py`` without an engine and keeps what it declares: the resource graph, and what is read off it."""
+"""Runs ``__main__.py`` without the Pulumi engine and records the resource graph; check, cost and table read it."""

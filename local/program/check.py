@@ -1,7 +1,7 @@
-"""Everything that can be known of a stack before a deployment, without the Pulumi CLI and without an AWS account.
+"""Checks a stack before a deployment, without the Pulumi CLI and without an AWS account.
 
-Its settings, the guard rails over what the program declares, what that would cost, and what the agent's package would
-lack. What the bill is made of is `local.program.cost`'s to say.
+It checks the settings, the guard rails over the declared resources, the cost, and the imports of the agent's package.
+`local.program.cost` has the parts of the cost.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from collections.abc import Iterator
 from local.program.cost import SIZES, Usage, bill, dollars, total
 from local.program.evaluate import evaluate, read_settings
 from local.program.graph import Graph, ProgramError
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from package.imports import missing_imports, refusal
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """What one look found.
+    """The result of one check.
 
     Attributes:
-        name: what was looked at.
-        problems: one sentence each; none when all is well.
-        seen: what was there to look at, in a few words.
+        name: the check's name.
+        problems: one sentence each; empty when the check passes.
+        seen: a summary of what was checked, in a few words.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Result:
 
 
 def check(stack: str) -> Iterator[Result]:
-    """Look at a stack, as its files are now; where its settings are refused, the guard rails have nothing to judge."""
+    """Check a stack from its current files; without valid settings there is no graph, so no guard rails and no cost."""
     try:
-        graph = evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", "")))
+        graph = evaluate(stack, MockProvider(read_settings(stack).get("aws:region", "")))
     except ProgramError as error:
         yield Result("settings", (str(error),))
     else:
@@ -46,8 +46,8 @@ def check(stack: str) -> Iterator[Result]:
 
 
 def _guard_rails(graph: Graph) -> Result:
-    """The policy pack's rules, asked here of the graph as Pulumi would ask them of the stack."""
-    from policy.graph import Declared, Stack  # noqa: PLC0415 - a second of imports that wrong settings need not pay
+    """The policy pack's rules, applied to the graph as Pulumi applies them to the stack."""
+    from policy.graph import Declared, Stack  # noqa: PLC0415 - takes a second, and is not needed for invalid settings
     from policy.rules import RULES  # noqa: PLC0415
 
     stack = Stack(Declared(each.type, each.name, each.urn, dict(each.outputs)) for each in graph.resources)

@@ -23,8 +23,8 @@ MONTH_HOURS = 730
 MILLION = 1e6
 GB = 1e9
 FREE_USERS = 10_000
-PAGE_FILES, PAGE_BYTES = 6, 150_000  # of the chat page, as if a browser kept nothing from one conversation to the next
-LEAST_EVENT, MOST_EVENT = 12_000, 64_000  # bytes: what AgentCore Memory counts an event as
+PAGE_FILES, PAGE_BYTES = 6, 150_000  # of the chat page; as if a browser cached nothing between conversations
+LEAST_EVENT, MOST_EVENT = 12_000, 64_000  # bytes: AgentCore Memory bills an event as at least and at most this
 
 SIZES = (1_000, 20_000, 500_000)
 """Conversations a month: a team, a department, a product."""
@@ -38,15 +38,15 @@ class Usage:
         turns: questions in a conversation.
         gap_seconds: between an answer and the next question.
         answer_seconds: how long an answer streams.
-        cpu_seconds: of the agent's processor for one answer. Measured with the scripted model, 100 words: under 0.1.
+        cpu_seconds: processor time of the agent for one answer. Measured with the scripted model, 100 words: under 0.1.
         memory_gb: of the microVM. The agent's process had 0.1 resident under load here; the system's share is a guess.
-        start_cpu_seconds: of a microVM's start. Measured to the first ping: 5.0 as it is packed without bytecode.
+        start_cpu_seconds: processor time of a microVM's start. Measured to the first ping: 5.0, without bytecode.
         input_tokens: of the instructions and tools, and of a question; earlier turns are added.
         output_tokens: of an answer.
         answer_bytes: on the wire, events and all.
         turn_bytes: of a question and its answer as they are kept in AgentCore Memory.
         log_bytes: of the access log and the agent's, for one request.
-        preflights: browser calls from another origin are asked for first.
+        preflights: the page calls from another origin, so a CORS preflight precedes each call.
         conversations_per_user: a month.
     """
 
@@ -77,7 +77,7 @@ class Usage:
 
 
 class Line(NamedTuple):
-    """One part of the bill: what it is of, dollars a month whatever happens, and dollars for a conversation."""
+    """One part of the bill: its name, fixed dollars a month, and dollars for each conversation."""
 
     what: str
     monthly: float
@@ -102,7 +102,7 @@ def read_on() -> str:
 
 
 def bill(graph: Graph, usage: Usage) -> list[Line]:
-    """The parts of a stack's bill, without the users' (which begins above an allowance) and AWS's free tiers."""
+    """The parts of a stack's bill, without AWS's free tiers and without Cognito's users (see `users`)."""
     price = prices()
     by_cloudfront = _declared(graph, "Distribution") > 0
     if by_cloudfront:
@@ -136,12 +136,12 @@ def _runtime(graph: Graph) -> Mapping[str, Any]:
 
 
 def idle_seconds(graph: Graph) -> int:
-    """How long a microVM outlives its last answer."""
+    """How long a microVM lives on after its last answer."""
     return int(_runtime(graph)["lifecycleConfigurations"][0]["idleRuntimeSessionTimeout"])
 
 
 def session(graph: Graph, usage: Usage) -> float:
-    """A microVM for one conversation: it starts, answers, waits for the next question, and outlives the last one."""
+    """A microVM for one conversation: it starts, answers, waits for questions, and lives on after the last one."""
     talking = usage.turns * (usage.answer_seconds + usage.gap_seconds) - usage.gap_seconds
     cpu = usage.start_cpu_seconds + usage.turns * usage.cpu_seconds
     return microvm(graph, usage, cpu=cpu, seconds=talking + idle_seconds(graph))
@@ -235,10 +235,10 @@ def mishaps(graph: Graph, usage: Usage) -> Iterator[tuple[str, str]]:
     shared = microvm(graph, usage, cpu=1000 * usage.cpu_seconds, seconds=1000 * usage.answer_seconds + idle)
     day = microvm(graph, usage, cpu=0, seconds=8 * HOUR)
     yield "A tab that is left open, with nothing asked", dollars(0)
-    yield "A session kept alive for its eight hours, by a ping that always moves", dollars(day)
+    yield "A session kept alive for its eight hours, by a `/ping` whose time always moves", dollars(day)
     yield "1,000 questions each in a session of its own, because no session header was sent", dollars(1000 * one)
     yield "… the same in one session", dollars(shared)
-    yield "An hour of a caller with a token who goes round the API: 25 new sessions a second", dollars(25 * HOUR * one)
+    yield "An hour of a caller with a token who bypasses the API: 25 new sessions a second", dollars(25 * HOUR * one)
 
 
 def dollars(value: float) -> str:
@@ -276,10 +276,10 @@ def with_tables(page: str, graph: Graph, usage: Usage) -> str:
 
 def main() -> None:
     """Put the tables of production into the page."""
-    from local.program.evaluate import evaluate, read_settings  # noqa: PLC0415 - seconds that the command pays once
-    from local.program.provider import ImaginedProvider  # noqa: PLC0415 - as above
+    from local.program.evaluate import evaluate, read_settings  # noqa: PLC0415 - slow to import, and only this command needs it
+    from local.program.provider import MockProvider  # noqa: PLC0415 - as above
 
-    graph = evaluate("prod", ImaginedProvider(read_settings("prod")["aws:region"]))
+    graph = evaluate("prod", MockProvider(read_settings("prod")["aws:region"]))
     PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), graph, Usage()), encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
 """Runs the Pulumi program without the Pulumi engine, and records what it registers.
 
-Works below Pulumi's own mocks, at the resource monitor: they hand out type, name and inputs, and the graph needs
+Replaces the resource monitor, below Pulumi's own mocks: mocks get type, name and inputs only, and the graph needs
 parents, dependencies and options as well. Values stay in their wire form (JSON with signatures), so nothing depends
-on how Pulumi rebuilds assets and secrets from it.
+on how Pulumi deserialises assets and secrets.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ def run_program(
 ) -> Graph:
     """Evaluate ``__main__.py`` once; see `local.program.evaluate.evaluate`.
 
-    The program is always told that this is a dry run, for nothing is deployed: so it does not ask for what only a
-    deployment needs, such as the built package. Without ``preview``, whatever the provider leaves out counts as None
-    instead of as unknown.
+    This is always a dry run for the program, because nothing is deployed: so it does not require what only a
+    deployment needs, such as the built package. Without ``preview``, an output that the provider does not return is
+    None instead of unknown.
 
     Raises:
-        ProgramError: with the program's own sentence when it refuses its settings.
+        ProgramError: with the program's own message when it rejects its settings.
     """
     reset_options()
     pulumi.runtime.set_all_config(dict(settings), list(secret))
-    monitor = _Recorder(provider, unanswered=UNKNOWN if preview else None)
+    monitor = _Recorder(provider, missing=UNKNOWN if preview else None)
 
     async def run() -> dict[str, Any]:
-        # Inside the loop: the root resource that this makes belongs to the loop it is made in.
+        # Inside the event loop, because the root resource that this creates is bound to the running loop.
         mocks.set_mocks(_NoMocks(), project=project, stack=stack, preview=True, monitor=monitor, logger=_quiet_logger())
         await run_pulumi_func(_program)
         return await _exports(monitor.secrets)
@@ -78,7 +78,7 @@ async def _program() -> None:
 
 
 async def _exports(secrets: set[str]) -> dict[str, Any]:
-    """What the program exports; the texts of those that are secret are added to ``secrets``."""
+    """The program's exports; the strings in those that are secret are added to ``secrets``."""
     root = get_root_resource()
     if not isinstance(root, Stack):
         raise TypeError("Pulumi has no root stack after a program ran")
@@ -89,19 +89,19 @@ async def _exports(secrets: set[str]) -> dict[str, Any]:
 
 
 class _Recorder(mocks.MockMonitor):
-    """A resource monitor that keeps each registration whole and asks the provider for the answer."""
+    """A resource monitor that records each registration and takes ids and outputs from the provider."""
 
-    def __init__(self, provider: Provider, *, unanswered: str | None) -> None:
+    def __init__(self, provider: Provider, *, missing: str | None) -> None:
         super().__init__(_NoMocks())
         self._provider = provider
-        self._unanswered = unanswered
+        self._missing = missing
         self.recorded: list[Resource] = []
         self.calls: list[str] = []
         self.secrets: set[str] = set()
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
         self.calls.append(request.tok)
-        return super().Invoke(request)  # type: ignore[no-untyped-call]  # so it is in Pulumi
+        return super().Invoke(request)  # type: ignore[no-untyped-call]  # untyped in Pulumi
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the name is Pulumi's
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -109,11 +109,11 @@ class _Recorder(mocks.MockMonitor):
             return resource_pb2.RegisterResourceResponse(urn=urn)
         wire = json_format.MessageToDict(request.object)
         self.secrets.update(_secret_texts(wire))
-        inputs: dict[str, Any] = {key: _plain(value, self._unanswered) for key, value in wire.items()}
-        # A remote component (awsx) is declared here and made by its provider: it answers like a resource.
-        answering = request.custom or request.remote
+        inputs: dict[str, Any] = {key: _plain(value, self._missing) for key, value in wire.items()}
+        # A remote component (awsx) is created by its provider, so it has outputs like a resource.
+        created = request.custom or request.remote
         nothing: MockedOutputs = ("", {})
-        id_, answers = self._provider.create(request.type, request.name, inputs) if answering else nothing
+        id_, outputs = self._provider.create(request.type, request.name, inputs) if created else nothing
         self.recorded.append(
             Resource(
                 type=request.type,
@@ -123,7 +123,7 @@ class _Recorder(mocks.MockMonitor):
                 inputs=inputs,
                 secret_inputs=tuple(sorted(key for key, value in wire.items() if _holds_secret(value))),
                 id=id_,
-                outputs={**inputs, **answers},
+                outputs={**inputs, **outputs},
                 depends_on=tuple(sorted(request.dependencies)),  # Pulumi collects them in a set
                 custom=request.custom,
                 protect=request.protect,
@@ -132,14 +132,14 @@ class _Recorder(mocks.MockMonitor):
                 secret_outputs=tuple(sorted(request.additionalSecretOutputs)),
             )
         )
-        answered = struct_pb2.Struct()
+        answer = struct_pb2.Struct()
         # A resource's inputs are outputs too; a remote component's are not, and their types may differ.
-        json_format.ParseDict(answers if request.remote else {**wire, **answers}, answered)
-        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=answered)
+        json_format.ParseDict(outputs if request.remote else {**wire, **outputs}, answer)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=answer)
 
 
 class _NoMocks(mocks.Mocks):
-    """Pulumi wants mocks; the recorder answers before they are asked, save for look-ups."""
+    """Required by `set_mocks`; the recorder answers registrations itself, so only look-ups get here."""
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         return {}, None
@@ -148,19 +148,19 @@ class _NoMocks(mocks.Mocks):
         return f"{args.name}-id", dict(args.inputs)
 
 
-def _plain(value: Any, unanswered: str | None) -> Any:
+def _plain(value: Any, missing: str | None) -> Any:
     """A wire value without its signatures: a secret in clear, an asset as its path or text, 3.0 as 3."""
     if isinstance(value, dict):
         if value.get(_SIGNATURE) == _SECRET:
-            return _plain(value["value"], unanswered)
-        return {key: _plain(item, unanswered) for key, item in value.items() if key != _SIGNATURE}
+            return _plain(value["value"], missing)
+        return {key: _plain(item, missing) for key, item in value.items() if key != _SIGNATURE}
     if isinstance(value, list):
-        return [_plain(item, unanswered) for item in value]
-    return unanswered if value == UNKNOWN else _as_number(value)
+        return [_plain(item, missing) for item in value]
+    return missing if value == UNKNOWN else _as_number(value)
 
 
 def _as_number(value: Any) -> Any:
-    """Protobuf knows one number type; a whole number was one before it went over the wire."""
+    """Protobuf has one number type, a float: a whole number becomes an integer again."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -171,7 +171,7 @@ def _holds_secret(value: Any) -> bool:
 
 
 def _secret_texts(wire: Any) -> Iterator[str]:
-    """The texts of a wire value's secrets."""
+    """The strings in a wire value's secrets."""
     if isinstance(wire, dict) and wire.get(_SIGNATURE) == _SECRET:
         yield from _texts(wire["value"])
     for part in wire.values() if isinstance(wire, dict) else wire if isinstance(wire, list) else ():
@@ -179,7 +179,7 @@ def _secret_texts(wire: Any) -> Iterator[str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a value that says something."""
+    """Every string in a value that is not empty."""
     if isinstance(value, str):
         yield from filter(None, [value])
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

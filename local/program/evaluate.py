@@ -20,11 +20,11 @@ import yaml
 
 from local import ROOT
 from local.program.graph import Graph, ProgramError, Provider
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 
 
 def project_name() -> str:
-    """The project's name in ``Pulumi.yaml``: the namespace of every key that has none of its own."""
+    """The project's name in ``Pulumi.yaml``: the namespace of every configuration key without one."""
     return str(yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
 
 
@@ -37,7 +37,7 @@ def stack_file(stack: str) -> Path:
     """The settings file of a stack, which must exist.
 
     Raises:
-        ProgramError: when there is none, naming those there are.
+        ProgramError: when there is none; the message names those there are.
     """
     known = known_stacks()
     if stack in known:
@@ -57,7 +57,7 @@ def read_settings(stack: str) -> dict[str, str]:
 
     A key without a namespace is the project's own.
 
-    A value that Pulumi encrypted cannot be read without the engine; a placeholder stands in for it.
+    A value that Pulumi encrypted cannot be read without the engine and is replaced by a placeholder.
 
     Raises:
         ProgramError: when the file cannot be read.
@@ -66,7 +66,7 @@ def read_settings(stack: str) -> dict[str, str]:
 
 
 def secret_keys(stack: str) -> frozenset[str]:
-    """The keys of which Pulumi has encrypted a part or all, as it tells a program.
+    """The keys whose value Pulumi has encrypted, in part or whole, as it passes them to a program.
 
     Raises:
         ProgramError: when the file cannot be read.
@@ -75,24 +75,24 @@ def secret_keys(stack: str) -> frozenset[str]:
 
 
 def _values(stack: str) -> dict[str, Any]:
-    """What stands below ``config:`` of a stack's file, each key with its namespace."""
+    """The entries below ``config:`` in a stack's file, each key with its namespace."""
     path = stack_file(stack)
     try:
         content = _keys(yaml.safe_load(path.read_text(encoding="utf-8")), "its top")
         settings = _keys(content.get("config"), "what is below `config:`")
         namespace = project_name()
         values = {str(key) if ":" in str(key) else f"{namespace}:{key}": value for key, value in settings.items()}
-        json.dumps(values, default=str)  # so that what is no text and no structure is known here
+        json.dumps(values, default=str)  # a value that is not JSON raises here
         return values
-    # An anchor inside itself and a hundred brackets within each other are YAML; a date as a key is not JSON.
+    # YAML allows an anchor that refers to itself, hundreds of nested brackets, and a date as a key; JSON does not.
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise ProgramError(f"{path.name} cannot be read as a stack's settings ({reason}): mend it first.") from None
+        raise ProgramError(f"{path.name} cannot be read as a stack's settings ({reason}): correct the file.") from None
 
 
 def _keys(value: Any, what: str) -> dict[Any, Any]:
     if not isinstance(value, dict | None):
-        raise TypeError(f"{what} must be keys, such as `config:` and below it `aws:region: eu-west-1`")
+        raise TypeError(f"{what} must be a mapping, such as `config:` and below it `aws:region: eu-west-1`")
     return value or {}
 
 
@@ -102,10 +102,10 @@ def _as_text(value: Any) -> str:
 
 
 def _readable(value: Any) -> Any:
-    """A value with a placeholder for everything in it that is encrypted.
+    """A value with a placeholder for every encrypted part.
 
-    The placeholder is an e-mail address, for whom alarms are sent to is the only setting that may be encrypted; each is
-    another, for no address may stand twice.
+    The placeholder is an e-mail address, because the only setting that may be encrypted is whom alarms are sent to.
+    Each placeholder differs, because no address may be listed twice.
     """
     if isinstance(value, dict) and value.keys() == {"secure"}:
         return f"encrypted-{hashlib.sha256(str(value['secure']).encode()).hexdigest()[:8]}@example.com"
@@ -119,37 +119,37 @@ def evaluate(
 ) -> Graph:
     """Run ``__main__.py`` for a stack and return what it declares.
 
-    Pulumi keeps its state in the process, so two evaluations must not overlap in one.
+    Pulumi keeps global state, so evaluations in one process must not overlap.
 
     Args:
         stack: the stack's name, as in ``Pulumi.<stack>.yaml``.
-        provider: what answers for AWS.
+        provider: returns ids and outputs in place of AWS.
         settings: flat Pulumi configuration in place of the stack's file.
         preview: evaluate as ``pulumi preview`` does; a provider may then leave ids and outputs out.
 
     Raises:
-        ProgramError: when the settings or the program are at fault.
+        ProgramError: when the settings are invalid or the program fails.
     """
     project = project_name()
     values = read_settings(stack) if settings is None else dict(settings)
     secret = secret_keys(stack) if settings is None else frozenset()
-    with _without_collecting():
+    with _garbage_collection_off():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the engine's own libraries, on import
-            from local.program.engine import run_program  # noqa: PLC0415 - half a second that a bad setting need not pay
+            warnings.simplefilter("ignore")  # of Pulumi's own libraries, on import
+            from local.program.engine import run_program  # noqa: PLC0415 - slow, and not needed for an invalid stack
         with warnings.catch_warnings():
             # Importing a provider's module warns of its deprecated resources, whether the program uses them or not.
             warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"pulumi_\w+\.")
             try:
-                with redirect_stdout(sys.stderr), _own_stdout():
+                with redirect_stdout(sys.stderr), _stdout_to_stderr():
                     return run_program(project, stack, values, provider, preview=preview, secret=secret)
             except SystemExit as stop:
-                raise ProgramError(f"The program exits ({stop.code}) where it should reach its end.") from None
+                raise ProgramError(f"The program exited ({stop.code}) before its end: remove the exit.") from None
 
 
 @contextmanager
-def _own_stdout() -> Iterator[None]:
-    """Lead what the program's own children print to standard error: it is not part of what is asked for."""
+def _stdout_to_stderr() -> Iterator[None]:
+    """Redirect what the program's child processes print to standard error, so that it is not part of our output."""
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
@@ -160,31 +160,31 @@ def _own_stdout() -> Iterator[None]:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Switch the garbage collector off for a while, and keep what is there after the first time out of its sight.
+def _garbage_collection_off() -> Iterator[None]:
+    """Turn the garbage collector off inside the block, and freeze what exists after the first one (`gc.freeze`).
 
-    The providers' modules are hundreds of thousands of objects that stay: collecting among them while they load costs
-    more than half a second of three, and walking through them once more when the process ends costs another.
+    The providers' modules are hundreds of thousands of objects that stay: collecting while they load takes more than
+    half a second of three, and collecting them when the process ends takes another.
     """
-    collecting = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if not gc.get_freeze_count():
             gc.freeze()
-        if collecting:
+        if was_enabled:
             gc.enable()
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m local.program.evaluate STACK``: the graph as JSON on standard output; 2 when it cannot be had."""
+    """``python -m local.program.evaluate STACK``: the graph as JSON on standard output; exits with 2 without one."""
     if len(arguments) != 1:
-        print("Say which stack: `python -m local.program.evaluate STACK`.", file=sys.stderr)
+        print("Name one stack: `python -m local.program.evaluate STACK`.", file=sys.stderr)
         return 2
     (stack,) = arguments
     try:
-        print(evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", ""))).to_json())
+        print(evaluate(stack, MockProvider(read_settings(stack).get("aws:region", ""))).to_json())
     except ProgramError as error:
         print(error, file=sys.stderr)
         return 2

@@ -1,8 +1,7 @@
 """The resource graph: what ``__main__.py`` declares, without the Pulumi engine and without AWS.
 
-Owns the shape of the graph; `evaluate` fills it. What a provider would answer (ids, ARNs, addresses) comes from a
-`Provider`, so the same evaluation serves a plain look at the graph and a local run whose user pool really exists in an
-emulator.
+Owns the data model of the graph; `evaluate` fills it. Ids, ARNs and addresses come from a `Provider`: mocked, to look
+at the graph, or from an emulator in which the local run's user pool exists.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, Protocol
 
 
 class ProgramError(Exception):
-    """Something that the person who runs it can mend, such as the program, a setting or a port, in a sentence."""
+    """An error that the user can correct, such as in the program, a setting or a port; the message is one sentence."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,13 +28,13 @@ class Resource:
         inputs: what the program declared, keys in camelCase, secrets in clear.
         secret_inputs: the top-level inputs that hold a secret anywhere.
         id: the provider's id for it; empty for a component.
-        outputs: what the provider would answer.
+        outputs: its inputs, and what the provider returned.
         depends_on: the URNs it names as dependencies, inferred and explicit.
         custom: False for a component.
         protect: whether Pulumi refuses to delete it.
         retain_on_delete: whether Pulumi leaves it in AWS on deletion.
         delete_before_replace: whether Pulumi deletes it before it makes its replacement, and not after.
-        secret_outputs: the outputs that are to be encrypted in the state, whatever the provider says of them.
+        secret_outputs: the outputs that Pulumi encrypts in the state besides those that the provider marks as secret.
     """
 
     type: str
@@ -64,11 +63,11 @@ class Graph:
     resources: tuple[Resource, ...]
     outputs: Mapping[str, Any]
     calls: tuple[str, ...] = ()
-    """Provider look-ups that the program made; the program makes none."""
+    """Provider look-ups that the program made; it should make none."""
     secrets: tuple[str, ...] = ()
     """Every text that the program marks as a secret, in clear."""
     time_scale: float = 1.0
-    """Whoever serves the graph divides AWS's time limits by this, the declared ones and those that nobody declares."""
+    """The local data planes divide AWS's time limits by this: those that are declared and those that AWS fixes."""
 
     def all(self, type_: str) -> list[Resource]:
         """The resources of one type, in the order of their URNs."""
@@ -82,7 +81,7 @@ class Graph:
         """
         found = self.all(type_)
         if len(found) != 1:
-            raise ProgramError(f"The program declares {len(found)} resources of type {type_}, and one is needed.")
+            raise ProgramError(f"The program declares {len(found)} resources of type {type_}: declare exactly one.")
         return found[0]
 
     def with_inputs(self, urn: str, **changes: Any) -> Graph:
@@ -121,7 +120,7 @@ MockedOutputs = tuple[str, dict[str, Any]]
 
 
 class Provider(Protocol):
-    """Answers for AWS: given a declaration, the id and the outputs that it would have."""
+    """Returns, in place of AWS, the id and the outputs of a declared resource."""
 
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """The id and all outputs of the new resource; the inputs count as outputs too."""

@@ -1,7 +1,7 @@
-"""The resource graph for people: ``python -m local graph [--stack S] [--type T] [--json]``.
+"""Prints the resource graph: ``python -m local graph [--stack S] [--type T] [--json]``.
 
-Components in the order in which a request meets them, their resources below them, each with the inputs that decide
-what it does; everything else is in the JSON, where policies and schemas are objects. Secrets are shown in neither form.
+Lists components in the order in which a request meets them, their resources below them, and each resource's most
+important inputs. The JSON has all inputs, with policies and schemas as objects. Neither form shows secrets.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Any
 
 from local.program.evaluate import evaluate, read_settings
 from local.program.graph import Graph, ProgramError, Resource
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
-"""CloudFront's own policy for what it keeps nothing of, the same in every account."""
+"""The id of CloudFront's managed cache policy CachingDisabled, the same in every account."""
 
-SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
+SECRET = "[secret]"  # noqa: S105 - the placeholder for a secret
 
-WIDEST = 120
+MAX_COLUMNS = 120
 """Columns; a longer line is hard to read on any screen."""
 
-WAY = (
+REQUEST_ORDER = (
     "Identity",
     "Website",
     "Firewall",
@@ -42,7 +42,7 @@ WAY = (
 )
 """The components as a request meets them; others come last."""
 
-# What tells one resource of a type from another, or decides what it does; dotted below the input's name.
+# By type, the inputs that tell resources apart or decide what they do; a dot leads to a nested input.
 SHOWN: Mapping[str, Sequence[str]] = {
     "UserPool": ("userPoolTier", "mfaConfiguration", "deletionProtection"),
     "UserPoolClient": ("explicitAuthFlows", "idTokenValidity", "refreshTokenValidity", "refreshTokenRotation.feature"),
@@ -74,19 +74,19 @@ SHOWN: Mapping[str, Sequence[str]] = {
 
 
 def _runtime(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Whose tokens it takes, which headers reach the agent, how long a microVM lives."""
-    jwt = _dig(inputs, "authorizerConfiguration.customJwtAuthorizer") or {}
+    """Which tokens it accepts, which headers reach the agent, how long a microVM lives."""
+    jwt = _nested(inputs, "authorizerConfiguration.customJwtAuthorizer") or {}
     for name in ("allowedAudiences", "allowedClients", "allowedScopes"):
         if jwt.get(name):
             yield f"{name}={','.join(jwt[name])}"
-    listed = _dig(inputs, "requestHeaderConfiguration.requestHeaderAllowlists") or []
+    listed = _nested(inputs, "requestHeaderConfiguration.requestHeaderAllowlists") or []
     yield f"requestHeaderAllowlists={','.join(listed)}"
     for life in inputs.get("lifecycleConfigurations") or ():
         yield from (f"{name}={value}" for name, value in sorted(life.items()))
 
 
 def _mapped(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """What the gateway maps to the backend's headers."""
+    """The gateway's mapping to the back end's headers."""
     prefix = "integration.request.header."
     for target, source in sorted((inputs.get("requestParameters") or {}).items()):
         if target.startswith(prefix):
@@ -94,25 +94,25 @@ def _mapped(inputs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _behaviors(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Where CloudFront leads which path, and whether it keeps or compresses what comes back."""
+    """CloudFront's origin for each path, and whether responses are cached and compressed."""
     hosts = {
         each["originId"]: f"{each['domainName']}{each.get('originPath', '')}" for each in inputs.get("origins") or ()
     }
     for each in (*(inputs.get("orderedCacheBehaviors") or ()), inputs.get("defaultCacheBehavior") or {}):
-        kept = "not kept" if each.get("cachePolicyId") == CACHING_DISABLED else "kept"
+        cached = "not cached" if each.get("cachePolicyId") == CACHING_DISABLED else "cached"
         compressed = "compressed" if each.get("compress") else "not compressed"
         host = hosts.get(each.get("targetOriginId", ""), "…")
-        yield f"{each.get('pathPattern', '*')}={host} ({kept}, {compressed})"
+        yield f"{each.get('pathPattern', '*')}={host} ({cached}, {compressed})"
 
 
 def _policy(key: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
-    """What a policy document allows and denies: one fact a statement, without its resources."""
+    """What a policy document allows and denies: one fact for each statement, without its resources."""
 
     def facts(inputs: Mapping[str, Any]) -> Iterator[str]:
         for statement in (_as_object(inputs.get(key)) or {}).get("Statement", ()):
-            who = statement.get("Principal")
-            named = who.get("Service", who.get("AWS", "*")) if isinstance(who, dict) else who
-            subject = [",".join(_listed(named))] if who else []
+            principal = statement.get("Principal")
+            named = principal.get("Service", principal.get("AWS", "*")) if isinstance(principal, dict) else principal
+            subject = [",".join(_listed(named))] if principal else []
             actions = ",".join(_listed(statement.get("Action", "*")))
             condition = [f"if {','.join(statement['Condition'])}"] if statement.get("Condition") else []
             yield " ".join([*subject, statement["Effect"].lower(), actions, *condition])
@@ -120,7 +120,7 @@ def _policy(key: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
     return facts
 
 
-DECIDES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
+DERIVED: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "AgentcoreAgentRuntime": _runtime,
     "AgentcoreResourcePolicy": _policy("policy"),
     "BucketPolicy": _policy("policy"),
@@ -129,21 +129,21 @@ DECIDES: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "Role": _policy("assumeRolePolicy"),
     "RolePolicy": _policy("policy"),
 }
-"""What decides that is more than an input's value, by type."""
+"""By type, facts that are taken from nested or several inputs."""
 
 
 def print_graph(stack: str, as_json: bool, only: Sequence[str] = ()) -> None:
-    """Evaluate a stack with imagined answers and print what it declares.
+    """Evaluate a stack with mocked outputs and print its resources.
 
     Args:
         stack: its name.
         as_json: print JSON.
-        only: leave out resources whose type has none of these words in it.
+        only: print only resources whose type contains one of these words; empty for all.
 
     Raises:
         ProgramError: when the stack cannot be evaluated, or has no resource of such a type.
     """
-    graph = redacted(evaluate(stack, ImaginedProvider(read_settings(stack).get("aws:region", ""))))
+    graph = redacted(evaluate(stack, MockProvider(read_settings(stack).get("aws:region", ""))))
     found = [each for each in graph.resources if _is_wanted(each, only)]
     if only and not found:
         kinds = ", ".join(sorted({_kind(each) for each in graph.resources if each.custom}))
@@ -152,7 +152,7 @@ def print_graph(stack: str, as_json: bool, only: Sequence[str] = ()) -> None:
         wanted = dataclasses.replace(graph, resources=tuple(found))
         print(json.dumps(_objects(dataclasses.asdict(wanted)), indent=1, sort_keys=True))
     else:
-        print("\n".join(listing(graph, found, min(shutil.get_terminal_size((80, 24)).columns, WIDEST))))
+        print("\n".join(listing(graph, found, min(shutil.get_terminal_size((80, 24)).columns, MAX_COLUMNS))))
 
 
 def _is_wanted(resource: Resource, only: Sequence[str]) -> bool:
@@ -177,7 +177,7 @@ def redacted(graph: Graph) -> Graph:
 
 
 def _secret_texts(graph: Graph) -> Iterator[str]:
-    """The generated passwords and keys: what every secret value is made of."""
+    """The generated passwords and API keys, of which every secret value is made."""
     for each in graph.resources:
         if each.type == "random:index/randomPassword:RandomPassword":
             yield each.outputs["result"]
@@ -186,20 +186,20 @@ def _secret_texts(graph: Graph) -> Iterator[str]:
 
 
 def listing(graph: Graph, resources: Sequence[Resource], width: int) -> Iterator[str]:
-    """The lines of a graph: components as headings, resources below theirs, words kept whole."""
+    """The lines of a graph: components as headings, their resources below; no word is broken."""
     custom = sum(1 for each in graph.resources if each.custom)
     yield f"{graph.project} {graph.stack}: {custom} resources in {len(graph.resources) - custom} components"
     named = {each.urn: each for each in graph.resources}
     prefix = f"{graph.project}-{graph.stack}-"  # every name begins with it
     shown = [each for each in resources if each.custom or not any(one.parent == each.urn for one in graph.resources)]
     last = ""
-    for each in sorted(shown, key=lambda one: _place(_path(one, named))):  # as declared within a component
+    for each in sorted(shown, key=lambda one: _sort_key(_path(one, named))):  # as declared within a component
         path = _path(each, named)
         if path != last:
             yield from ("", path)
             last = path
         yield f"  {_kind(each)}  {each.name.removeprefix(prefix)}"
-        facts = " · ".join(_decisive(each))
+        facts = " · ".join(_facts(each))
         yield from _indented(facts, width)
 
 
@@ -215,9 +215,9 @@ def _indented(text: str, width: int) -> list[str]:
     )
 
 
-def _place(path: str) -> tuple[int, str]:
+def _sort_key(path: str) -> tuple[int, str]:
     outermost = path.partition("/")[0]
-    return (WAY.index(outermost) if outermost in WAY else len(WAY), path)
+    return (REQUEST_ORDER.index(outermost) if outermost in REQUEST_ORDER else len(REQUEST_ORDER), path)
 
 
 def _path(resource: Resource, named: Mapping[str, Resource]) -> str:
@@ -230,18 +230,18 @@ def _kind(resource: Resource) -> str:
     return resource.type.rpartition(":")[2]
 
 
-def _decisive(resource: Resource) -> Iterator[str]:
+def _facts(resource: Resource) -> Iterator[str]:
     kind = _kind(resource)
     for name in SHOWN.get(kind, ()):
-        value = _dig(resource.inputs, name)
+        value = _nested(resource.inputs, name)
         if value is not None:
             yield f"{name.rpartition('.')[2]}={_brief(value)}"
-    if kind in DECIDES:
-        yield from DECIDES[kind](resource.inputs)
-    yield from (mark for mark, on in (("protected", resource.protect), ("kept", resource.retain_on_delete)) if on)
+    if kind in DERIVED:
+        yield from DERIVED[kind](resource.inputs)
+    yield from (mark for mark, on in (("protected", resource.protect), ("retained", resource.retain_on_delete)) if on)
 
 
-def _dig(inputs: Mapping[str, Any], name: str) -> Any:
+def _nested(inputs: Mapping[str, Any], name: str) -> Any:
     value: Any = inputs
     for key in name.split("."):
         value = value.get(key) if isinstance(value, Mapping) else None
@@ -261,7 +261,7 @@ def _listed(value: Any) -> list[str]:
 
 
 def _as_object(text: Any) -> Any:
-    """What a text of JSON says, when that is an object; None otherwise."""
+    """The JSON object that a string holds; None when it holds none."""
     if not (isinstance(text, str) and text.startswith("{")):
         return None
     try:
@@ -272,7 +272,7 @@ def _as_object(text: Any) -> Any:
 
 
 def _objects(value: Any) -> Any:
-    """The same value with every text that is a JSON object as that object."""
+    """The same value with every string that holds a JSON object parsed."""
     if isinstance(value, str):
         found = _as_object(value)
         return value if found is None else found

@@ -1,4 +1,4 @@
-"""What AWS would answer to each type of resource: ids, ARNs and addresses in AWS's forms, the same every time."""
+"""Mocked outputs for each type of resource: ids, ARNs and addresses in AWS's forms, the same every time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ACCOUNT = "000000000000"
 
 
 def token(name: str, length: int = 10) -> str:
-    """A made-up identifier in the alphabet AWS uses, always the same for a name."""
+    """A mocked identifier in the alphabet that AWS uses, always the same for a name."""
     return hashlib.sha256(name.encode()).hexdigest()[:length]
 
 
@@ -57,7 +57,7 @@ def _agent_runtime(region: str, name: str, inputs: Mapping[str, Any]) -> MockedO
 
 
 def _firewall_arn(kind: str, region: str, name: str, inputs: Mapping[str, Any]) -> str:
-    """What is for CloudFront is in us-east-1, and called global."""
+    """The ARN of a WAF resource; one for CloudFront is in us-east-1, and its scope is ``global``."""
     scope = "global" if inputs.get("scope") == "CLOUDFRONT" else "regional"
     return f"arn:aws:wafv2:{region}:{ACCOUNT}:{scope}/{kind}/{name}/{token(name, 32)}"
 
@@ -125,7 +125,7 @@ def _vpc(_region: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
 
 
 def _identified(prefix: str) -> Callable[[str, str, Mapping[str, Any]], MockedOutputs]:
-    """EC2's way to name things: a prefix and seventeen hexadecimal digits."""
+    """EC2's form of an id: a prefix and seventeen hexadecimal digits."""
     return lambda _region, name, _inputs: (f"{prefix}-{token(name, 17)}", {})
 
 
@@ -199,7 +199,7 @@ MOCKED: Mapping[str, Callable[[str, str, Mapping[str, Any]], MockedOutputs]] = {
         {},
     ),
     "aws:apigateway/apiKey:ApiKey": lambda _region, name, _inputs: (token(name), {"value": _api_key(token(name))}),
-    # The usage plan's view of a key has the key itself among its outputs.
+    # A usage plan's key has the value of the API key among its outputs.
     "aws:apigateway/usagePlanKey:UsagePlanKey": lambda _region, name, inputs: (
         inputs["keyId"],
         {"name": name, "value": _api_key(inputs["keyId"])},

@@ -1,4 +1,4 @@
-"""What AWS would answer to a declaration: ids, ARNs and addresses, imagined; the user pool, real in an emulator."""
+"""Providers in place of AWS: one mocks ids, ARNs and addresses; another creates the user pool in an emulator."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ POOL, CLIENT, DOMAIN = (
 )
 
 
-class ImaginedProvider:
-    """Answers from the declaration alone, the same every time."""
+class MockProvider:
+    """Derives ids and outputs from the declaration alone, the same every time."""
 
     def __init__(self, region: str = "us-east-1") -> None:
         self.region = region
@@ -31,7 +31,7 @@ class ImaginedProvider:
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
         answer = MOCKED.get(type_)
-        region = inputs.get("region", self.region)  # what is for CloudFront is in another
+        region = inputs.get("region", self.region)  # resources for CloudFront are in another Region
         if answer is not None:
             return answer(region, name, inputs)
         service, kind = type_.split(":")[1].partition("/")[0], type_.split(":")[2]
@@ -42,18 +42,18 @@ class ImaginedProvider:
 
 
 class UnknownProvider:
-    """Answers nothing, as in a first preview: with ``preview=True`` every id and output stays unknown."""
+    """Returns nothing, as in a first preview: with ``preview=True`` every id and output stays unknown."""
 
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         """See `local.program.graph.Provider`."""
         return "", {}
 
 
-class EmulatorProvider(ImaginedProvider):
-    """As `ImaginedProvider`, but the user pool, its client and its domain come to exist in the emulator."""
+class EmulatorProvider(MockProvider):
+    """As `MockProvider`, but creates the user pool, its client and its domain in the emulator."""
 
     def __init__(self, endpoint: str, region: str = "us-east-1", *, page: str | None = None) -> None:
-        """``page`` is one more callback address of every app client: the local page's, whose port nobody declares."""
+        """``page``: the local page's address, added to every app client's callback URLs; no stack declares its port."""
         super().__init__(region)
         self.endpoint = endpoint
         self._page = [page] if page else []
@@ -72,9 +72,9 @@ class EmulatorProvider(ImaginedProvider):
         return self._cognito
 
     def update(self, known: Resource, inputs: Mapping[str, Any]) -> MockedOutputs:
-        """Make what exists what is declared, as Cognito does: pool and client keep their ids, a domain is made anew."""
+        """Update a resource to its declaration, as Cognito does: pool and client keep their ids, a domain does not."""
         pool = inputs.get("userPoolId")
-        if known.type == POOL and _fixed(known.inputs) == _fixed(inputs):
+        if known.type == POOL and _immutable(known.inputs) == _immutable(inputs):
             self.cognito.update_user_pool(UserPoolId=known.id, **_pool_settings(inputs))
             return known.id, dict(known.outputs)
         if known.type == CLIENT and known.inputs["userPoolId"] == pool:
@@ -88,7 +88,7 @@ class EmulatorProvider(ImaginedProvider):
 
     def _create_pool(self, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:
         pool = self.cognito.create_user_pool(
-            PoolName=name, UsernameAttributes=_fixed(inputs), **_pool_settings(inputs)
+            PoolName=name, UsernameAttributes=_immutable(inputs), **_pool_settings(inputs)
         )["UserPool"]
         id_ = pool["Id"]
         endpoint = f"cognito-idp.{self.region}.amazonaws.com/{id_}"
@@ -112,8 +112,8 @@ class EmulatorProvider(ImaginedProvider):
         return inputs["domain"], {}
 
 
-def _fixed(inputs: Mapping[str, Any]) -> Any:
-    """What a pool keeps for life: with other user names it is another pool."""
+def _immutable(inputs: Mapping[str, Any]) -> Any:
+    """The settings of a pool that cannot change: with others it is replaced."""
     return inputs.get("usernameAttributes", [])
 
 
@@ -164,13 +164,13 @@ def _client_settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def cognito_client(endpoint: str, region: str, *, patience: float = 10.0) -> CognitoIdentityProviderClient:
+def cognito_client(endpoint: str, region: str, *, wait_seconds: float = 10.0) -> CognitoIdentityProviderClient:
     """A Cognito client of the emulator, which may still be starting.
 
     Args:
         endpoint: the emulator's address on loopback.
         region: any Region; it becomes part of the pool's id.
-        patience: seconds to wait for the emulator to answer.
+        wait_seconds: how long to wait for the emulator to answer.
 
     Raises:
         ProgramError: when it does not.
@@ -178,16 +178,16 @@ def cognito_client(endpoint: str, region: str, *, patience: float = 10.0) -> Cog
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import EndpointConnectionError, HTTPClientError  # noqa: PLC0415
 
-    # What the user set for AWS has no say here.
+    # A bare session ignores the user's AWS settings and credentials.
     client: CognitoIdentityProviderClient = bare_session().create_client(
         "cognito-idp",
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106 - the emulator checks none; no real key may be sent by accident
+        aws_secret_access_key="local",  # noqa: S106 - the emulator checks none; a real key must not be sent to it
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=10, proxies={}),
     )
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
             client.list_user_pools(MaxResults=1)

@@ -1,1 +1,1 @@
-"""The local run as a whole: the chain, how it is broken on purpose, watched and shown, and the command line."""
+"""The local run as a whole: the chain, its misconfigurations, watch mode, control API and command line."""

@@ -1,4 +1,4 @@
-"""What a chain that is up says of itself, on the terminal and to ``status``."""
+"""What ``up`` prints when the chain is up, and what ``status`` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.built_page import NOT_BUILT
 from local import ROOT
-from local.processes.ports import USUAL_PORTS
+from local.processes.ports import DEFAULT_PORTS
 from local.run.chain import Chain
 from local.run.options import Options
 
@@ -17,7 +17,7 @@ FOLDER = ROOT / ".local"
 
 
 def print_ready(chain: Chain, options: Options) -> None:
-    """Tell a person where the chain is, how to use it, and what is in force."""
+    """Print where the chain is, how to use it, and which options are in force."""
     outputs, folder = chain.outputs, options.folder
     elsewhere = folder != FOLDER
     client = f" --outputs {shlex.quote(str(folder / 'outputs.json'))}" if elsewhere else ""
@@ -27,12 +27,12 @@ def print_ready(chain: Chain, options: Options) -> None:
     print(f"  POST        {outputs['invokeUrl']}")
     print(f"  sign in as  {outputs['demoUsername']}  (password in {folder / 'outputs.json'})")
     print(f'  ask         .venv/bin/python -m client ask{client} "What is streaming?"')
-    print(f"  in force    {told(options.in_force, indent=14)}")
+    print(f"  in force    {describe_options(options.in_force, indent=14)}")
     print(f"  stop        Ctrl-C, or .venv/bin/python -m local down{local}", flush=True)
 
 
 def state_of(chain: Chain) -> dict[str, Any]:
-    """The same for a program, as ``status --json`` has it."""
+    """The same as JSON, for ``status --json``."""
     return {
         "state": "up",
         "pid": os.getpid(),
@@ -44,30 +44,30 @@ def state_of(chain: Chain) -> dict[str, Any]:
     }
 
 
-def told(options: Mapping[str, str], *, indent: int = 0) -> str:
-    """Options as a person reads them, a line each, with what one of them means where its name does not say it."""
-    meant = {
+def describe_options(options: Mapping[str, str], *, indent: int = 0) -> str:
+    """One line for each option, with its meaning."""
+    meanings = {
         "--agent": "in place of agent/agent.py",
         "--break": "broken on purpose",
         "--time-scale": "of AWS's time limits",
         "--sessions": "agents, one a session",
         "--hang-up": "the agent does not hear of it" if options.get("--hang-up") == "lost" else "the agent hears of it",
     }
-    lines = (f"{name} {value} ({meant[name]})" for name, value in options.items())
+    lines = (f"{name} {value} ({meanings[name]})" for name, value in options.items())
     return f"\n{' ' * indent}".join(lines)
 
 
 def print_state(state: Mapping[str, Any]) -> None:
-    """Tell a person what `local.processes.folder_lock.read_state` says."""
+    """Print what `local.processes.folder_lock.read_state` returned."""
     if state["state"] == "down":
         print("The local chain is down: `python -m local up` brings it up.")
     elif state["state"] == "starting":
         print(f"The local chain is starting (process {state['pid']}).")
     else:
         print(f"The {state['stack']} stack is up on loopback (process {state['pid']}).")
-        for name in USUAL_PORTS:
+        for name in DEFAULT_PORTS:
             print(f"  {name:<9} 127.0.0.1:{state['ports'][name]}")
-        print(f"  in force  {told(state.get('options', {}), indent=12)}")
+        print(f"  in force  {describe_options(state.get('options', {}), indent=12)}")
         print("Not emulated here, though declared:")
         for line in state["notEmulated"]:
             print(f"  {line}")

@@ -1,7 +1,6 @@
-"""The whole chain as one thing that is up or down: emulator, agent, runtime, gateway.
+"""Starts and stops the whole chain: emulator, agent, runtime, gateway.
 
-Order matters little: the program is evaluated while the emulator starts, and the three servers start together once the
-graph is known.
+The program is evaluated while the emulator starts; the three servers start together once the graph is known.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ from local.run.provision import Provisioned, Provisioner
 
 
 class Chain:
-    """A running chain. Made by `running`, which also takes it down."""
+    """A running chain. Made by `running`, which also stops it."""
 
-    def __init__(self, options: Options, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, options: Options, report: Callable[[str], None] = lambda _: None) -> None:
         self.options = options
         self.services = Services(options.folder, options.ports)
         if options.control:
             self.services.reserve("control")
-        self._tell = tell
+        self._report = report
         self._warm: Provisioner | None = None
-        self._changing = asyncio.Lock()  # one restart at a time: files are saved while a switch is thrown
+        self._changing = asyncio.Lock()  # one restart at a time: the watcher and the control API may both ask for one
         self._served: Provisioned
         self.outputs: dict[str, Any] = {}
 
@@ -47,25 +46,25 @@ class Chain:
         """Bring everything up; `outputs` is complete when this returns.
 
         Raises:
-            ProgramError: with a sentence about what is at fault.
+            ProgramError: with a message that names the cause.
         """
         stack = self.options.stack
         read_settings(stack)
         if importlib.util.find_spec("ministack") is None:
-            raise ProgramError("ministack, which stands in for Cognito, is not installed: run `make setup`.")
+            raise ProgramError("ministack, which emulates Cognito, is not installed: run `make setup`.")
         (self.folder / TRACES).unlink(missing_ok=True)
-        self._tell(f"Evaluating the {stack} stack and making its user pool ...")
+        self._report(f"Evaluating the {stack} stack and making its user pool ...")
         async with together() as group:
             group.create_task(self.services.start(emulator(self.services.ports["emulator"])))
             provisioner = await Provisioner.start()
             provisioning = group.create_task(
                 provisioner.provision(stack, self.services.url("emulator"), page=self.page_address)
             )
-        self._tell("Starting the agent, AgentCore and API Gateway ...")
+        self._report("Starting the agent, AgentCore and API Gateway ...")
         await self._serve(provisioning.result(), self.options)
 
     async def _serve(self, provisioned: Provisioned, options: Options) -> list[str]:
-        """Serve a graph with these options; what is up and would start as it did stays, such as the agent's memory.
+        """Serve a graph with these options; a service that would be started as before keeps running, with its memory.
 
         Returns:
             The services that were started.
@@ -83,8 +82,8 @@ class Chain:
         write_private(self.folder / "outputs.json", json.dumps(self.outputs, indent=2) + "\n")
         return names
 
-    async def _try(self, provisioned: Provisioned, options: Options) -> list[str]:
-        """As `_serve`; what was served before is served again where this cannot be."""
+    async def _serve_or_restore(self, provisioned: Provisioned, options: Options) -> list[str]:
+        """As `_serve`; if that fails, serve again what was served before."""
         before = self._served, self.options
         try:
             return await self._serve(provisioned, options)
@@ -93,9 +92,9 @@ class Chain:
             raise
 
     async def restart_agent(self) -> list[str]:
-        """Serve the agent's present sources, and return what was restarted.
+        """Restart the agent with its current sources, and return what was restarted.
 
-        Where sessions are isolated nothing is: one that is open keeps the code it started with, as in AgentCore.
+        With isolated sessions nothing is restarted: an open session keeps the code it started with, as in AgentCore.
 
         Raises:
             ProgramError: as `Services.replace`.
@@ -107,13 +106,13 @@ class Chain:
         return ["agent"]
 
     async def restart_graph(self) -> list[str]:
-        """Serve what the program declares now, and return what was restarted: nothing when that is as before.
+        """Evaluate the program and serve its graph; return what was restarted, nothing when the graph is unchanged.
 
-        Users, tokens and addresses stay where the user pool does.
+        Users, tokens and addresses stay valid unless the user pool is replaced.
 
         Raises:
-            ProgramError: when the program cannot be evaluated, or what it declares cannot be served; the graph that
-                was served is served again. What even so is not up is in `missing`.
+            ProgramError: when the program cannot be evaluated, or its graph cannot be served; then the previous graph
+                is served again. `missing` lists the services that are not up in spite of that.
         """
         async with self._changing:
             provisioner, self._warm = self._warm or await Provisioner.start(), None
@@ -125,18 +124,18 @@ class Chain:
                     served=self.folder / "graph.json",
                     user=(self._served.username, self._served.password),
                 )
-                return await self._try(provisioned, self.options)
+                return await self._serve_or_restore(provisioned, self.options)
             finally:
                 await self.warm()
 
     async def break_with(self, broken: Misconfiguration) -> None:
-        """Serve what is served with another misconfiguration, or none.
+        """Serve the same graph with another misconfiguration, or none.
 
         Raises:
-            ProgramError: when it cannot be served so; what was served is served again.
+            ProgramError: when that fails; then the graph is served as before.
         """
         async with self._changing:
-            await self._try(self._served, dataclasses.replace(self.options, broken=broken))
+            await self._serve_or_restore(self._served, dataclasses.replace(self.options, broken=broken))
 
     async def start_gateway(
         self, name: str, graph: Graph, *, addresses: Mapping[str, str] | None = None, access_log: Path | None = None
@@ -147,7 +146,7 @@ class Chain:
         return self.services.url(name)
 
     async def warm(self) -> None:
-        """Have a process ready for the next `restart_graph`, with its imports done."""
+        """Start the process for the next `restart_graph`, which does its imports ahead of time."""
         types = [resource.type.split(":") for resource in self.graph.resources]
         modules = {parts[1].partition("/")[0] for parts in types if parts[0] == "aws"}
         self._warm = await Provisioner.start(sorted(modules))
@@ -163,12 +162,12 @@ class Chain:
 
     @property
     def page_address(self) -> str:
-        """Where the gateway serves the page, and the login page sends the browser back to."""
+        """The page's address on the gateway, to which the login page sends the browser back."""
         return f"{self.services.url('gateway')}/"
 
     @property
     def folder(self) -> Path:
-        """Where outputs, graphs and logs are."""
+        """The folder of outputs, graphs and logs."""
         return self.options.folder
 
     @property
@@ -209,20 +208,24 @@ class Chain:
 
 
 @asynccontextmanager
-async def running(options: Options, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Chain]:
-    """A chain that is up inside the block and gone after it, however the block ends; ``tell`` hears what is done.
+async def running(options: Options, report: Callable[[str], None] = lambda _: None) -> AsyncIterator[Chain]:
+    """A chain that is up inside the block and stopped after it, however the block ends.
+
+    Args:
+        options: how the chain is brought up.
+        report: called with a sentence at each step of the start.
 
     Raises:
-        ProgramError: with a sentence about why it did not come up.
-        ChildEndedError: with a sentence about the service that died meanwhile.
+        ProgramError: when the chain does not come up; the message names the cause.
+        ChildEndedError: when a service ended during the start.
     """
-    chain = Chain(options, tell)
+    chain = Chain(options, report)
     try:
         await chain.services.while_up(chain.start())
         yield chain
     finally:
         stopping = asyncio.ensure_future(chain.stop())
-        while not stopping.done():  # a signal, or a second one, does not break it off
+        while not stopping.done():  # a signal, even a second one, must not interrupt the stop
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(stopping)
         stopping.result()

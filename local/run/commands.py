@@ -1,4 +1,4 @@
-"""The chain on loopback: up, down and shown."""
+"""Run the whole chain on loopback: start, stop, show and check it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from local.run.options import Options
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-Stack = Annotated[str, typer.Option(help="Whose graph to serve, as in Pulumi.<stack>.yaml.")]
-Folder = Annotated[Path, typer.Option(help="Where outputs, graphs and logs go.")]
+Stack = Annotated[str, typer.Option(help="The stack, as in Pulumi.<stack>.yaml.")]
+Folder = Annotated[Path, typer.Option(help="The folder of outputs, graphs and logs.")]
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port or fail; chosen when left out.")]
-Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _version(wanted: bool) -> None:
-    """Print the version, which is the newest heading of the changelog."""
+    """Print the version, which is the first heading of the changelog."""
     if wanted:
         headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
         print(f"agent-stream {headings[0].lower()}, Python {sys.version.split()[0]}")
@@ -44,10 +44,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="And nothing else.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """The chain on loopback: up, down and shown."""
+    """Run the whole chain on loopback: start, stop, show and check it."""
 
 
 @app.command()
@@ -59,15 +59,15 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
     emulator_port: Port = None,
     agent: Annotated[
         str,
-        typer.Option(envvar="AGENT_MODULE", help="Whose build_agent answers: a module, such as examples.generator."),
+        typer.Option(envvar="AGENT_MODULE", help="The module with build_agent, such as examples.generator."),
     ] = "agent.agent",
     model: Annotated[str, typer.Option(help="scripted, ollama:NAME, openai:MODEL or bedrock:MODEL_ID.")] = "scripted",
     time_scale: Annotated[float, typer.Option(min=1, help="Divide AWS's time limits by this.")] = 1.0,
     sessions: Annotated[
-        int, typer.Option(min=0, help="Up to so many sessions, each in an agent process of its own; 0: one for all.")
+        int, typer.Option(min=0, help="Give each session its own agent process, at most so many; 0: one for all.")
     ] = 0,
     hang_up: Annotated[
-        HangUp, typer.Option(help="Whether the agent learns of a caller who has hung up: lost, as reported of AWS.")
+        HangUp, typer.Option(help="Whether the agent learns that a caller has hung up: lost is as reported of AWS.")
     ] = "lost",
     break_: Annotated[
         str | None, typer.Option("--break", help="Break the chain on purpose; `faults` lists how.")
@@ -75,15 +75,15 @@ def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls t
     watch: Annotated[bool, typer.Option(help="Restart what a saved file affects.")] = False,
     folder: Folder = FOLDER,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One line of JSON when it is up, and after each restart.")
+        bool, typer.Option("--json", help="Print a line of JSON when it is up, and after each restart.")
     ] = False,
 ) -> None:
     """Bring the chain up and keep it up until Ctrl-C."""
-    asked = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
+    requested = {"gateway": gateway_port, "runtime": runtime_port, "agent": agent_port, "emulator": emulator_port}
     options = Options(
         stack=stack,
         folder=folder,
-        ports={name: port for name, port in asked.items() if port is not None},
+        ports={name: port for name, port in requested.items() if port is not None},
         agent=agent,
         model=model,
         time_scale=time_scale,
@@ -115,8 +115,10 @@ def faults(as_json: Json = False) -> None:
 
 @app.command()
 def logs(
-    names: Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(FILES)}; all when left out.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(help=f"{', '.join(FILES)}; all but emulator when left out.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the logs until Ctrl-C.")] = False,
     folder: Folder = FOLDER,
     as_json: Json = False,
 ) -> None:
@@ -134,7 +136,7 @@ def logs(
 
 
 def _parsed(text: str) -> object:
-    """A line that is JSON as what it says."""
+    """The parsed line when it is JSON, otherwise its text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -157,7 +159,7 @@ def graph(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what a stack declares, in the order of a request's way; secrets are blotted out."""
+    """Show the resources of a stack, in the order in which a request meets them; secrets are hidden."""
     from local.program.graph_table import print_graph  # noqa: PLC0415 - needed by nothing else here
 
     print_graph(stack, as_json, only or ())
@@ -165,10 +167,10 @@ def graph(
 
 @app.command()
 def check(stack: Stack = "dev", as_json: Json = False) -> None:
-    """Check a stack's settings, guard rails, cost and the agent's package, without Pulumi or AWS; 1 when one fails."""
-    from local.program.check import check as look  # noqa: PLC0415 - needed by nothing else
+    """Check a stack's settings, guard rails, cost and the agent's package, without Pulumi or AWS; 1 if one fails."""
+    from local.program.check import check as check_stack  # noqa: PLC0415 - needed by nothing else
 
-    results = list(look(stack))
+    results = list(check_stack(stack))
     if as_json:
         print(json.dumps([dataclasses.asdict(result) for result in results], indent=2))
     else:
@@ -220,7 +222,7 @@ def down(folder: Folder = FOLDER, as_json: Json = False) -> None:
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run until done, or until a signal; then the exit code is the shell's for it."""
+    """Run until done or until a signal; after a signal, exit with 128 and its number, as a shell does."""
     stopped_by = asyncio.run(_until_signal(work))
     if stopped_by is not None:
         print("Stopped.", file=sys.stderr)
@@ -228,12 +230,12 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
-    """Do the work; the number of the signal that ended it first, after everything it started was stopped."""
+    """Await the work; return the first signal that cancelled it, once its clean-up is done, or None."""
     task = asyncio.create_task(work)
     received: list[int] = []
 
     def stop(number: int) -> None:
-        if not received:  # a second one would break off the stopping itself
+        if not received:  # a second cancellation would interrupt the clean-up
             task.cancel()
         received.append(number)
         print("\nStopping ...", file=sys.stderr, flush=True)
@@ -249,7 +251,7 @@ async def _until_signal(work: Coroutine[Any, Any, None]) -> int | None:
 
 
 def main() -> None:
-    """Run a command. A person's mistake ends in a sentence and exit code 2, a part that died in one and 1."""
+    """Run a command. A user's mistake is one sentence and exit code 2, a service that ended one sentence and 1."""
     if Path.cwd() != ROOT:
         sys.exit(f"Run this from {ROOT}, the project's root.")
     try:

@@ -1,8 +1,8 @@
-"""The switches of a local run, for the page's inspector: break and mend the chain, ask the doctor, read the access log.
+"""The control API of a local run, for the page's inspector: misconfigurations, the doctor, the access log.
 
-Served by the process that holds the chain up, on a loopback port of its own, for the gateway itself is restarted by a
-switch. Only the chat page's scripts get through: a request must come to this address, which no rebound name is, and
-from the page's origin, which no other page can claim.
+Served by the supervising process on a loopback port of its own, because a misconfiguration restarts the gateway. Only
+the chat page's scripts are answered: the Host header must be this address, which excludes DNS rebinding, and the Origin
+header the page's origin, which no other page can send.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from local.run.misconfigurations import AS_DECLARED, MISCONFIGURATIONS, listing
 
 
 class Control:
-    """What the inspector may do to a chain that is up.
+    """The routes of the control API.
 
     Args:
-        chain: what is up.
-        restarted: called after each restart: process ids have changed.
+        chain: the running chain.
+        restarted: called after each restart, because process ids have changed.
     """
 
     def __init__(self, chain: Chain, restarted: Callable[[], None]) -> None:
         self._chain = chain
         self._restarted = restarted
-        self._examining = asyncio.Lock()
+        self._doctor_lock = asyncio.Lock()
         origin = chain.page_address.rstrip("/")
         self.app = Starlette(
             routes=[
                 Route("/state", self._state),
                 Route("/fault", self._break, methods=["POST"]),
-                Route("/doctor", self._examine, methods=["POST"]),
+                Route("/doctor", self._doctor, methods=["POST"]),
                 Route("/requests/{id}", self._request),
             ],
             middleware=[
-                Middleware(OnlyThePage, host=chain.services.url("control").partition("//")[2], origin=origin),
+                Middleware(PageOnlyMiddleware, host=chain.services.url("control").partition("//")[2], origin=origin),
                 Middleware(
                     CORSMiddleware, allow_origins=[origin], allow_methods=["POST"], allow_headers=["Content-Type"]
                 ),
@@ -63,8 +63,8 @@ class Control:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Listen inside the block."""
-        # Without a lifespan, which the app does not need: one that a forced exit leaves ends in a traceback.
+        """Serve inside the block."""
+        # Without a lifespan, which the app does not need: a forced exit would end it with a traceback.
         server = _Server(server_config(self.app, self._chain.services.ports["control"], lifespan="off"))
         task = asyncio.create_task(server.serve())
         try:
@@ -77,7 +77,7 @@ class Control:
         return JSONResponse({"fault": self._chain.options.broken.name, "faults": listing()})
 
     async def _break(self, request: Request) -> JSONResponse:
-        """Serve the chain with one fault, or sound again for the name ``""``."""
+        """Serve the chain with one fault, or with none for the name ``""``."""
         name = (await request.json()).get("name")
         broken = MISCONFIGURATIONS.get(name) if name else AS_DECLARED
         if broken is None:
@@ -90,29 +90,29 @@ class Control:
             self._restarted()
         return await self._state(request)
 
-    async def _examine(self, _request: Request) -> Response:
-        """What the doctor looks at and finds, a line of JSON for each as it comes."""
-        if self._examining.locked():  # two at once would throttle each other
-            return JSONResponse({"message": "The doctor is busy for another tab: ask when it has finished."}, 409)
-        return StreamingResponse(self._examination(), media_type="application/x-ndjson")
+    async def _doctor(self, _request: Request) -> Response:
+        """Run the doctor, and stream a line of JSON for each check that starts and each result."""
+        if self._doctor_lock.locked():  # two at once would throttle each other
+            return JSONResponse({"message": "The doctor is busy for another tab: try again when it has finished."}, 409)
+        return StreamingResponse(self._doctor_lines(), media_type="application/x-ndjson")
 
-    async def _examination(self) -> AsyncIterator[str]:
-        async with self._examining, contextlib.aclosing(examine(self._chain.folder / "outputs.json")) as news:
+    async def _doctor_lines(self) -> AsyncIterator[str]:
+        async with self._doctor_lock, contextlib.aclosing(examine(self._chain.folder / "outputs.json")) as events:
             try:
-                async for one in news:
-                    yield f"{json.dumps(one)}\n"
+                async for event in events:
+                    yield f"{json.dumps(event)}\n"
             except ClientError as error:
                 yield f"{json.dumps({'message': str(error)})}\n"
 
     async def _request(self, request: Request) -> JSONResponse:
-        """The access log's line of a request, once its answer is over."""
+        """The access log's line of a request, once its response has ended."""
         path = self._chain.folder / "logs" / "access.log"
         line = await asyncio.to_thread(find_line, path, request.path_params["id"])
         return JSONResponse(line) if line else JSONResponse({"message": "The log has no such request yet."}, 404)
 
 
-class OnlyThePage:
-    """Refuses what does not come from the page: another site, or a name that was rebound to loopback."""
+class PageOnlyMiddleware:
+    """Middleware that refuses requests from other sites, and to host names that were rebound to loopback."""
 
     def __init__(self, app: ASGIApp, *, host: str, origin: str) -> None:
         self._app = app
@@ -123,13 +123,13 @@ class OnlyThePage:
         if scope["type"] == "http":
             sent = [pair for pair in scope["headers"] if pair[0] in (b"host", b"origin")]
             if sorted(sent) != self._expected:
-                await JSONResponse({"message": "Only the chat page may ask."}, 403)(scope, receive, send)
+                await JSONResponse({"message": "Only the chat page may call this."}, 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
-    """A server beside other work: signals are for the whole process to handle."""
+    """A server that leaves signals to the process's own handlers."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -143,7 +143,7 @@ def find_line(path: Path, request_id: str) -> dict[str, Any] | None:
     except OSError:
         return None
     for text in reversed(lines):
-        with contextlib.suppress(ValueError):  # the first may be half a line
+        with contextlib.suppress(ValueError):  # the first line may be incomplete
             line = json.loads(text)
             if isinstance(line, dict) and line.get("requestId") == request_id:
                 return line

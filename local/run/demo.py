@@ -1,4 +1,4 @@
-"""``make demo``: one answer streamed through the whole chain, the same answer buffered, and what the difference is."""
+"""``make demo``: streams one answer through the whole chain, then the same answer buffered, and compares the times."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ PROMPT = "Why do words that stream feel faster?"
 
 
 class Lines:
-    """Text that arrives in pieces, in lines of whole words.
+    """Wraps text that arrives in pieces, without breaking a word.
 
     Args:
         width: of a line, in characters.
-        write: takes what can be shown.
+        write: called with the text to show.
     """
 
     def __init__(self, width: int, write: Callable[[str], None]) -> None:
@@ -45,7 +45,7 @@ class Lines:
         self._word = ""
 
     def add(self, text: str) -> None:
-        """Show what is whole; the last word waits for what follows it."""
+        """Show all complete words; the last one is kept until more text follows."""
         *whole, self._word = re.split(r"(\s)", self._word + text)
         for word, space in zip(whole[::2], whole[1::2], strict=True):
             self._show(word)
@@ -67,14 +67,14 @@ class Lines:
 
 
 class Measured(NamedTuple):
-    """How one answer came: seconds from the question to the first and the last word, and in how many pieces."""
+    """The times of one answer: seconds from the question to the first and the last word, and the number of pieces."""
 
     first_word: float
     last_word: float
     arrivals: int
 
     def facts(self) -> dict[str, float]:
-        """The same for a program, in seconds."""
+        """The same for JSON, in seconds."""
         return {
             "firstWordSeconds": round(self.first_word, 3),
             "lastWordSeconds": round(self.last_word, 3),
@@ -83,31 +83,31 @@ class Measured(NamedTuple):
 
 
 async def show(stack: str, *, as_json: bool = False) -> None:
-    """Run the demonstration; leaves nothing running, and nothing written unless a log tells why it failed.
+    """Run the demonstration; it leaves nothing running, and files only when the error message names a log.
 
-    With ``as_json`` the words go nowhere, and what was measured is one line of JSON.
+    With ``as_json`` the answers are not shown, and the measurements are printed as one line of JSON.
 
     Raises:
-        ProgramError: with a sentence about what is at fault.
-        ChildEndedError: with a sentence about the part of the chain that died.
+        ProgramError: with a message that names the cause.
+        ChildEndedError: when a service of the chain ended.
     """
     console = Console(highlight=False, quiet=as_json)
     began = time.monotonic()
     console.print(f"Bringing up the {stack} stack: Cognito, API Gateway, AgentCore, agent ...")
     folder = Path(tempfile.mkdtemp(prefix="agent-stream-"))
-    told = ""
+    message = ""
     try:
         async with running(Options(stack=stack, folder=folder)) as chain:
             console.print(f"Up after {time.monotonic() - began:.1f} s. Signing {chain.outputs['demoUsername']} in ...")
             measured = await chain.services.while_up(_compare(console, chain))
     except ClientError as error:
-        told = f"{error} The logs are in {folder / 'logs'}."
-        raise ProgramError(told) from None
+        message = f"{error} The logs are in {folder / 'logs'}."
+        raise ProgramError(message) from None
     except (ProgramError, ChildEndedError) as error:
-        told = str(error)
+        message = str(error)
         raise
     finally:
-        if str(folder) not in told:
+        if str(folder) not in message:
             shutil.rmtree(folder)
     if as_json:
         print(json.dumps({name: one.facts() for name, one in measured.items()}))
@@ -122,11 +122,13 @@ async def _compare(console: Console, chain: Chain) -> dict[str, Measured]:
 
     console.print("\n[bold]The same graph with the integration set to BUFFERED[/bold]")
     base = await chain.start_gateway("buffered-gateway", buffered(chain.graph))
-    held_back = await _listen(console, base + outputs.invoke_url.removeprefix(chain.services.url("gateway")), tokens.id)
+    unstreamed = await _listen(
+        console, base + outputs.invoke_url.removeprefix(chain.services.url("gateway")), tokens.id
+    )
 
     console.print()
-    console.print(_table(streamed, held_back))
-    return {"streamed": streamed, "buffered": held_back}
+    console.print(_table(streamed, unstreamed))
+    return {"streamed": streamed, "buffered": unstreamed}
 
 
 def buffered(graph: Graph) -> Graph:
@@ -149,12 +151,12 @@ async def _listen(console: Console, url: str, id_token: str) -> Measured:
     finally:
         lines.end()
     if not words:
-        raise ProgramError("The agent ended without a word, and the demonstration is about words: see agent/agent.py.")
+        raise ProgramError("The agent's answer has no text, which the demonstration needs: see agent/agent.py.")
     return Measured(words[0].seconds, words[-1].seconds, pieces(words))
 
 
-def _table(streamed: Measured, held_back: Measured) -> Table:
+def _table(streamed: Measured, unstreamed: Measured) -> Table:
     table = Table("", "first word after", "last word after", "separate arrivals")
-    for name, measured in (("STREAM", streamed), ("BUFFERED", held_back)):
+    for name, measured in (("STREAM", streamed), ("BUFFERED", unstreamed)):
         table.add_row(name, f"{measured.first_word:.2f} s", f"{measured.last_word:.2f} s", str(measured.arrivals))
     return table

@@ -1,4 +1,4 @@
-"""The doctor's examination of a chain that is up, for the page's inspector: each result as it comes."""
+"""Runs the doctor on a running chain for the page's inspector, and yields each result as it comes."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from client.errors import OutputsError
 from client.outputs import read_outputs
 
 LAST = ("heartbeat", "ping")
-"""The first mostly waits and has begun long before; the second wants the silent run of the first to be over."""
+"""Checks to report last: `heartbeat` starts early and mostly waits; `ping` needs its silent run to be over."""
 
 ORDER = tuple(sorted(CHECKS, key=lambda check: check.name in LAST))
 
 
 async def examine(outputs: Path) -> AsyncGenerator[dict[str, Any]]:
-    """What the doctor looks at, ``{"looksAt": NAME}``, and then what it found, the fields of `Result`.
+    """Yield ``{"looksAt": NAME}`` when a check starts, and the fields of its `Result` when it is done.
 
     Args:
         outputs: the chain's file of outputs.
 
     Raises:
-        ClientError: when nothing could be found out.
+        ClientError: when no check can be run.
     """
-    news: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+    events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
     def starting(check: Check) -> None:
-        news.put_nowait({"looksAt": check.name})
+        events.put_nowait({"looksAt": check.name})
 
     def done(result: Result) -> None:
-        news.put_nowait(dataclasses.asdict(result))
+        events.put_nowait(dataclasses.asdict(result))
 
     task = asyncio.create_task(_diagnose(outputs, starting, done))
-    task.add_done_callback(lambda _task: news.put_nowait(None))
+    task.add_done_callback(lambda _task: events.put_nowait(None))
     try:
-        while (one := await news.get()) is not None:
-            yield one
+        while (event := await events.get()) is not None:
+            yield event
         await task
     finally:
-        task.cancel()  # whoever asked has left
+        task.cancel()  # the caller has disconnected
 
 
 async def _diagnose(outputs: Path, starting: Callable[[Check], None], done: Callable[[Result], None]) -> None:

@@ -1,4 +1,4 @@
-"""Changes to a graph that leave something wrong in it, as people leave it on AWS; see `local.run.misconfigurations`."""
+"""Changes to a graph that introduce a mistake which people make on AWS; see `local.run.misconfigurations`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Change = Callable[[Graph], Graph]
 
 
 def inputs_of(type_: str, choose: Callable[[Resource], bool] = lambda _one: True, **inputs: Any) -> Change:
-    """Changes inputs of every resource of a type that is chosen; an input that is None is removed."""
+    """Changes inputs of every chosen resource of a type; None removes an input."""
 
     def change(graph: Graph) -> Graph:
         for resource in filter(choose, graph.all(type_)):
@@ -40,13 +40,13 @@ def wrong_path(graph: Graph) -> Graph:
 
 
 def other_region(graph: Graph) -> Graph:
-    """The address as it was copied from a stack elsewhere."""
+    """The runtime's address, copied from a stack in another Region."""
     name = graph.one(Kind.RUNTIME).id
     return integration(uri=f"https://bedrock-agentcore.xx-test-9.amazonaws.com/runtimes/{name}/invocations")(graph)
 
 
 def earlier_secret(graph: Graph) -> Graph:
-    """The origin secret was rotated: the resource has the new one, and the stage still sends the one before."""
+    """The origin secret was rotated: the resource has the new one, and the stage still sends the previous one."""
     for one in graph.all(Kind.INTEGRATION):
         parameters = one.inputs.get("requestParameters") or {}
         changed = {name: "'the-one-before'" if "Origin-Verify" in name else value for name, value in parameters.items()}
@@ -55,7 +55,7 @@ def earlier_secret(graph: Graph) -> Graph:
 
 
 def session_from_caller(graph: Graph) -> Graph:
-    """As in most examples: whoever calls names the session."""
+    """As in most examples: the caller names the session."""
     declared = f"method.request.header.{SESSION_HEADER}"
     for one in graph.all(Kind.INTEGRATION):
         parameters = one.inputs.get("requestParameters") or {}
@@ -63,9 +63,9 @@ def session_from_caller(graph: Graph) -> Graph:
         if target in parameters:
             graph = graph.with_inputs(one.urn, requestParameters={**parameters, target: declared})
     for one in graph.all(Kind.METHOD):
-        asked = one.inputs.get("requestParameters")
-        if asked:
-            graph = graph.with_inputs(one.urn, requestParameters={**asked, declared: False})
+        parameters = one.inputs.get("requestParameters")
+        if parameters:
+            graph = graph.with_inputs(one.urn, requestParameters={**parameters, declared: False})
     return graph
 
 
@@ -78,7 +78,7 @@ def allowed_clients(graph: Graph) -> Graph:
 
 
 def bodies_block(graph: Graph) -> Graph:
-    """AWS's rule groups as they come out of the box: every rule on Block, those that read prose among them."""
+    """AWS's managed rule groups without overrides: every rule blocks, including those that match prose."""
     for acl in graph.all(Kind.WEB_ACL):
         rules = []
         for rule in acl.inputs["rules"]:
@@ -100,7 +100,7 @@ def without(type_: str) -> Change:
 
 
 def log_without_streaming(graph: Graph) -> Graph:
-    """The format that every example shows: it knows nothing of streams."""
+    """The format that every example shows, without the variables of response streaming."""
     stage = graph.one(Kind.STAGE)
     format_ = '{"requestId":"$context.requestId","status":"$context.status","latency":"$context.responseLatency"}'
     settings = {**stage.inputs["accessLogSettings"], "format": format_}

@@ -1,7 +1,7 @@
-"""Ways to break the local run on purpose, each of which the doctor has to find.
+"""Deliberate misconfigurations of the local run, each of which the doctor must find.
 
-Each is a change to what a data plane serves, or to the agent behind it, made after provisioning: the user pool
-and the addresses stay as they are. What is broken here is what people break on AWS: a setting, never the emulation.
+Each changes what a data plane serves, or the agent behind it, after provisioning: the user pool and the addresses stay
+as they are. Each is a mistake that people make on AWS, in a setting; the emulation itself is not changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FAULTY_AGENT = "local.doubles.faulty_agent"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Misconfiguration:
-    """One thing that is wrong.
+    """One misconfiguration.
 
     Attributes:
         name: what ``python -m local up --break`` takes.
@@ -35,10 +35,10 @@ class Misconfiguration:
         check: the name of the doctor's check that must find it.
         gateway: changes the graph that the gateway serves.
         runtime: changes the graph that the runtime serves.
-        undeployed: the change is in the stage's snapshot only; the resource says what it should.
+        undeployed: only the stage's deployed snapshot is changed; the resource is as declared.
         agent_environment: added to the agent's environment, after everything else.
-        agent_module: the program that stands behind the runtime, as in ``python -m``.
-        outputs: changes what the stack exports.
+        agent_module: the agent program behind the runtime, as in ``python -m``.
+        outputs: changes the stack's outputs.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Misconfiguration:
     outputs: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
 
     def resources(self, graph: Graph) -> Graph:
-        """The resources as they are: changed like what is served, unless the change is in the snapshot only."""
+        """The resources as AWS's APIs describe them: changed too, unless only the stage's snapshot is."""
         return graph if self.undeployed else self.runtime(self.gateway(graph))
 
 
@@ -64,7 +64,7 @@ _OPEN_TO_SCOPES = {"authorizationScopes": ["aws.cognito.signin.user.admin"]}
 _ALL = (
     Misconfiguration(
         "stale-outputs",
-        "the user pool was replaced, and the outputs name the issuer before",
+        "the user pool was replaced, and the outputs name the previous issuer",
         "outputs",
         outputs=lambda given: {**given, "issuer": f"{given['issuer']}old"},
     ),
@@ -103,7 +103,7 @@ _ALL = (
     ),
     Misconfiguration(
         "stale-deployment",
-        "the integration was changed to STREAM, and the stage still serves the snapshot before",
+        "the integration was changed to STREAM, and the stage still serves the previous snapshot",
         "deployment",
         gateway=changes.integration(responseTransferMode=None, timeoutMilliseconds=DEFAULT_TIMEOUT_MILLISECONDS),
         undeployed=True,
@@ -116,7 +116,7 @@ _ALL = (
     ),
     Misconfiguration(
         "secret-not-deployed",
-        "the origin secret was rotated, and the stage still sends the one before",
+        "the origin secret was rotated, and the stage still sends the previous one",
         "deployment",
         gateway=changes.earlier_secret,
         undeployed=True,
@@ -156,15 +156,15 @@ _ALL = (
     *(
         Misconfiguration(name, description, check, agent_environment={"AGENT_FAULT": name}, agent_module=FAULTY_AGENT)
         for name, description, check in (
-            ("event-lost", "the agent loses an event of those that it keeps", "attach"),
+            ("event-lost", "the agent loses one of the events that it keeps for a run", "attach"),
             ("stop-ignored", "the agent says that it has stopped a run, and goes on", "hang-up"),
             ("always-idle", "the agent says that it is idle while it answers", "ping"),
-            ("ping-moves", "the time of the last change in the agent's /ping always moves", "ping"),
+            ("ping-moves", "the agent's /ping reports a new time_of_last_update at every call", "ping"),
         )
     ),
     Misconfiguration(
         "prose-blocked",
-        "AWS's rule groups block by what a body says",
+        "AWS's managed rule groups block on what a body says",
         "firewall",
         gateway=changes.bodies_block,
     ),
@@ -176,13 +176,13 @@ _ALL = (
     ),
     Misconfiguration(
         "no-throttle",
-        "nothing bounds the pace of requests",
+        "nothing limits the rate of requests",
         "throttle",
         gateway=changes.without(Kind.METHOD_SETTINGS),
     ),
     Misconfiguration(
         "bypass-open",
-        "the agent does not compare the origin secret, so the runtime answers round the API",
+        "the agent does not compare the origin secret, so the runtime answers calls that bypass the API",
         "front-door",
         agent_environment={"AGENT_ORIGIN_SECRET": ""},
     ),

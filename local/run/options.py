@@ -1,4 +1,4 @@
-"""How a local run is brought up."""
+"""The options of a local run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Options:
     """How to bring the chain up.
 
     Attributes:
-        stack: whose graph to serve.
-        folder: where graph, outputs and logs go.
-        ports: ports asked for, by name as in `local.processes.ports.USUAL_PORTS`; the others are chosen.
+        stack: the stack to serve.
+        folder: of graphs, outputs and logs.
+        ports: requested ports, by name as in `local.processes.ports.DEFAULT_PORTS`; the others are chosen.
         agent: the module whose `build_agent` makes the agent; `AGENT_MODULE` where that is set.
-        model: what the agent answers with, in place of the stack's model.
+        model: the value of ``AGENT_MODEL``, in place of the stack's.
         time_scale: AWS's time limits are divided by this.
         hang_up: whether the agent learns of a caller who has hung up: ``lost`` or ``passed``.
         sessions: how many sessions may each have an agent process of their own; 0 for one process for all.
-        broken: what is wrong on purpose, for the doctor to find.
-        control: serve the switches of the page's inspector, see `local.run.control`.
+        broken: the deliberate misconfiguration.
+        control: serve the control API of the page's inspector, see `local.run.control`.
     """
 
     stack: str = "dev"
@@ -42,12 +42,12 @@ class Options:
 
     @property
     def in_force(self) -> dict[str, str]:
-        """What makes this chain another than the one that comes up without options, by the option's name."""
-        said = {
+        """The options that differ from their defaults, by name; ``--hang-up`` always."""
+        values = {
             "--agent": self.agent if self.agent != "agent.agent" else "",
             "--break": self.broken.name,
             "--time-scale": f"{self.time_scale:g}" if self.time_scale != 1 else "",
             "--sessions": str(self.sessions or ""),
             "--hang-up": self.hang_up,
         }
-        return {option: value for option, value in said.items() if value}
+        return {option: value for option, value in values.items() if value}

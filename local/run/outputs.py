@@ -1,4 +1,4 @@
-"""The stack's outputs as a client of the local run needs them: what it connects to is on loopback."""
+"""The stack's outputs for a client of the local run, with loopback addresses in place of AWS's."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ADDRESSES = ("apiUrl", "invokeUrl", "discoveryUrl", "loginUrl", "runtimeUrl")
 """Outputs that a client connects to; `issuer` is a name and stays as AWS writes it."""
 
 REPLACED = ("websiteUrl",)
-"""Outputs that lead to AWS, where the local run has one of its own or none."""
+"""Outputs with an AWS address that the local run replaces by its own, or leaves out."""
 
 
 def addresses_of(graph: Graph, url: Callable[[str], str]) -> AddressBook:
-    """Which part of the chain answers for which AWS host.
+    """The loopback address of the service that emulates each AWS host.
 
     Args:
         graph: what the program declares and exports.
-        url: the loopback address of a part, by its name.
+        url: the loopback address of a service, by its name.
     """
     hosts = {
         f"cognito-idp.{graph.region}.amazonaws.com": "emulator",
@@ -33,10 +33,10 @@ def addresses_of(graph: Graph, url: Callable[[str], str]) -> AddressBook:
 
 
 def check_outputs(graph: Graph) -> None:
-    """See that the program exports what the local run goes by.
+    """Check that the program exports the addresses that the local run needs.
 
     Raises:
-        ProgramError: when an address is missing, or on a host that nothing on loopback answers for.
+        ProgramError: when an address is missing, or its host is one that no local service emulates.
     """
     missing = [name for name in ADDRESSES if not isinstance(graph.outputs.get(name), str)]
     if missing:
@@ -47,14 +47,14 @@ def check_outputs(graph: Graph) -> None:
     try:
         located(graph.outputs, addresses_of(graph, lambda name: f"http://{name}"))
     except UnknownHostError as error:
-        raise ProgramError(f"An output of the program leads elsewhere: {error}") from None
+        raise ProgramError(f"An output of the program has no local address: {error}") from None
 
 
 def located(outputs: Mapping[str, Any], addresses: AddressBook) -> dict[str, Any]:
-    """The outputs with every address on loopback, and without those that lead to AWS.
+    """The outputs with every address on loopback, without those in `REPLACED`.
 
     Raises:
-        UnknownHostError: when nothing on loopback answers for one.
+        UnknownHostError: when no local service emulates the host of one.
     """
     kept = {name: value for name, value in outputs.items() if name not in REPLACED}
     return {**kept, **{name: addresses.locate(outputs[name]) for name in ADDRESSES}}

@@ -1,4 +1,4 @@
-"""What each service of a chain is started from: the declared resources and the options of the run, nothing else."""
+"""How each service of a chain is started: from the declared resources and the options of the run only."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ TRACES = "traces.jsonl"
 
 
 def emulator(port: int) -> Service:
-    """What stands in for Cognito."""
+    """The emulator of Cognito."""
     environment = {
-        "BIND_HOST": LOOPBACK,  # its own default is every interface
+        "BIND_HOST": LOOPBACK,  # the emulator's default is every interface
         "GATEWAY_PORT": str(port),
         "MINISTACK_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
@@ -34,12 +34,12 @@ def emulator(port: int) -> Service:
 
 
 class Plan:
-    """The services that stand on a graph.
+    """The services that serve a graph.
 
     Args:
         graph: what the program declares.
         options: how it is served.
-        services: whose ports they listen on.
+        services: the ports that they listen on.
     """
 
     def __init__(self, graph: Graph, options: Options, services: Services) -> None:
@@ -48,7 +48,7 @@ class Plan:
         self._services = services
 
     def all(self, page: tuple[Path, Path] | None) -> list[Service]:
-        """Every one; ``page`` is the built chat page and its ``config.json``."""
+        """All services; ``page`` is the built chat page and its ``config.json``."""
         agents = [] if self._options.sessions else [self.agent()]
         return [*agents, self.runtime(), self.gateway("gateway", self._options.broken.gateway(self._graph), page=page)]
 
@@ -63,20 +63,26 @@ class Plan:
         )
 
     def runtime(self) -> Service:
-        """What stands in for AgentCore."""
-        options, how = self._options, {}
+        """The emulator of AgentCore Runtime."""
+        options, files = self._options, {}
         agents = ["--agent", self._services.url("agent")]
         if options.sessions:
             path = options.folder / "agents.json"
-            told = {
+            config = {
                 "environment": self._agent_environment(),
                 "logs": str(options.folder / "logs"),
                 "limit": options.sessions,
                 "module": options.broken.agent_module,
             }
-            how, agents = {path: json.dumps(told)}, ["--agents", str(path)]
+            files, agents = {path: json.dumps(config)}, ["--agents", str(path)]
         return self._plane(
-            "runtime", "runtime", options.broken.runtime(self._graph), *agents, "--hang-up", options.hang_up, files=how
+            "runtime",
+            "runtime",
+            options.broken.runtime(self._graph),
+            *agents,
+            "--hang-up",
+            options.hang_up,
+            files=files,
         )
 
     def gateway(
@@ -88,13 +94,13 @@ class Plan:
         access_log: Path | None = None,
         page: tuple[Path, Path] | None = None,
     ) -> Service:
-        """What stands in for API Gateway; a second may serve another graph beside the first.
+        """The emulator of API Gateway; a second one may serve another graph beside the first.
 
         Args:
             name: of the service.
             graph: what to serve.
-            addresses: hosts that are elsewhere for this gateway.
-            access_log: where its lines go, in place of the logs' folder.
+            addresses: addresses of AWS hosts that differ for this gateway.
+            access_log: the file of its access log, in place of one in the logs' folder.
             page: the built chat page to serve on the same origin, and its ``config.json``.
         """
         log = access_log or self._options.folder / "logs" / f"{name.replace('gateway', 'access')}.log"
@@ -118,7 +124,7 @@ class Plan:
         )
 
     def _agent_environment(self) -> dict[str, str]:
-        """What every agent is started with."""
+        """The environment of every agent process."""
         traces = {ENDPOINT: f"{self._services.url('runtime')}{PATH}"}
         changes = {**traces, **read_env_file(), **self._options.broken.agent_environment}
         return agent_environment(self._graph, agent=self._options.agent, model=self._options.model, changes=changes)

@@ -1,10 +1,10 @@
-"""Makes the declared user pool exist in the emulator, and a demo user in it, in a process of its own.
+"""Creates the declared user pool in the emulator, and a demo user in it, in a process of its own.
 
 ``python -m local.run.provision [MODULE ...]`` imports those modules of the AWS provider, reads one line of JSON
 (``stack``, ``endpoint``, ``page``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``, or
-``{"refused": sentence}``, as its last line. Apart, because Pulumi keeps its state in the process and
-its imports are of no use to the supervisor; and by line, so that a process may be warm: with its seconds of imports
-done.
+``{"refused": sentence}``, as its last line. In a process of its own, because Pulumi keeps global state and the
+supervisor does not need its imports; told by a line what to do, so that a warm process can wait with its seconds of
+imports done.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from local.run.outputs import check_outputs
 DEMO_USERNAME = "demo@example.com"
 
 PROVISION_SECONDS = 60.0
-"""A program that has not ended after this long never will, even on a slow and busy machine."""
+"""A program that has not ended after this long is stopped; a slow and busy machine needs far less."""
 
 
 class Provisioned(NamedTuple):
@@ -50,7 +50,7 @@ class Provisioner:
 
     @classmethod
     async def start(cls, modules: Sequence[str] = ()) -> Provisioner:
-        """Start it; with the provider's modules that a program is known to use, it has imported them when asked."""
+        """Start the process; it imports these modules of the AWS provider ahead of time."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "local.run.provision", *modules),
             cwd=ROOT,
@@ -77,19 +77,19 @@ class Provisioner:
         Args:
             stack: the stack's name.
             endpoint: the emulator's address.
-            page: the local page's address, where the login page may send a browser back to.
-            served: a graph that was provisioned before; what is declared as it was there is kept.
-            user: the demo user that was made with it.
+            page: the local page's address, to which the login page may send a browser back.
+            served: the file of a graph that was provisioned before; its user pool, client and domain are updated.
+            user: the demo user that was created with it.
 
         Raises:
-            ProgramError: with a sentence about what is at fault.
+            ProgramError: with a message that names the cause.
         """
-        asked = json.dumps(
+        request = json.dumps(
             {"stack": stack, "endpoint": endpoint, "page": page, "served": str(served) if served else None}
         )
         try:
             async with asyncio.timeout(PROVISION_SECONDS):
-                output, said = await self._process.communicate(f"{asked}\n".encode())
+                output, errors = await self._process.communicate(f"{request}\n".encode())
         except TimeoutError:
             raise ProgramError(
                 f"The program did not end within {PROVISION_SECONDS:g} s: run "
@@ -97,9 +97,9 @@ class Provisioner:
             ) from None
         finally:
             await self.close()
-        text = said.decode(errors="replace").strip()
+        text = errors.decode(errors="replace").strip()
         if self._process.returncode:
-            last = text.rpartition("\n")[2] or f"exit code {self._process.returncode}, and not a word"
+            last = text.rpartition("\n")[2] or f"exit code {self._process.returncode}, no message"
             raise ProgramError(
                 f"The program failed ({last}): run `python -m local.program.evaluate {stack}` to see where."
             )
@@ -112,14 +112,14 @@ class Provisioner:
         return Provisioned(Graph.from_json(result["graph"]), username, password)
 
     async def close(self) -> None:
-        """End the process and whatever it started, which may hold its output open: only then does `wait` return."""
+        """Kill the process and those it started: one of them may hold its output open, and `wait` would not return."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
 
 
-class KeepingProvider:
-    """Answers as before for a user pool, client or domain that exists, and changes it in place; creates the others."""
+class UpdatingProvider:
+    """Updates a user pool, client or domain that exists already, and creates the others."""
 
     def __init__(self, provider: EmulatorProvider, served: Graph) -> None:
         self._provider = provider
@@ -134,19 +134,21 @@ class KeepingProvider:
 
 
 def main(modules: list[str]) -> int:
-    """Provision what the line asks for and print the result, or the sentence that says why it cannot be done."""
+    """Provision as the line on standard input says, and print the result or the error."""
     for name in modules:
-        with contextlib.suppress(ImportError):  # `aws:lambda/...` is in `lambda_`; loaded later, it only takes longer
-            hasattr(importlib.import_module(f"pulumi_aws.{name}"), "__all__")  # a look inside makes a lazy module load
+        with contextlib.suppress(ImportError):  # `aws:lambda/...` is in `lambda_`, which the program imports later
+            hasattr(
+                importlib.import_module(f"pulumi_aws.{name}"), "__all__"
+            )  # reading an attribute makes a lazy module load
     line = sys.stdin.readline()
     if not line:
-        return 0  # nobody asks any more
-    asked = json.loads(line)
-    stack, endpoint, served = asked["stack"], asked["endpoint"], asked["served"]
+        return 0  # the supervisor has closed the pipe
+    request = json.loads(line)
+    stack, endpoint, served = request["stack"], request["endpoint"], request["served"]
     try:
-        emulator = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""), page=asked["page"])
+        emulator = EmulatorProvider(endpoint, read_settings(stack).get("aws:region", ""), page=request["page"])
         before = Graph.from_json(Path(served).read_text(encoding="utf-8")) if served else None
-        graph = evaluate(stack, KeepingProvider(emulator, before) if before else emulator)
+        graph = evaluate(stack, UpdatingProvider(emulator, before) if before else emulator)
         check_outputs(graph)
         pool = graph.one("aws:cognito/userPool:UserPool").id
         known = before is not None and before.one("aws:cognito/userPool:UserPool").id == pool
@@ -159,7 +161,7 @@ def main(modules: list[str]) -> int:
 
 
 def create_demo_user(provider: EmulatorProvider, pool: str) -> str:
-    """A user with a new password each time, of all four kinds of characters and as long as a policy may ask for."""
+    """Create the demo user; return its new password: all four kinds of characters, as long as a policy may require."""
     password = f"Aa1!{secrets.token_urlsafe(72)}"
     provider.cognito.admin_create_user(
         UserPoolId=pool,

@@ -1,4 +1,4 @@
-"""``python -m local up``: the chain from its start to its end, and what is said meanwhile."""
+"""``python -m local up``: starts the chain, keeps it up, and prints its state and the agent's errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from local.planes.limits import not_emulated
 from local.processes.files import clean
 from local.processes.folder_lock import FolderLock
-from local.processes.logs import POLL_SECONDS, Logs, news
+from local.processes.logs import POLL_SECONDS, Logs, warning_or_error
 from local.program.graph import ProgramError
 from local.run.banner import print_ready, state_of
 from local.run.chain import Chain, running
@@ -22,16 +22,16 @@ from package.imports import missing_imports, refusal
 
 
 async def up(options: Options, *, watching: bool, as_json: bool) -> None:
-    """Bring the chain up, say so, and keep it up until cancelled.
+    """Start the chain, print its state, and keep it up until cancelled.
 
     Raises:
-        ProgramError: with a sentence about what is at fault.
-        ChildEndedError: with a sentence about the service that died.
+        ProgramError: with a message that names the cause.
+        ChildEndedError: when a service ended.
     """
     if missing := missing_imports():
         raise ProgramError(refusal(missing))
     with FolderLock.acquire(options.folder) as lock:
-        clean(options.folder)  # what a killed chain left behind
+        clean(options.folder)  # a killed chain leaves them behind
         async with running(options, _progress) as chain:
 
             def describe() -> None:
@@ -49,15 +49,15 @@ async def up(options: Options, *, watching: bool, as_json: bool) -> None:
                 work: Coroutine[Any, Any, object] = watch(chain, describe, _progress if as_json else _say)
             else:
                 work = asyncio.Event().wait()
-            telling = asyncio.create_task(_tell(options.folder))
-            async with _switches(chain, options, describe):
-                with suppress(asyncio.CancelledError):  # a signal is how it is meant to end
+            following = asyncio.create_task(_print_agent_errors(options.folder))
+            async with _control(chain, options, describe):
+                with suppress(asyncio.CancelledError):  # a signal is the normal end
                     await chain.services.while_up(work)
-            telling.cancel()
+            following.cancel()
     print("Stopped.", file=sys.stderr)
 
 
-def _switches(chain: Chain, options: Options, restarted: Callable[[], None]) -> AbstractAsyncContextManager[None]:
+def _control(chain: Chain, options: Options, restarted: Callable[[], None]) -> AbstractAsyncContextManager[None]:
     if not options.control:
         return nullcontext()
     from local.run.control import Control  # noqa: PLC0415 - needed by nothing else
@@ -73,11 +73,11 @@ def _progress(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
 
-async def _tell(folder: Path) -> None:
-    """Print what is news in the agent's log, for as long as the chain is up."""
+async def _print_agent_errors(folder: Path) -> None:
+    """Print the warnings and errors in the agent's log, until cancelled."""
     logs = Logs(folder, ["agent"])
     while True:
         for line in logs.new():
-            if told := news(line):
-                print(told, file=sys.stderr, flush=True)
+            if message := warning_or_error(line):
+                print(message, file=sys.stderr, flush=True)
         await asyncio.sleep(POLL_SECONDS)

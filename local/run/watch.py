@@ -17,10 +17,10 @@ from local.run.chain import Chain
 
 
 def affected(paths: set[Path]) -> set[str]:
-    """What changed files ask for: ``graph``, ``agent``, both or nothing.
+    """What changed files affect: ``graph``, ``agent``, both or nothing.
 
-    The package's name in the graph is a digest of the agent's sources, so a changed agent changes the graph too; for
-    the local run that is of no interest, and only the agent is restarted.
+    The package's name in the graph is a digest of the agent's sources, so a changed agent changes the graph too; the
+    local run does not use that name, so only the agent is restarted.
     """
     parts = {path.relative_to(ROOT).parts for path in paths if path.suffix in (".py", ".yaml", ".txt")}
     program = {
@@ -31,12 +31,12 @@ def affected(paths: set[Path]) -> set[str]:
 
 
 async def watch(chain: Chain, restarted: Callable[[], None], say: Callable[[str], None]) -> None:
-    """Restart what changes, until cancelled; what cannot be brought up leaves the old one up.
+    """Restart what changed files affect, until cancelled; if the new sources do not start, the old process stays up.
 
     Args:
-        chain: what is up.
-        restarted: called after each restart: process ids have changed.
-        say: is told what was restarted; what went wrong goes to standard error.
+        chain: the running chain.
+        restarted: called after each restart, because process ids have changed.
+        say: called with what was restarted; errors go to standard error.
     """
     changed: asyncio.Queue[set[Path]] = asyncio.Queue()
 
@@ -44,7 +44,7 @@ async def watch(chain: Chain, restarted: Callable[[], None], say: Callable[[str]
         try:
             async for changes in awatch(*folders, recursive=recursive):
                 changed.put_nowait({Path(path) for _, path in changes})
-        except (OSError, RuntimeError) as error:  # such as: other programs watch as many files as the system allows
+        except (OSError, RuntimeError) as error:  # such as the system's limit of watched files
             raise ProgramError(f"Files cannot be watched ({error}): run it without --watch.") from None
 
     await chain.warm()
@@ -67,12 +67,12 @@ async def _restart(chain: Chain, what: str, say: Callable[[str], None]) -> None:
         names = await (chain.restart_graph() if what == "graph" else chain.restart_agent())
     except ProgramError as error:
         absent = ", ".join(chain.missing)
-        end = f"{absent} will be back once that is mended and saved." if absent else "What was up stays up."
+        end = f"{absent} will start again once that is corrected and saved." if absent else "What was up stays up."
         print(f"{error} {end}", file=sys.stderr, flush=True)
         return
     if names:
         say(f"Restarted {', '.join(names)} in {time.monotonic() - began:.1f} s.")
     elif what == "graph":
-        say("The graph is as before: nothing was restarted.")
+        say("The graph is unchanged: nothing was restarted.")
     else:
-        say("Sessions that begin from now on get the changed agent; those that are open keep theirs.")
+        say("New sessions get the changed agent; open sessions keep theirs.")

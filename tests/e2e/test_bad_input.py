@@ -76,7 +76,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[st
     ids=["not YAML", "anchor in itself", "list in itself", "date as a key", "brackets", "NUL"],
 )
 def test_settings_that_cannot_be_read_are_named(settings_of: Callable[[str], object], text: str) -> None:
-    with pytest.raises(ProgramError, match=r"^Pulumi.mine.yaml cannot be read .*: mend it first\.$"):
+    with pytest.raises(ProgramError, match=r"^Pulumi.mine.yaml cannot be read .*: correct the file\.$"):
         settings_of(text)
 
 
@@ -86,7 +86,7 @@ def test_settings_that_cannot_be_read_are_named(settings_of: Callable[[str], obj
 def test_settings_of_another_shape_are_told_what_theirs_should_be(
     settings_of: Callable[[str], object], text: str, where: str
 ) -> None:
-    with pytest.raises(ProgramError, match=f"{where} must be keys, such as `config:`"):
+    with pytest.raises(ProgramError, match=f"{where} must be a mapping, such as `config:`"):
         settings_of(text)
 
 
@@ -107,7 +107,7 @@ def test_an_unknown_stack_is_named_with_those_there_are(stack: str) -> None:
     [("up", "/etc/passwd"), ("status", "/etc/passwd"), ("down", "/etc/passwd"), ("up", "/proc/nothing")],
 )
 def test_a_folder_that_cannot_be_one_is_named(refused: Refused, command: str, folder: str) -> None:
-    assert f"{folder} cannot be the chain's folder" in refused(command, "--folder", folder)
+    assert f"{folder} cannot be used as the chain's folder" in refused(command, "--folder", folder)
 
 
 @pytest.mark.parametrize("command", ["status", "down", "up"])
@@ -196,7 +196,7 @@ def test_two_parts_cannot_have_one_port() -> None:
 def test_a_file_in_place_of_the_ports_folder_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(local.processes.ports, "LOCKS", tmp_path / "locks")
     (tmp_path / "locks").touch()
-    with pytest.raises(ProgramError, match="cannot hold the locks of ports"):
+    with pytest.raises(ProgramError, match="locks of ports cannot be kept in"):
         Ports().choose()
 
 
@@ -205,7 +205,7 @@ def test_a_ports_folder_of_another_user_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(local.processes.ports, "LOCKS", tmp_path)
     we = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: we + 1)
-    with pytest.raises(ProgramError, match=r"cannot hold the locks of ports \(it is another user's\)"):
+    with pytest.raises(ProgramError, match=r"locks of ports cannot be kept in .* \(it is another user's\)"):
         Ports().choose()
 
 
@@ -229,7 +229,7 @@ def evaluate(
 
 def test_an_evaluation_without_a_stack_says_how() -> None:
     done = evaluate()
-    assert (done.returncode, done.stderr) == (2, "Say which stack: `python -m local.program.evaluate STACK`.\n")
+    assert (done.returncode, done.stderr) == (2, "Name one stack: `python -m local.program.evaluate STACK`.\n")
 
 
 Program = Callable[[str], Path]
@@ -275,8 +275,8 @@ def provision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("text", "sentence"),
     [
         (PRINTING, "does not export apiUrl or invokeUrl or discoveryUrl or loginUrl or runtimeUrl"),
-        ("import sys\nsys.exit(0)\n", "exits (0) where it should reach its end"),
-        ("import os\nos._exit(3)\n", "failed (exit code 3, and not a word)"),
+        ("import sys\nsys.exit(0)\n", "exited (0) before its end"),
+        ("import os\nos._exit(3)\n", "failed (exit code 3, no message)"),
         ("1 / 0\n", "failed (ZeroDivisionError: division by zero)"),
     ],
 )

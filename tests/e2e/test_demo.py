@@ -109,5 +109,5 @@ def test_an_agent_without_a_word_is_told_in_a_sentence(monkeypatch: pytest.Monke
         yield
 
     monkeypatch.setattr("local.run.demo.ask", silence)
-    with pytest.raises(ProgramError, match="The agent ended without a word"):
+    with pytest.raises(ProgramError, match="The agent's answer has no text"):
         asyncio.run(_listen(Console(quiet=True), "http://127.0.0.1:9", "token"))

@@ -89,7 +89,7 @@ def test_the_last_words_of_a_child_are_its_own(tmp_path: Path) -> None:
         return child.exit_message()
 
     told = asyncio.run(scene())
-    assert told.endswith("Its last words: not today.")
+    assert told.endswith("Its last error: not today.")
     assert "ValueError: mended since" in (tmp_path / "part.log").read_text()
 
 
@@ -134,4 +134,6 @@ def test_a_users_aws_settings_and_proxies_have_no_say_in_a_local_run(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
 
     with Server(JSONResponse({"UserPools": []})) as emulator:
-        assert cognito_client(emulator.url, "us-east-1", patience=1).list_user_pools(MaxResults=1)["UserPools"] == []
+        assert (
+            cognito_client(emulator.url, "us-east-1", wait_seconds=1).list_user_pools(MaxResults=1)["UserPools"] == []
+        )

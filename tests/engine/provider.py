@@ -22,7 +22,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, resource_pb2, resource_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
 
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.engine.forced import FORCED, KEPT
 from tests.infra.sdk import computed, takes_a_name
 
@@ -73,7 +73,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, cloud: Cloud, *, accepts_secrets: bool = False) -> None:
         self.cloud = cloud
         self._accepts_secrets = accepts_secrets
-        self._imagined = ImaginedProvider(cloud.region)
+        self._imagined = MockProvider(cloud.region)
 
     # Configuration: nothing to check, nothing to keep.
 

@@ -13,7 +13,7 @@ from unittest import mock
 
 from local.program.evaluate import evaluate, known_stacks, project_name, read_settings
 from local.program.graph import Graph, Resource
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 
 ENVIRONMENTS = tuple(sorted(known_stacks()))
 """Every environment that has a stack file; a new one is tested like the others."""
@@ -34,7 +34,7 @@ def stack_settings(stack: str) -> dict[str, str]:
 @cache
 def environment_graph(stack: str) -> Graph:
     """The graph of one environment with everything known."""
-    return evaluate(stack, ImaginedProvider(stack_settings(stack)["aws:region"]))
+    return evaluate(stack, MockProvider(stack_settings(stack)["aws:region"]))
 
 
 def changed_settings(stack: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -56,7 +56,7 @@ def variation(stack: str = "dev", **changes: Mapping[str, Any]) -> Graph:
 def _variation(stack: str, changes: str) -> Graph:
     settings = changed_settings(stack, json.loads(changes))
     with a_built_page():
-        return evaluate(stack, ImaginedProvider(settings["aws:region"]), settings=settings)
+        return evaluate(stack, MockProvider(settings["aws:region"]), settings=settings)
 
 
 A_PAGE = Path(__file__).parent / "page"

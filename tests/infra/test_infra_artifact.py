@@ -17,7 +17,7 @@ import infra.artifact
 import package.contents
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from package.contents import NOT_SHIPPED, ROOT, package_digest, shipped_files
 from tests.infra.graphs import environment_graph, role_statements, stack_settings, variation
 
@@ -34,7 +34,7 @@ class TestBeforeItIsBuilt:
     @pytest.mark.parametrize("preview", [True, False], ids=["a preview", "the local run"])
     def test_what_deploys_nothing_reads_no_file(self, preview: bool) -> None:
         settings = stack_settings("dev")
-        graph = evaluate("dev", ImaginedProvider(settings["aws:region"]), settings=settings, preview=preview)
+        graph = evaluate("dev", MockProvider(settings["aws:region"]), settings=settings, preview=preview)
         assert graph.one(OBJECT).inputs["key"] == "agent-missing.zip"
         assert "text" in graph.one(OBJECT).inputs["source"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from infra.api import StreamingApi
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.infra.graphs import environment_graph, stack_settings, variation
 
 DEPLOYMENT = "aws:apigateway/deployment:Deployment"
@@ -59,7 +59,7 @@ def test_a_change_of_any_input_is_a_new_snapshot(
 
     with monkeypatch.context() as patch:
         patch.setattr(StreamingApi, "_remember", meddle)
-        graph = evaluate("dev", ImaginedProvider(stack_settings("dev")["aws:region"]), settings=stack_settings("dev"))
+        graph = evaluate("dev", MockProvider(stack_settings("dev")["aws:region"]), settings=stack_settings("dev"))
     assert snapshot(graph) != snapshot(environment_graph("dev"))
 
 

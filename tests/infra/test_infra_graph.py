@@ -20,7 +20,7 @@ from local import ROOT
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
 from local.program.graph_table import listing
-from local.program.provider import ImaginedProvider, UnknownProvider
+from local.program.provider import MockProvider, UnknownProvider
 from tests.infra.graphs import (
     ENVIRONMENTS,
     EVERYTHING,
@@ -62,7 +62,7 @@ class TestShape:
 
     def test_evaluating_again_gives_the_same_graph(self) -> None:
         settings = stack_settings("dev")
-        once, again = (evaluate("dev", ImaginedProvider("us-east-1"), settings=settings) for _ in range(2))
+        once, again = (evaluate("dev", MockProvider("us-east-1"), settings=settings) for _ in range(2))
         assert once.to_json() == again.to_json()
 
     def test_a_graph_survives_its_json(self, everything: Graph) -> None:
@@ -200,7 +200,7 @@ class TestEnvironments:
         """A stack with another's file is that other stack, but for its name."""
         for stack in ("staging", "prod"):
             settings = {**stack_settings(stack), f"{PROJECT}:environment": stack}
-            twin = evaluate("dev", ImaginedProvider("us-east-1"), settings=settings)
+            twin = evaluate("dev", MockProvider("us-east-1"), settings=settings)
             assert nameless(twin) == nameless(environment_graph(stack))
 
 

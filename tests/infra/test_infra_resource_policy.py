@@ -12,7 +12,7 @@ from infra.settings.denied_actions import SHELLS, SIBLINGS
 from local.program import engine
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.infra.graphs import PROJECT, changed_settings, environment_graph, variation, waits_for
 
 POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
@@ -99,7 +99,7 @@ def test_a_stack_that_has_the_policy_under_its_old_name_keeps_it(monkeypatch: py
         return register(self, request)
 
     monkeypatch.setattr(engine._Recorder, "RegisterResource", seen)
-    evaluate("dev", ImaginedProvider())
+    evaluate("dev", MockProvider())
     assert aliases == [f"{PROJECT}-dev-only-privately"]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from local.program.evaluate import evaluate
 from local.program.graph import Graph, MockedOutputs
 from local.program.graph_table import redacted
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.infra.graphs import EVERYTHING, changed_settings, role_statements, stage_web_acl, variation
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
@@ -154,7 +154,7 @@ class TestPartitions:
         assert outputs["dashboardUrl"].startswith(f"https://{region}.console.amazonaws-us-gov.com/cloudwatch/")
 
 
-class Elsewhere(ImaginedProvider):
+class Elsewhere(MockProvider):
     """AWS in another partition."""
 
     def create(self, type_: str, name: str, inputs: Mapping[str, Any]) -> MockedOutputs:

@@ -19,7 +19,7 @@ from infra.settings.environments import meant_kind, named_kind
 from infra.settings.patterns import Pattern
 from infra.settings.stack import OWNER
 from local.program.evaluate import evaluate
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.infra.graphs import PROJECT, WEBSITE, a_built_page, stack_settings
 from tests.infra.test_infra_aws_models import refusals
 
@@ -141,7 +141,7 @@ def _key(problem: str) -> tuple[str, str]:
 @given(accepted_stacks())
 def test_aws_takes_what_is_accepted_and_no_two_resources_share_a_name(stack: Stack) -> None:
     with a_built_page():
-        graph = evaluate(stack.name, ImaginedProvider(stack.config.region), settings=stack.settings)
+        graph = evaluate(stack.name, MockProvider(stack.config.region), settings=stack.settings)
     assert refusals(graph) == []
     assert [urn for urn, times in Counter(each.urn for each in graph.resources).items() if times > 1] == []
 

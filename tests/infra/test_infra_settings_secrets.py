@@ -10,7 +10,7 @@ import pytest
 from infra.config import StackConfig
 from infra.settings.confidential import confidential_keys
 from local.program.evaluate import evaluate, read_settings, secret_keys
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.infra.graphs import PROJECT, changed_settings, variation
 from tests.infra.test_infra_settings import problems_of
 
@@ -74,7 +74,7 @@ def test_the_local_run_takes_a_file_with_an_encrypted_subscriber(
     monkeypatch.setattr("local.program.evaluate.known_stacks", lambda: {"dev": path})
     assert secret_keys("dev") == {SECTION}
     assert "v1:abc" not in json.dumps(read_settings("dev"))
-    graph = evaluate("dev", ImaginedProvider("us-east-1"))
+    graph = evaluate("dev", MockProvider("us-east-1"))
     assert len(graph.all("aws:sns/topicSubscription:TopicSubscription")) == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from contract import ROUTE
 from local.program.evaluate import evaluate
 from local.program.graph import Graph, Resource
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from tests.infra.graphs import (
     ENVIRONMENTS,
     PROJECT,
@@ -115,7 +115,7 @@ class TestTheFiles:
     def test_a_preview_without_the_built_page_has_everything_but_its_files(self, website: Graph) -> None:
         settings = changed_settings("dev", WEBSITE)
         with a_built_page(None):
-            preview = evaluate("dev", ImaginedProvider("us-east-1"), settings=settings)
+            preview = evaluate("dev", MockProvider("us-east-1"), settings=settings)
         assert set(objects(preview)) == {"config.json", "index.html"}
         others = [each.urn for each in preview.resources if each.type != OBJECT]
         assert others == [each.urn for each in website.resources if each.type != OBJECT]
@@ -206,7 +206,7 @@ def abroad() -> Graph:
     model = "arn:aws:bedrock:eu-central-1::foundation-model/m"
     settings[f"{PROJECT}:runtime"] = json.dumps({**runtime, "model": "bedrock:m", "modelArns": [model]})
     with a_built_page():
-        return evaluate("dev", ImaginedProvider("eu-central-1"), settings=settings)
+        return evaluate("dev", MockProvider("eu-central-1"), settings=settings)
 
 
 class TestElsewhere:

@@ -134,13 +134,13 @@ def edited(edit: SourceEdit, root: Path) -> Iterator[None]:
 def judged() -> dict[str, list[str]]:
     """The guard rails that fail for the program as it is now, by when they are asked."""
     from local.program.evaluate import evaluate, read_settings  # noqa: PLC0415 - after the paths are known
-    from local.program.provider import ImaginedProvider  # noqa: PLC0415
+    from local.program.provider import MockProvider  # noqa: PLC0415
     from tests.policy.stacks import as_inputs, broken, broken_by_itself, declared, first_preview  # noqa: PLC0415
 
     for name in [each for each in sys.modules if each.partition(".")[0] == "infra"]:
         del sys.modules[name]
     preview = first_preview.__wrapped__("prod")
-    known = evaluate("prod", ImaginedProvider("us-east-1"), settings=read_settings("prod"))
+    known = evaluate("prod", MockProvider("us-east-1"), settings=read_settings("prod"))
     return {
         "in a first preview": sorted({*broken_by_itself(as_inputs(preview)), *broken(declared(preview))}),
         "before it is made": sorted(broken_by_itself(as_inputs(known))),

@@ -14,7 +14,7 @@ import pulumi
 from pulumi.runtime.stack import wait_for_rpcs
 
 from infra.component import StackContext
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 
 REGION = "us-east-1"
 STACK = StackContext("unit", REGION, {"owner": "agent-team"}, log_retention_days=7)
@@ -25,7 +25,7 @@ class AwsMocks(pulumi.runtime.Mocks):
 
     def __init__(self) -> None:
         self.declared: list[pulumi.runtime.MockResourceArgs] = []
-        self._provider = ImaginedProvider(REGION)
+        self._provider = MockProvider(REGION)
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """See `pulumi.runtime.Mocks`."""

@@ -12,7 +12,7 @@ import pytest
 
 from local.program.graph import Graph, Resource
 from local.program.provider import CLIENT, DOMAIN, POOL, EmulatorProvider
-from local.run.provision import DEMO_USERNAME, KeepingProvider, create_demo_user
+from local.run.provision import DEMO_USERNAME, UpdatingProvider, create_demo_user
 from tests.local.emulator import emulated
 
 LONGEST = 99
@@ -40,7 +40,7 @@ class Declared:
 
     def declare(self, pool: Mapping[str, Any], client: Mapping[str, Any]) -> dict[str, str]:
         """Make it what is declared; the ids by type."""
-        provider = KeepingProvider(self._emulator, self._served)
+        provider = UpdatingProvider(self._emulator, self._served)
         for type_, inputs in ((POOL, pool), (CLIENT, client), (DOMAIN, {"domain": self._domain})):
             all_ = {**inputs, "userPoolId": self.ids[POOL]} if type_ != POOL else dict(inputs)
             id_, outputs = provider.create(type_, "users", all_)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local import ROOT
-from local.processes.logs import Line, Logs, failure, news
+from local.processes.logs import Line, Logs, last_error, warning_or_error
 from local.run.demo import Lines
 
 
@@ -59,29 +59,31 @@ class TestNews:
             exec(compile("def build():\n    raise ValueError('no city')\nbuild()", own, "exec"), {})  # noqa: S102
         except ValueError:
             trace = traceback.format_exc()
-        told = news(Line("agent", json.dumps({"level": "ERROR", "stackTrace": trace, "reference": "abc"})))
+        told = warning_or_error(Line("agent", json.dumps({"level": "ERROR", "stackTrace": trace, "reference": "abc"})))
         assert told == "agent: ValueError: no city (agent/agent.py, line 2) [reference abc]"
 
     def test_a_blocking_call_is_told_as_the_agent_words_it(self) -> None:
         said = "time.sleep at /x/agent.py:7 blocks every stream; use await asyncio.sleep(...)"
-        assert news(Line("agent", json.dumps({"level": "ERROR", "message": said}))) == f"agent: {said}"
+        assert warning_or_error(Line("agent", json.dumps({"level": "ERROR", "message": said}))) == f"agent: {said}"
 
     @pytest.mark.parametrize("text", ["not JSON", "[]", json.dumps({"level": "INFO", "message": "run"})])
     def test_nothing_else_is(self, text: str) -> None:
-        assert news(Line("agent", text)) is None
+        assert warning_or_error(Line("agent", text)) is None
 
     def test_a_syntax_error_has_its_file_and_line(self) -> None:
         own = str(ROOT / "agent" / "agent.py")
         try:
             compile("x = 1\ndef build(:\n", own, "exec")
         except SyntaxError:
-            said = failure(traceback.format_exc().splitlines())
+            said = last_error(traceback.format_exc().splitlines())
         assert said.startswith("SyntaxError: ")
         assert said.endswith("(agent/agent.py, line 2)")
 
     def test_last_words_that_are_no_traceback_stay_as_they_are(self) -> None:
-        assert failure(["AGENT_MODEL is not set: set it to scripted."]) == "AGENT_MODEL is not set: set it to scripted."
-        assert failure([]) == ""
+        assert (
+            last_error(["AGENT_MODEL is not set: set it to scripted."]) == "AGENT_MODEL is not set: set it to scripted."
+        )
+        assert last_error([]) == ""
 
 
 @pytest.mark.parametrize("width", [12, 40, 80])

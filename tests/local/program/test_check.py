@@ -12,7 +12,7 @@ from local import ROOT
 from local.program import check as checking
 from local.program import cost
 from local.program.evaluate import evaluate
-from local.program.provider import ImaginedProvider
+from local.program.provider import MockProvider
 from package.imports import Import
 from tests.infra.graphs import changed_settings
 
@@ -32,7 +32,7 @@ def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
 
 def test_the_estimate_is_the_one_of_local_cost() -> None:
     (seen,) = (each.seen for each in checking.check("prod") if each.name == "cost")
-    graph = evaluate("prod", ImaginedProvider())
+    graph = evaluate("prod", MockProvider())
     *_, whole = cost.rows(graph, cost.Usage())
     for dollars, size in zip(whole[2:], cost.SIZES, strict=True):
         assert f"{dollars} for {size:,}" in seen
@@ -53,7 +53,7 @@ def test_wrong_settings_are_told_and_the_package_is_looked_at_all_the_same(monke
 
 
 def test_what_the_guard_rails_find_is_told_by_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = evaluate("prod", ImaginedProvider())
+    graph = evaluate("prod", MockProvider())
     kept = tuple(one for one in graph.resources if "webAclAssociation" not in one.type)
     bare = type(graph)(graph.project, graph.stack, graph.region, kept, graph.outputs)
     monkeypatch.setattr(checking, "evaluate", lambda _stack, _provider: bare)
