@@ -135,7 +135,7 @@ def test_an_agent_that_was_reloaded_sends_its_spans(watched: Watched) -> None:
 
 def test_an_agent_that_loads_and_does_not_start_is_back_once_it_is_mended(watched: Watched) -> None:
     watched.edit("agent/__main__.py", "    main()\n", "    raise SystemExit('not today')\n")
-    assert "agent will be back" in watched.complains("not today")
+    assert "agent will start again" in watched.complains("not today")
     assert watched.process.poll() is None
     watched.edit("agent/__main__.py", "    raise SystemExit('not today')\n", "    main()\n")
     watched.says("Restarted agent")
