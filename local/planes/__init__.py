@@ -1,1 +1,1 @@
-"""The data planes on loopback: API Gateway, AgentCore and the front of the user pool, and what they share."""
+"""The data planes on loopback: API Gateway, AgentCore and the user pool's proxy, and what they share."""

@@ -1,4 +1,4 @@
-"""Loopback in place of the Internet: which local address answers for which AWS host."""
+"""Maps the host names of AWS to loopback addresses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local import LOOPBACK
 
 
 class UnknownHostError(Exception):
-    """A URL names a host that nothing on loopback answers for; the local run never leaves the machine."""
+    """A URL names a host that no local service emulates; the local run never calls another machine."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class AddressBook:
             return url
         base = self.hosts.get(parts.hostname or "")
         if base is None:
-            raise UnknownHostError(f"Nothing on loopback answers for {parts.hostname or url}.")
+            raise UnknownHostError(f"No local service emulates {parts.hostname or url}.")
         here = urlsplit(base)
         return urlunsplit((here.scheme, here.netloc, parts.path, parts.query, parts.fragment))
 
     @classmethod
     def parse(cls, entries: list[str]) -> AddressBook:
-        """The book written as ``host=base-url`` entries, the form of a command line."""
+        """The address book from ``host=base-url`` arguments of a command line."""
         return cls(dict(entry.split("=", 1) for entry in entries))

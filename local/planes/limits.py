@@ -1,4 +1,4 @@
-"""What a graph declares and the local run does not do: said by ``python -m local status``, never passed over."""
+"""Lists what a graph declares and the local run does not emulate, for ``python -m local status``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from local.planes.gateway.firewall import web_acl_from_graph
 from local.processes.env_file import read_env_file
 from local.program.graph import Graph
 
-# Declared resource types that nothing on loopback stands for, and what is missing without them.
+# Declared resource types that are not emulated, and what is missing without them.
 UNSERVED = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "alarms: nothing watches the metrics",
     "aws:cloudwatch/dashboard:Dashboard": "the dashboard: there are no metrics to show",
@@ -20,11 +20,11 @@ UNSERVED = {
     "aws:apigatewayv2/vpcLink:VpcLink": "the VPC link: the runtime is reached directly",
     "aws:ec2/vpcEndpoint:VpcEndpoint": "the VPC endpoint: the resource policy's condition on it is not evaluated",
     "aws:cognito/managedLoginBranding:ManagedLoginBranding": "the login page's branding",
-    Kind.ROLE: "IAM: roles and policies are declared, and nothing is refused by them",
+    Kind.ROLE: "IAM: roles and policies are declared and not enforced",
 }
 
-# The statement of an API's policy that refuses nobody; every API has one, so that it keeps none of a private API's.
-ANYBODY_MAY_CALL = {
+# The statement that allows every caller. Every API has it, so that an API that was private keeps no other statement.
+ALLOW_ALL = {
     "Effect": "Allow",
     "Principal": "*",
     "Action": "execute-api:Invoke",
@@ -33,7 +33,7 @@ ANYBODY_MAY_CALL = {
 
 
 def not_emulated(graph: Graph) -> list[str]:
-    """A line for everything that the graph declares and the local run leaves out."""
+    """One line for each declared thing that the local run does not emulate."""
     acl = web_acl_from_graph(graph)
     lines = [f"web ACL: {name} is listed, not evaluated" for name in (acl.not_evaluated if acl else ())]
     if any(_restricts(api.inputs.get("policy")) for api in graph.all(Kind.REST_API)):
@@ -47,5 +47,5 @@ def not_emulated(graph: Graph) -> list[str]:
 
 
 def _restricts(policy: str | None) -> bool:
-    """Whether an API's policy may refuse somebody: it says anything but that anybody may call all of the API."""
-    return policy is not None and json.loads(policy).get("Statement") != [ANYBODY_MAY_CALL]
+    """Whether an API's policy has any statement but `ALLOW_ALL`, so that it may refuse a caller."""
+    return policy is not None and json.loads(policy).get("Statement") != [ALLOW_ALL]

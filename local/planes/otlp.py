@@ -1,4 +1,4 @@
-"""Spans as OpenTelemetry's exporters send them: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request."""
+"""Reads spans in the form that OpenTelemetry's exporters send: https://opentelemetry.io/docs/specs/otlp/#otlphttp-request."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 
 def spans_of(body: bytes) -> list[dict[str, Any]]:
-    """Every span of an export, as `local.planes.traces` keeps it.
+    """Every span of an export, in the form that `local.planes.traces` stores.
 
     Raises:
-        ValueError: when it is no export.
+        ValueError: when the body is not an export.
     """
     try:
         export = ExportTraceServiceRequest.FromString(body)

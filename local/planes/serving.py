@@ -1,6 +1,6 @@
-"""How the local run's own servers run: on loopback only, quiet, and gone when told.
+"""The configuration of the local run's servers: on loopback only, without an access log, with bounded shutdown.
 
-One `server_config` for every server, so that a test's server is the one that is run.
+Every server uses `server_config`, so that tests run the same server as the local run.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ IDLE_CONNECTION_SECONDS = 310.0
 """API Gateway's (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html)."""
 
 KEEP_ALIVE_SECONDS = 65
-"""A connection that has had a request stays at least this long at any time scale: closed under a client's pool, it
-fails the next one."""
+"""A connection that has had a request stays open at least this long at any time scale: if it is closed while it is in a
+client's pool, the client's next request fails."""
 
 HEAD_LIMIT_BYTES = 64 * 1024
-"""Of a request's line and headers, and of its trailers. Above any limit that an application checks itself, so that it
-can answer in its own words."""
+"""Limit of a request's line and headers, and of its trailers. Above any limit that an application checks itself, so
+that the application's own error response is sent."""
 
 CUT = "ASGI callable returned without completing response."
-"""uvicorn's report of a cut answer, which is a normal event here and not worth a line."""
+"""uvicorn's log message for a response that was cut, which is normal here and is filtered out."""
 
 
 class ServerConfig(uvicorn.Config):
-    """A server on loopback that believes only the connection about where a request comes from.
+    """A server on loopback that takes the client address from the connection, never from a header.
 
     Args:
         app: the application.
         port: on loopback.
-        idle_seconds: for how long a connection may keep a request waiting for its next byte.
-        options: more of uvicorn's, or others in place of these.
+        idle_seconds: the longest wait for the next byte of a request.
+        options: of uvicorn, added to or in place of these.
     """
 
     def __init__(self, app: ASGIApp, port: int, *, idle_seconds: float, **options: Any) -> None:
@@ -54,8 +54,8 @@ class ServerConfig(uvicorn.Config):
             "port": port,
             "http": BoundedProtocol,
             "h11_max_incomplete_event_size": HEAD_LIMIT_BYTES,
-            "ws": "none",  # API Gateway's REST APIs and InvokeAgentRuntime know no WebSocket: it is a GET like another
-            "proxy_headers": False,  # X-Forwarded-For is the caller's word
+            "ws": "none",  # REST APIs and InvokeAgentRuntime have no WebSocket: an upgrade request is an ordinary GET
+            "proxy_headers": False,  # any caller can send X-Forwarded-For
             "log_level": "warning",
             "access_log": False,
             "server_header": False,
@@ -67,13 +67,13 @@ class ServerConfig(uvicorn.Config):
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's HTTP protocol with an end to a caller who falls silent, and the right status for a head without end.
+    """uvicorn's HTTP protocol with a read timeout, and the right status for a request head that is too large.
 
-    The parser is h11, which reads every byte of a request as RFC 9112 has it: an upgrade that is not granted keeps its
-    body, trailers are no headers, and a request has one ``Host``. It is slower than uvicorn's other parser, and fast
-    enough: a stream is written in pieces of many events.
+    The parser is h11, which follows RFC 9112: a request with a refused upgrade keeps its body, trailers are not taken
+    for headers, and there must be one ``Host``. It is slower than uvicorn's other parser, and fast enough: a stream is
+    written in pieces of many events.
 
-    An answer that nobody reads ends with its connection too, as long after it was closed.
+    A closed connection whose last bytes the client does not read is aborted after the same timeout.
     """
 
     config: ServerConfig
@@ -81,29 +81,29 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self._asked = False
+        self._answered = False
         self._closing = False
-        self._heard = self.loop.time()
-        self._watch = self.loop.call_later(self.config.idle_seconds, self._look)
+        self._last_byte = self.loop.time()
+        self._timer = self.loop.call_later(self.config.idle_seconds, self._check_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self._watch.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
-        self._heard = self.loop.time()
+        self._last_byte = self.loop.time()
         super().data_received(data)
 
     def on_response_complete(self) -> None:
-        """A request has been answered."""
-        self._asked = True
+        """See `H11Protocol`."""
+        self._answered = True
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, with the parser's own status; called where its error is being handled."""
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # too late for another answer
+        """Refuse a request that cannot be parsed, with the parser's status; called in the handler of its error."""
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):  # a response has begun already
             self.transport.close()
             return
         status = getattr(sys.exc_info()[1], "error_status_hint", 400)
@@ -113,30 +113,30 @@ class BoundedProtocol(H11Protocol):
         self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """An upgrade that is asked for and not granted is worth no line in the log (RFC 9110, section 7.8)."""
+        """Do not log an upgrade that is not granted: a server may ignore it (RFC 9110, section 7.8)."""
 
     @property
     def _waiting(self) -> bool:
-        """Whether the caller owes the rest of a request, or the first one."""
-        begun = bool(self.conn.trailing_data[0]) or not self._asked
+        """Whether the rest of a request, or the connection's first request, has yet to arrive."""
+        begun = bool(self.conn.trailing_data[0]) or not self._answered
         return self.conn.their_state is h11.SEND_BODY or (self.conn.their_state is h11.IDLE and begun)
 
-    def _look(self) -> None:
-        """Close the connection when it has kept a request waiting; drop it when it does not take its last bytes."""
+    def _check_timeout(self) -> None:
+        """Close the connection on a read timeout; abort it when it is closing and its last bytes are not read."""
         if self._closing:
             self.transport.abort()
             return
         idle = self.config.idle_seconds
         self._closing = self.transport.is_closing()
-        left = self._heard + idle - self.loop.time() if self._waiting and not self._closing else idle
+        left = self._last_byte + idle - self.loop.time() if self._waiting and not self._closing else idle
         if left <= 0:
             self.transport.close()
             left = idle
-        self._watch = self.loop.call_later(left, self._look)
+        self._timer = self.loop.call_later(left, self._check_timeout)
 
 
 def server_config(app: ASGIApp, port: int = 0, *, time_scale: float = 1.0, **options: Any) -> ServerConfig:
-    """How a data plane is served.
+    """The configuration of a data plane's server.
 
     Args:
         app: the application.
@@ -144,12 +144,12 @@ def server_config(app: ASGIApp, port: int = 0, *, time_scale: float = 1.0, **opt
         time_scale: AWS's time limits are divided by this.
         options: more of uvicorn's.
     """
-    # uvicorn takes a cut answer for an error of the application.
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
+    # uvicorn logs a response that was cut as an error of the application.
+    logging.getLogger("uvicorn.error").addFilter(_is_not_cut)
     return ServerConfig(app, port, idle_seconds=IDLE_CONNECTION_SECONDS / time_scale, **options)
 
 
-def _is_no_cut(record: logging.LogRecord) -> bool:
+def _is_not_cut(record: logging.LogRecord) -> bool:
     return record.getMessage() != CUT
 
 
@@ -162,7 +162,7 @@ def serve(app: ASGIApp, port: int, *, time_scale: float = 1.0) -> None:
         time_scale: AWS's time limits are divided by this.
 
     Raises:
-        SystemExit: when the server does not start; uvicorn has said why.
+        SystemExit: when the server does not start; uvicorn has logged why.
     """
     server = uvicorn.Server(server_config(app, port, time_scale=time_scale))
     with contextlib.suppress(KeyboardInterrupt):

@@ -1,7 +1,7 @@
-"""JSON Web Tokens as both checks see them: one signature check, two sets of rules on top of it.
+"""Verifies JSON Web Tokens: the signature check that the gateway's and the runtime's authorizers share.
 
 The emulator publishes its keys on loopback while its tokens name the real AWS issuer, so keys are fetched from a
-given address and never from one that a token names.
+configured address, never from one that a token names.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import jwt
 from local.planes.addresses import AddressBook, UnknownHostError
 
 REFRESH_SECONDS = 10.0
-"""A token with an unknown key id makes the keys be fetched anew, at most this often."""
+"""For a token with an unknown key id the keys are fetched again, at most this often."""
 
 RETRY_SECONDS = 1.0
-"""What could not be fetched is not tried again sooner than this, however many ask for it."""
+"""A failed fetch is not repeated sooner than this, however many callers need the document."""
 
 FETCH_TIMEOUT = aiohttp.ClientTimeout(total=5)
 
@@ -39,25 +39,25 @@ _UNREADABLE = (
 
 
 class TokenError(Exception):
-    """The token is not valid; the text says why, for a log and not for the caller."""
+    """The token is not valid; the message says why, for a log and not for the caller."""
 
 
 class ExpiredTokenError(TokenError):
-    """The token was valid once."""
+    """The token has expired."""
 
 
 class KeysUnavailableError(Exception):
-    """The user pool's keys cannot be fetched, so no token can be judged."""
+    """The user pool's keys cannot be fetched, so no token can be verified."""
 
 
 class PublicDocument(Generic[T]):
-    """A JSON document of a user pool. All who need it anew share one fetch, which is made at a bounded rate.
+    """A JSON document of a user pool. Concurrent callers share one fetch; the rate of fetches is limited.
 
     Args:
-        url: where it is on AWS.
+        url: its address on AWS.
         session: to fetch it with.
-        addresses: where that is on loopback.
-        read: what is made of it; a ValueError, KeyError, TypeError or PyJWTError says that it cannot be read.
+        addresses: the loopback addresses of AWS's hosts.
+        read: converts the JSON; raises a ValueError, KeyError, TypeError or PyJWTError if it cannot.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class PublicDocument(Generic[T]):
         self._read = read
         self._latest: T | None = None
         self._fetching: asyncio.Task[T] | None = None
-        self._again = 0.0  # time.monotonic() from which on it may be fetched anew
+        self._not_before = 0.0  # time.monotonic() of the earliest next fetch
 
     async def latest(self) -> T:
-        """What was fetched last, however long ago; the first fetch otherwise.
+        """The document as last fetched, however long ago; it is fetched if it never was.
 
         Raises:
             KeysUnavailableError: when it cannot be fetched or read.
@@ -80,16 +80,16 @@ class PublicDocument(Generic[T]):
         return await self.renewed() if self._latest is None else self._latest
 
     async def renewed(self) -> T:
-        """What a fetch brings that is under way or was made in the last few seconds; a new fetch otherwise.
+        """The document from a fetch that is running or was made in the last few seconds; otherwise from a new fetch.
 
         Raises:
             KeysUnavailableError: when it cannot be fetched or read.
         """
         fetching = self._fetching
-        if fetching is None or (fetching.done() and time.monotonic() > self._again):
+        if fetching is None or (fetching.done() and time.monotonic() > self._not_before):
             fetching = self._fetching = asyncio.create_task(self._fetch())
         try:
-            return await asyncio.shield(fetching)  # one caller's hang-up is not the others'
+            return await asyncio.shield(fetching)  # a caller that hangs up must not cancel it for the others
         except _UNREADABLE as error:
             raise KeysUnavailableError(f"{self._url} cannot be fetched: {type(error).__name__}") from error
 
@@ -102,11 +102,11 @@ class PublicDocument(Generic[T]):
             pause = REFRESH_SECONDS
             return self._latest
         finally:
-            self._again = time.monotonic() + pause
+            self._not_before = time.monotonic() + pause
 
 
 class KeySet:
-    """The signing keys of one user pool, fetched when first needed and when an unknown one is named."""
+    """The signing keys of one user pool, fetched when first needed and again for an unknown key id."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, addresses: AddressBook) -> None:
         self._document = PublicDocument(url, session, addresses, _keys_by_id)
@@ -130,12 +130,12 @@ def _keys_by_id(document: Any) -> dict[str, jwt.PyJWK]:
 
 
 async def verify(token: str, *, keys: KeySet, issuer: str) -> Mapping[str, Any]:
-    """The claims of a token that this issuer signed with RS256 and that is in force now.
+    """The claims of a token that this issuer signed with RS256 and that has not expired.
 
     Raises:
-        ExpiredTokenError: when its time is over.
-        TokenError: when it is not such a token for any other reason.
-        KeysUnavailableError: when it cannot be judged.
+        ExpiredTokenError: when it has expired.
+        TokenError: when it is invalid for any other reason.
+        KeysUnavailableError: when the keys cannot be fetched.
     """
     try:
         header = jwt.get_unverified_header(token)

@@ -1,9 +1,8 @@
-"""Where a local run keeps its spans: an OTLP receiver before the runtime, and the file that it writes.
+"""Stores a local run's spans: an OTLP receiver on the runtime's port, and the file that it writes.
 
-On AWS an agent's spans go to X-Ray's OTLP endpoint, ``/v1/traces``; here that is the runtime's own address. A line of
+On AWS an agent's spans go to X-Ray's OTLP endpoint, ``/v1/traces``; here the runtime's server has that path. A line of
 the file is one span: ``traceId``, ``spanId``, ``parentSpanId``, ``name``, ``start`` and ``end`` (seconds since 1970),
-``error`` and ``attributes``. The data planes add a line for each question with ``awsTraceId``: the time that they took
-themselves.
+``error`` and ``attributes``. For each invocation a data plane adds a line with ``awsTraceId``: its own processing time.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from local.planes.upstream import read_body
 
 PATH = "/v1/traces"
 CONTENT_TYPE = "application/x-protobuf"
-"""A page in a browser cannot send it without asking first, and is refused then."""
+"""A browser sends a CORS preflight before a request of this type, and that is refused."""
 
 BODY_LIMIT_BYTES = 8 * 1024 * 1024
 FILE_LIMIT_BYTES = 32 * 1024 * 1024
 
 
 class TraceFile:
-    """Appends spans as lines of JSON, readable by the owner alone: prompts are in them. A full file begins anew.
+    """Appends spans as lines of JSON to a file for its owner only: spans hold prompts. A full file is emptied.
 
     Args:
-        path: the file; None where nothing is kept.
+        path: the file; None to store nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
 
     def write(self, *spans: dict[str, Any]) -> None:
-        """Keep some spans. A file that cannot be written costs no request."""
+        """Append spans. A file that cannot be written fails no request."""
         if self._path is None:
             return
         text = "".join(f"{json.dumps(span)}\n" for span in spans).encode()
@@ -57,13 +56,13 @@ class TraceFile:
 
 
 def own_span(name: str, aws_trace_id: str | None, seconds: float) -> dict[str, Any]:
-    """The time that a data plane has taken itself, up to now: a question came, and is passed on."""
+    """The span of a data plane's own processing, from the arrival of a request until now, when it is passed on."""
     now = time.time()
     return {"awsTraceId": aws_trace_id, "name": name, "start": now - seconds, "end": now}
 
 
 class TraceReceiver:
-    """Takes spans at ``/v1/traces``; everything else is the application's behind it."""
+    """Receives spans at ``/v1/traces``; the application behind it handles every other request."""
 
     def __init__(self, app: ASGIApp, file: TraceFile) -> None:
         self._app = app
@@ -73,27 +72,27 @@ class TraceReceiver:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
             with contextlib.suppress(ClientDisconnect):
-                await (await self._take(Request(scope, receive)))(scope, receive, send)
+                await (await self._receive(Request(scope, receive)))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    async def _take(self, request: Request) -> Response:
+    async def _receive(self, request: Request) -> Response:
         if request.headers.get("content-type") != CONTENT_TYPE:
             return Response(status_code=415)
         try:
             body = await read_body(request, BODY_LIMIT_BYTES, TooLargeError())
-            await asyncio.to_thread(self._keep, body)
+            await asyncio.to_thread(self._store, body)
         except TooLargeError:
             return Response(status_code=413)
         except ValueError:
             return Response(status_code=400)
-        return Response(media_type=CONTENT_TYPE)  # an empty ExportTraceServiceResponse: all of it was taken
+        return Response(media_type=CONTENT_TYPE)  # an empty ExportTraceServiceResponse: all spans were accepted
 
-    def _keep(self, body: bytes) -> None:
-        from local.planes.otlp import spans_of  # noqa: PLC0415 - its imports take longer than the runtime's start
+    def _store(self, body: bytes) -> None:
+        from local.planes.otlp import spans_of  # noqa: PLC0415 - takes longer to import than the runtime takes to start
 
         self._file.write(*spans_of(body))
 
 
 class TooLargeError(Exception):
-    """An export is larger than is taken."""
+    """An export is larger than the limit."""

@@ -1,4 +1,4 @@
-"""A request to the next hop, and its answer as it arrives."""
+"""Sends a request to the next hop, and passes its response on as it arrives."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ _NOT_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class StreamCutError(Exception):
-    """A limit ended an answer whose status had already gone out; the text names the limit, for the log."""
+    """A response ended early, after its status had been sent; the message says why, for the log."""
 
 
 class UpstreamError(Exception):
-    """The next hop gave no answer, or one that cannot be passed on."""
+    """The next hop sent no response, or one that cannot be passed on."""
 
 
 def client_session() -> aiohttp.ClientSession:
-    """A session for streaming: no time limits of its own, no cookies, bodies as they come, no proxy from outside."""
+    """A session for streaming: without a total timeout, cookies, decompression, or a proxy from the environment."""
     return aiohttp.ClientSession(
         timeout=aiohttp.ClientTimeout(total=None, connect=5),
         connector=aiohttp.TCPConnector(limit=0),
@@ -57,11 +57,11 @@ def client_session() -> aiohttp.ClientSession:
 
 
 class Upstream:
-    """An answer whose headers have arrived and whose body is still to come. Close it, or its connection stays.
+    """A response whose headers have arrived; its body follows. It must be closed, or its connection stays open.
 
     Attributes:
         received: all headers.
-        headers: those that do not end at this hop.
+        headers: the headers without `HOP_BY_HOP`.
     """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
@@ -73,10 +73,10 @@ class Upstream:
         self.headers: Headers = [pair for pair in self.received if pair[0].lower() not in HOP_BY_HOP]
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body's bytes as they come.
+        """The body's bytes as they arrive.
 
         Raises:
-            StreamCutError: when the next hop breaks off.
+            StreamCutError: when the next hop breaks the connection.
         """
         try:
             async for chunk in self._response.content.iter_any():
@@ -85,12 +85,12 @@ class Upstream:
             raise StreamCutError(f"the backend broke off: {type(error).__name__}") from error
 
     @property
-    def over(self) -> bool:
-        """Whether the whole body has come."""
+    def complete(self) -> bool:
+        """Whether the whole body has arrived."""
         return self._response.content.at_eof()
 
     def close(self) -> None:
-        """Close the connection: an unfinished answer is abandoned, and the next hop sees its caller go."""
+        """Close the connection; for an unfinished response the next hop sees its caller hang up."""
         self._response.close()
 
 
@@ -103,13 +103,13 @@ async def open_upstream(
     body: bytes,
     make: Callable[[aiohttp.ClientResponse], Upstream] = Upstream,
 ) -> Upstream:
-    """Send a request and wait until all headers of its answer have come; ``make`` makes the answer.
+    """Send a request and wait for the headers of its response, of which ``make`` makes the result.
 
     Raises:
-        UpstreamError: when the next hop cannot be reached, breaks off before that, or answers what is not HTTP.
+        UpstreamError: when the next hop cannot be reached, breaks the connection first, or does not answer in HTTP.
     """
-    sent = [(name, _as_it_came(value)) for name, value in headers]
-    # In pieces: written at once, a body of megabytes would hold up every other stream.
+    sent = [(name, _header_text(value)) for name, value in headers]
+    # A file-like body is written in pieces; written at once, megabytes would block the event loop and every stream.
     data = io.BytesIO(body) if body else None
     try:
         response = await session.request(method, url, headers=sent, data=data, allow_redirects=False)
@@ -124,10 +124,10 @@ async def open_upstream(
     return upstream
 
 
-def _as_it_came(value: str) -> str:
-    """A header's value such that aiohttp, which writes UTF-8, writes the bytes that Starlette read as Latin-1.
+def _header_text(value: str) -> str:
+    """A header's value for aiohttp, which writes UTF-8, so that the bytes are those that Starlette read as Latin-1.
 
-    Bytes that are not UTF-8 arrive as UTF-8 all the same: aiohttp can write no others.
+    A value whose bytes are not UTF-8 is sent re-encoded as UTF-8, because aiohttp cannot write other bytes.
     """
     if value.isascii():
         return value
@@ -138,18 +138,18 @@ def _as_it_came(value: str) -> str:
 
 
 class PassingResponse(StreamingResponse):
-    """Passes an upstream answer on as it comes, and lets go of it however that ends.
+    """Passes an upstream response on as it arrives, and closes it however that ends.
 
-    A cut is seen by the caller as HTTP has it: the body ends without its last chunk, as
+    A cut response ends without its last chunk, which the caller sees as
     ``curl: (18) transfer closed with outstanding read data remaining``.
 
     Args:
-        upstream: the answer; it is closed in the end.
-        chunks: its body, or what was made of it.
+        upstream: the response; it is closed at the end.
+        chunks: its body, possibly changed.
         status: to the caller.
         headers: to the caller.
-        deadline: on the event loop's clock, when the caller must have all of it.
-        idle_limit: seconds from one chunk sent to the next. Both limits hold over a slow reader as over a slow backend.
+        deadline: on the event loop's clock, when the whole response must have been sent.
+        idle_limit: seconds from one chunk sent to the next. Both limits apply to a slow reader as to a slow backend.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class PassingResponse(StreamingResponse):
         self.cut: StreamCutError | None = None
 
     async def stream_response(self, send: Send) -> None:
-        """Send the head, then every chunk; on a cut return without the last one, and the server closes."""
+        """Send the head, then every chunk; if cut, return without the last chunk, so that the server disconnects."""
         clock = asyncio.get_running_loop().time
         try:
             with contextlib.closing(self._upstream):
@@ -186,17 +186,17 @@ class PassingResponse(StreamingResponse):
             which = "integration" if limit.when() == self._deadline else "idle"
             self.cut = StreamCutError(f"the {which} timeout was reached")
 
-    def let_go(self) -> None:
-        """Close an answer that is never sent."""
+    def close(self) -> None:
+        """Close a response that is not sent."""
         self._upstream.close()
 
     def _until(self, now: float) -> float | None:
-        """When the next chunk must have gone out; None for whenever."""
+        """When the next chunk must have been sent; None without a limit."""
         until = min(self._deadline, now + self._idle_limit)
         return until if until < math.inf else None
 
 
-async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
+async def unless_disconnected(receive: Receive, work: Awaitable[T]) -> T:
     """The result of the work, which is cancelled when the caller hangs up first.
 
     Raises:
@@ -225,8 +225,8 @@ async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
 async def read_body(request: Request, limit: int, too_large: Exception) -> bytes:
     """The whole body of a request.
 
-    A caller who is cut off while sending may lose the answer with the connection, so of a body that is too large as
-    much again is read, and not kept, before it is refused.
+    If the connection is closed while the caller is still sending, the caller may not read the error response; so a body
+    that is too large is read on, up to twice the limit, and discarded before it is refused.
 
     Raises:
         Exception: ``too_large``, when there are more than ``limit`` bytes.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from local import ROOT
-from local.run.banner import told
+from local.run.banner import describe_options
 from local.run.misconfigurations import MISCONFIGURATIONS
 from local.run.options import Options
 from tests.e2e.conftest import PATIENCE, RunningChain
@@ -67,5 +67,5 @@ def test_with_json_a_chain_that_is_up_is_one_line_for_a_program(tmp_path: Path) 
 )
 def test_an_option_that_is_given_is_told_with_what_it_means_and_no_other(options: Options, option: str) -> None:
     lost = "--hang-up lost (the agent does not hear of it)"
-    said = told({name: value for name, value in options.in_force.items() if name != "--agent"})
+    said = describe_options({name: value for name, value in options.in_force.items() if name != "--agent"})
     assert said == (option if "--hang-up" in option else f"{option}\n{lost}")

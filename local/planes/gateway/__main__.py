@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--address", action="append", default=[])
     parser.add_argument("--access-log", type=Path)
-    parser.add_argument("--traces", type=Path, help="where the time that the gateway itself takes is kept")
+    parser.add_argument("--traces", type=Path, help="the file for the gateway's own spans")
     parser.add_argument("--page", nargs=2, type=Path, metavar=("FOLDER", "CONFIG"), help="the built page to serve")
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))

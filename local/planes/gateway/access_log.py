@@ -1,4 +1,4 @@
-"""The stage's access log: the declared format with real values, one line a request, written when its answer is over.
+"""The stage's access log: the declared format with real values, one line a request, written when its response ends.
 
 Variables: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html
 """
@@ -18,7 +18,7 @@ from local.program.graph import Graph
 
 
 class Exchange:
-    """One request and its answer, as the access log will tell of it: ``$context`` variables as they become known."""
+    """One request and its response: collects the ``$context`` variables of its line in the access log."""
 
     def __init__(self, context: dict[str, str]) -> None:
         self.context = context
@@ -26,7 +26,7 @@ class Exchange:
         self._length = 0
 
     def elapsed(self) -> str:
-        """Milliseconds since the request came, as the log writes them."""
+        """Milliseconds since the request arrived, as the log writes them."""
         return str(round(self.seconds * 1000))
 
     @property
@@ -35,7 +35,7 @@ class Exchange:
         return time.monotonic() - self._started
 
     def watching(self, send: Send) -> Send:
-        """The same ``send``, noting what goes out."""
+        """The same ``send``, recording the status and the length of the response."""
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -47,17 +47,17 @@ class Exchange:
         return watched
 
     def finish(self) -> Mapping[str, str]:
-        """All variables, now that the answer is over."""
+        """All variables, once the response has ended."""
         self.context["responseLength"] = str(self._length)
         self.context["responseLatency"] = self.elapsed()
         return self.context
 
 
 class AccessLog:
-    """Writes one line for each request; a log that cannot be written to costs no request.
+    """Writes one line for each request; a log that cannot be written fails no request.
 
     Args:
-        path: the file; None where nothing is to be written.
+        path: the file; None to write nothing.
         format_: the declared format; None where the stage declares no log.
     """
 
@@ -84,5 +84,5 @@ def declared_format(graph: Graph) -> str | None:
 
 
 def _safe(value: str) -> str:
-    """A value that can break neither the line nor the JSON around it."""
+    """A value without characters that would break the line or the JSON around it."""
     return "".join(character if character.isprintable() and character not in '"\\' else "?" for character in value)

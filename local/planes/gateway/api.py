@@ -1,4 +1,4 @@
-"""The declared REST API as the data plane needs it: which method answers where, behind what, with which backend."""
+"""The declared REST API as the data plane needs it: paths, methods, and each method's checks and backend."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Authorizer:
     """A Cognito authorizer.
 
     Attributes:
-        issuers: the ``iss`` of each user pool it takes tokens of.
+        issuers: the ``iss`` of each user pool whose tokens it accepts.
         header: the request header that carries the token, in lower case.
-        audience: the expression that ``aud`` must match; None takes any.
-        cache_seconds: how long a caller who was let in is let in again unchecked.
+        audience: the expression that ``aud`` must match; None accepts any.
+        cache_seconds: how long an accepted token is accepted again without a check.
     """
 
     issuers: tuple[str, ...]
@@ -43,15 +43,15 @@ class Authorizer:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Integration:
-    """What stands behind a method.
+    """The integration of a method.
 
     Attributes:
         type: ``HTTP_PROXY`` or ``MOCK``.
         http_method: of the request to the backend; ``ANY`` for the caller's.
         transfer_mode: ``STREAM`` or ``BUFFERED``.
-        timeout: seconds that the whole answer may take.
+        timeout: seconds that the whole response may take.
         parameters: request parameter mappings, as declared.
-        responses: of a MOCK integration, the headers of its answer by status.
+        responses: of a MOCK integration, the headers of its response by status.
     """
 
     type: str
@@ -68,10 +68,10 @@ class Method:
     """One method of one resource.
 
     Attributes:
-        authorizer: None where anybody may call.
-        scopes: when there are any, an access token with one of them is asked for in place of the ID token.
-        api_key_required: whether the caller must name a team by its key.
-        rules: what its validator asks of a request; None without one.
+        authorizer: None without authorization.
+        scopes: if there are any, an access token with one of them is required instead of the ID token.
+        api_key_required: whether the caller must send an API key, which identifies its usage plan.
+        rules: of its request validator; None without one.
     """
 
     authorizer: Authorizer | None
@@ -86,7 +86,7 @@ class Api:
     """A deployed stage.
 
     Attributes:
-        account: whose API it is.
+        account: the account that owns the API.
         domain: the host name that AWS gives it.
         firewall: the web ACL on it; None without one.
         header_limit: bytes of a request's headers, names and values together.
@@ -139,13 +139,13 @@ def api_from_graph(graph: Graph) -> Api:
 
 
 def _paths(api: Resource, resources: list[Resource]) -> dict[str, str]:
-    """Resource ids to full paths; API Gateway declares a path part by part."""
+    """Full paths by resource id; API Gateway declares each part of a path as a resource."""
     paths = {api.outputs["rootResourceId"]: ""}
     waiting = list(resources)
     while waiting:
         known = [resource for resource in waiting if resource.inputs["parentId"] in paths]
         if not known:
-            raise ProgramError(f"{waiting[0].name} hangs below a resource that the program does not declare.")
+            raise ProgramError(f"The parent of {waiting[0].name} is a resource that the program does not declare.")
         for resource in known:
             if "{" in resource.inputs["pathPart"]:
                 raise _not_served(resource, f"the path parameter {resource.inputs['pathPart']}", "fixed paths")
@@ -176,20 +176,20 @@ def _authorizer(resource: Resource, time_scale: float) -> Authorizer:
 
 
 def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authorizer]) -> Method:
-    where = {key: resource.inputs[key] for key in ("resourceId", "httpMethod")}
+    method = {key: resource.inputs[key] for key in ("resourceId", "httpMethod")}
 
-    def beside(type_: str) -> list[Resource]:
-        return [other for other in graph.all(type_) if where.items() <= other.inputs.items()]
+    def of_method(type_: str) -> list[Resource]:
+        return [other for other in graph.all(type_) if method.items() <= other.inputs.items()]
 
-    protection = resource.inputs["authorization"]
-    if protection not in ("NONE", "COGNITO_USER_POOLS"):
-        raise _not_served(resource, f"the authorization {protection}", "NONE and COGNITO_USER_POOLS")
-    integrations = beside(Kind.INTEGRATION)
+    authorization = resource.inputs["authorization"]
+    if authorization not in ("NONE", "COGNITO_USER_POOLS"):
+        raise _not_served(resource, f"the authorization {authorization}", "NONE and COGNITO_USER_POOLS")
+    integrations = of_method(Kind.INTEGRATION)
     if len(integrations) != 1:
-        raise ProgramError(f"{resource.name} has {len(integrations)} integrations, and a method needs one.")
-    responses = beside(Kind.INTEGRATION_RESPONSE)
+        raise ProgramError(f"{resource.name} has {len(integrations)} integrations: declare exactly one.")
+    responses = of_method(Kind.INTEGRATION_RESPONSE)
     return Method(
-        authorizer=authorizers[resource.inputs["authorizerId"]] if protection != "NONE" else None,
+        authorizer=authorizers[resource.inputs["authorizerId"]] if authorization != "NONE" else None,
         scopes=tuple(resource.inputs.get("authorizationScopes") or ()),
         api_key_required=bool(resource.inputs.get("apiKeyRequired")),
         rules=request_rules(resource, graph),
@@ -202,27 +202,27 @@ def _method(resource: Resource, graph: Graph, authorizers: Mapping[str, Authoriz
 def _integration(
     resource: Resource, responses: list[Resource], declared: Mapping[str, Any], time_scale: float
 ) -> Integration:
-    behind = resource.inputs
-    kind, mode = behind["type"], behind.get("responseTransferMode", "BUFFERED")
-    timeout = behind.get("timeoutMilliseconds", DEFAULT_TIMEOUT_MILLISECONDS)
+    inputs = resource.inputs
+    kind, mode = inputs["type"], inputs.get("responseTransferMode", "BUFFERED")
+    timeout = inputs.get("timeoutMilliseconds", DEFAULT_TIMEOUT_MILLISECONDS)
     if kind not in ("HTTP_PROXY", "MOCK"):
         raise _not_served(resource, f"an integration of type {kind}", "HTTP_PROXY and MOCK")
     if mode == "STREAM" and kind != "HTTP_PROXY":
         raise _not_served(resource, f"an integration of type {kind} that streams", "STREAM with HTTP_PROXY")
     if len(responses) > 1:
-        raise _not_served(resource, f"{len(responses)} answers to choose from", "one integration response")
+        raise _not_served(resource, f"{len(responses)} integration responses", "one integration response")
     if timeout not in TIMEOUT_MILLISECONDS[mode]:
         limits = TIMEOUT_MILLISECONDS[mode]
         raise _not_served(resource, f"a timeout of {timeout} ms", f"{limits[0]} to {limits[-1]} ms with {mode}")
-    parameters: Mapping[str, str] = behind.get("requestParameters") or {}
+    parameters: Mapping[str, str] = inputs.get("requestParameters") or {}
     for target, source in parameters.items():
         if not target.startswith(("integration.request.header.", "integration.request.querystring.")):
             raise _not_served(resource, f"a mapping to {target}", "headers and query parameters")
         check_source(source, resource.name, declared=declared)
     return Integration(
         type=kind,
-        uri=behind.get("uri", ""),
-        http_method=behind.get("integrationHttpMethod", ""),
+        uri=inputs.get("uri", ""),
+        http_method=inputs.get("integrationHttpMethod", ""),
         transfer_mode=mode,
         timeout=timeout / 1000 / time_scale,
         parameters=parameters,

@@ -1,4 +1,4 @@
-"""One request's way through the gateway, in API Gateway's order.
+"""Handles one request in API Gateway's order.
 
 Web ACL, route, authorizer, API key, throttle, validator, header mapping, integration.
 """
@@ -23,7 +23,7 @@ from contract import BODY_LIMIT_BYTES
 from local.planes.addresses import AddressBook
 from local.planes.gateway.access_log import AccessLog, Exchange
 from local.planes.gateway.api import Api, Authorizer, Integration, Method
-from local.planes.gateway.authorizer import KnownCallers, claim_text
+from local.planes.gateway.authorizer import AuthorizerCache, claim_text
 from local.planes.gateway.firewall import BlockedError
 from local.planes.gateway.inspected import Inspected
 from local.planes.gateway.mapping import Caller, backend_request, header_value, resolve
@@ -32,7 +32,7 @@ from local.planes.gateway.proxy import BackendRequest, Proxy
 from local.planes.gateway.responses import GatewayError, render
 from local.planes.tokens import KeySet
 from local.planes.traces import TraceFile, own_span
-from local.planes.upstream import client_session, read_body, unless_gone
+from local.planes.upstream import client_session, read_body, unless_disconnected
 
 
 class Gateway:
@@ -40,9 +40,9 @@ class Gateway:
 
     Args:
         api: the stage, from `local.planes.gateway.api.api_from_graph`.
-        addresses: where AWS's hosts are on loopback.
-        log: where the access log's lines go.
-        traces: where the time that the gateway itself takes is kept.
+        addresses: the loopback addresses of AWS's hosts.
+        log: the access log.
+        traces: the file for the gateway's own spans.
     """
 
     def __init__(self, api: Api, addresses: AddressBook, log: AccessLog, traces: TraceFile | None = None) -> None:
@@ -51,13 +51,13 @@ class Gateway:
         self._log = log
         self._traces = traces or TraceFile(None)
         self._keys: dict[str, KeySet] = {}
-        self._callers = KnownCallers(self._keys_of)
+        self._authorizers = AuthorizerCache(self._keys_of)
         self._session: aiohttp.ClientSession
         self._proxy: Proxy
 
     @asynccontextmanager
     async def running(self, _app: object) -> AsyncIterator[None]:
-        """Holds the connections to the backend and to the user pool open; an application lifespan."""
+        """The application's lifespan: holds the connections to the backend and to the user pool."""
         async with client_session() as self._session:
             self._proxy = Proxy(self._session, self._addresses, idle_limit=self._api.idle_limit)
             yield
@@ -78,7 +78,7 @@ class Gateway:
         context = exchange.context
         try:
             body = await _read(request, self._api.header_limit)
-            return await unless_gone(request.receive, self._answer(request, body, exchange))
+            return await unless_disconnected(request.receive, self._answer(request, body, exchange))
         except BlockedError as error:
             context["wafResponseCode"] = "WAF_BLOCK"
             context["waf.status"] = str(error.answer.status if error.answer else error.status)
@@ -107,7 +107,7 @@ class Gateway:
             context["identity.apiKeyId"] = plan.key_id
         self._api.throttle.admit(path, request.method, plan)
         if method.rules is not None:
-            # A large body takes seconds to check, in which every stream would stand still.
+            # In a thread: a large body takes seconds to check, which would stop every stream.
             await asyncio.to_thread(method.rules.check, request.headers, request.query_params, body)
         caller = Caller(request.headers, request.query_params, context, body)
         if method.integration.type == "MOCK":
@@ -148,7 +148,7 @@ class Gateway:
     ) -> None:
         context, sent = exchange.context, request.headers.getlist(authorizer.header)
         try:
-            claims = await self._callers.authorize(authorizer, scopes, sent[0] if len(sent) == 1 else None)
+            claims = await self._authorizers.authorize(authorizer, scopes, sent[0] if len(sent) == 1 else None)
         except GatewayError as error:
             context |= {"authorizer.status": str(error.status), "authorizer.error": error.reason}
             raise
@@ -183,7 +183,7 @@ class Gateway:
 
 
 async def _read(request: Request, header_limit: int) -> bytes:
-    """The whole request body: API Gateway streams answers, never requests."""
+    """The whole request body: API Gateway streams responses, never requests."""
     if sum(len(name) + len(value) for name, value in request.headers.raw) > header_limit:
         raise GatewayError("HEADERS_TOO_LARGE", headers={"connection": "close"})
     too_large = GatewayError("REQUEST_TOO_LARGE", headers={"connection": "close"})
@@ -204,7 +204,7 @@ def create_app(
     page: Sequence[Path] | None = None,
     traces: TraceFile | None = None,
 ) -> Router:
-    """The gateway as an application that a server can run; with the folder of the chat page and its settings, both."""
+    """The gateway as an ASGI application; ``page`` is the built page's folder and its ``config.json``, to serve too."""
     gateway = Gateway(api, addresses, AccessLog(access_log, api.log_format), traces)
     served = PageServer(gateway, api.stage, *page) if page else gateway
     return Router(default=served, lifespan=gateway.running, redirect_slashes=False)

@@ -1,4 +1,4 @@
-"""The first check: the Cognito user pool authorizer."""
+"""The first check of the token: the Cognito user pool authorizer."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from local.planes.tokens import ExpiredTokenError, KeySet, KeysUnavailableError,
 
 Claims = Mapping[str, Any]
 
-CALLERS_LIMIT = 10_000
-"""Callers that are remembered; beyond it the one who came longest ago is checked again."""
+CACHED_TOKENS = 10_000
+"""Tokens in the cache; beyond it the least recently used one is dropped, and checked again when it is next sent."""
 
 
-class KnownCallers:
-    """Judges callers, and lets one in again unchecked for as long as the authorizer declares.
+class AuthorizerCache:
+    """Checks tokens, and accepts one again without a check for the authorizer's declared cache time.
 
-    AWS documents the time and not what it does to a token that expires meanwhile; here that token is still let in,
-    which is the worse case. A refusal is never kept.
+    AWS documents the time, and not whether a token that expires meanwhile is still accepted; here it is, which is the
+    worse case. A refusal is never cached.
 
     Args:
-        keys_of: the keys of an issuer.
+        keys_of: returns the keys of an issuer.
     """
 
     def __init__(self, keys_of: Callable[[str], KeySet]) -> None:
         self._keys_of = keys_of
-        self._known: dict[Authorizer, TTLCache[tuple[str, tuple[str, ...]], Claims]] = {}
+        self._cached: dict[Authorizer, TTLCache[tuple[str, tuple[str, ...]], Claims]] = {}
 
     async def authorize(self, authorizer: Authorizer, scopes: tuple[str, ...], header: str | None) -> Claims:
         """The claims of the caller's token.
@@ -42,27 +42,27 @@ class KnownCallers:
             header: the value of the authorizer's header; None when the caller sent none, or more than one.
 
         Raises:
-            GatewayError: when the caller is refused, or cannot be judged.
+            GatewayError: when the token is refused, or cannot be checked.
         """
         if not header:
             raise GatewayError("UNAUTHORIZED", reason="no token")
-        # The gateway takes a token with and without the word; the runtime behind it takes it only with.
+        # The gateway accepts a token with and without `Bearer`; the runtime behind it only with.
         token = header.removeprefix("Bearer ").strip()
-        known = self._known.setdefault(authorizer, TTLCache(CALLERS_LIMIT, ttl=authorizer.cache_seconds))
-        claims = known.get((token, scopes))
+        cached = self._cached.setdefault(authorizer, TTLCache(CACHED_TOKENS, ttl=authorizer.cache_seconds))
+        claims = cached.get((token, scopes))
         if claims is None:
-            claims = known[token, scopes] = await _judge(authorizer, scopes, token, self._keys_of)
+            claims = cached[token, scopes] = await _check(authorizer, scopes, token, self._keys_of)
         return claims
 
 
 def claim_text(value: Any) -> str:
-    """A claim as a ``context`` variable has it: a list joined by commas, true and not True."""
+    """A claim as a ``context`` variable: a list joined by commas, other values as JSON."""
     if isinstance(value, list):
         return ",".join(map(claim_text, value))
     return value if isinstance(value, str) else json.dumps(value)
 
 
-async def _judge(
+async def _check(
     authorizer: Authorizer, scopes: tuple[str, ...], token: str, keys_of: Callable[[str], KeySet]
 ) -> Claims:
     """The claims of a token that the authorizer accepts.
@@ -85,7 +85,7 @@ async def _judge(
 
 
 def _issuer(token: str, authorizer: Authorizer) -> str:
-    """Which of the authorizer's pools the token claims to come from; the signature is checked with that pool's keys."""
+    """The token's ``iss``, if it is one of the authorizer's pools; the signature is checked with that pool's keys."""
     try:
         claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
@@ -99,7 +99,7 @@ def _check_kind(claims: Claims, authorizer: Authorizer, scopes: tuple[str, ...])
     if scopes:
         granted = str(claims.get("scope", "")).split()
         if claims.get("token_use") != "access" or not set(scopes) & set(granted):
-            raise TokenError("the method asks for an access token with one of its scopes")
+            raise TokenError("the method requires an access token with one of its scopes")
         return
     if claims.get("token_use") != "id":
         raise TokenError("an access token was sent where the ID token is needed")

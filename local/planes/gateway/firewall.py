@@ -1,7 +1,7 @@
-"""The web ACL: the declared rules, in order of priority, on a request.
+"""The web ACL: evaluates the declared rules on a request, in order of priority.
 
-AWS's managed rule groups are declared and listed, and not evaluated: their patterns are not public. A rule that says
-anything else that cannot be evaluated here is left out as a whole, and reported by `WebAcl.not_evaluated`.
+AWS's managed rule groups are listed and not evaluated: their patterns are not public. Any other rule that cannot be
+evaluated here is left out as a whole, and listed in `WebAcl.not_evaluated`.
 
 Statements: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
 """
@@ -24,7 +24,7 @@ _INSPECTION_LIMITS = {"KB_16": 16, "KB_32": 32, "KB_48": 48, "KB_64": 64}
 class BlockedError(GatewayError):
     """The web ACL blocks the request.
 
-    A custom answer takes precedence over the API's own ``WAF_FILTERED`` response
+    A custom response takes precedence over the API's own ``WAF_FILTERED`` response
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html).
     """
 
@@ -35,7 +35,7 @@ class BlockedError(GatewayError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CustomResponse:
-    """What a rule, or the web ACL itself, answers to a request that it blocks."""
+    """The response of a rule, or of the default action, to a request that it blocks."""
 
     status: int
     body: str
@@ -60,8 +60,8 @@ class WebAcl:
     Attributes:
         rules: by rising priority.
         default_action: ``allow`` or ``block``.
-        inspection_limit: bytes of a body that rules see; the rest passes unseen.
-        not_evaluated: the rules that are declared and left out, each with why.
+        inspection_limit: bytes of a body that rules inspect; the rest is not inspected.
+        not_evaluated: the declared rules that are left out, each with the reason.
     """
 
     rules: Sequence[Rule]
@@ -71,7 +71,7 @@ class WebAcl:
     not_evaluated: tuple[str, ...]
 
     def check(self, inspected: Inspected) -> None:
-        """Let a request pass. A rule that counts stops nothing.
+        """Evaluate the rules on a request; a rule with Count does not end the evaluation.
 
         Raises:
             BlockedError: when a rule, or the default action, blocks it.
@@ -116,18 +116,18 @@ def web_acl_from_graph(graph: Graph) -> WebAcl | None:
 
 
 def _rule(declared: Mapping[str, Any], reader: StatementReader, bodies: Mapping[str, Mapping[str, Any]]) -> Rule | None:
-    """A rule, ready to be tried; None when it is left out, and the reader has told why."""
+    """A rule that can be evaluated; None when it is left out, which is then reported."""
     name = declared["name"]
     # A group has an override instead of an action: its own rules decide unless the override is Count.
     action: Mapping[str, Any] = declared.get("action") or declared.get("overrideAction") or {"count": {}}
     kind = next(iter(action))
-    mine = dataclasses.replace(reader, report=lambda what: reader.report(what if what == name else f"{name}: {what}"))
-    statement = mine.read(declared["statement"])
+    named = dataclasses.replace(reader, report=lambda what: reader.report(what if what == name else f"{name}: {what}"))
+    statement = named.read(declared["statement"])
     if statement is not None and kind not in ("allow", "block", "count", "none"):
-        mine.report(f"action {kind}")
+        named.report(f"action {kind}")
         statement = None
     if (action[kind] or {}).get("customRequestHandling"):
-        mine.report("headers that it inserts")
+        named.report("headers that it inserts")
         statement = None
     if statement is None:
         return None

@@ -1,8 +1,8 @@
-"""What a web ACL's rule says of a request: one small class a statement, each with ``matches``.
+"""The statements of a web ACL's rules: one small class for each, with ``matches``.
 
-Evaluated are the statements of the program's own rules, and what a team's own rule is usually made of: an address, a
-header, method, path, query or body that has a size, holds or matches a text, and all of these with and, or, not. Every
-other statement is reported, never guessed: labels for one, which mostly come from AWS's managed groups.
+Evaluates the statements of the program's own rules and the usual ones of a team's own rule: IP sets; the size, text or
+expression of a header, method, path, query or body; and and, or, not over them. Every other statement is reported as
+not evaluated, such as labels, which mostly come from AWS's managed groups.
 
 Statements: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statements-list.html
 """
@@ -35,7 +35,7 @@ class Combined:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class FromAddress:
+class InIpSet:
     """The request comes from one of a set of addresses."""
 
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
@@ -47,14 +47,14 @@ class FromAddress:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class PartMeets:
-    """A part of the request has a size, holds bytes or matches an expression; an absent part does not.
+class ComponentMatches:
+    """A component of the request meets a condition of size, text or expression; an absent component does not match.
 
     Attributes:
-        read: the part's values: none when it is absent, several of a header that came several times. One is enough.
-        transformations: what is done to a value first, in this order.
-        oversize: what a body beyond the inspection limit counts as: ``CONTINUE`` looks at what is there.
-        condition: what a value must meet.
+        read: returns the component's values: none if it is absent, several for a repeated header; one match is enough.
+        transformations: applied to a value first, in this order.
+        oversize: the result for a body beyond the inspection limit; ``CONTINUE`` evaluates the part within the limit.
+        condition: evaluated on each transformed value.
     """
 
     read: Callable[[Inspected], Sequence[bytes]]
@@ -96,7 +96,7 @@ class StatementReader:
     Attributes:
         address_sets: addresses by the ARN of their IP set.
         time_scale: windows of rate rules are divided by this.
-        report: told the name of whatever cannot be evaluated.
+        report: called with the name of each statement that cannot be evaluated.
     """
 
     address_sets: Mapping[str, Sequence[str]]
@@ -104,9 +104,9 @@ class StatementReader:
     report: Callable[[str], None]
 
     def read(self, declared: Mapping[str, Any]) -> Statement | None:
-        """A declared statement, ready to be evaluated; None when it, or any part of it, cannot be.
+        """A declared statement that can be evaluated; None when it, or a statement inside it, cannot be.
 
-        A part that is unknown makes the whole unknown: taken for "no match", it would be a match under a "not".
+        One unknown statement makes the whole unknown: as "no match" it would be a match inside a "not".
         """
         ((kind, body),) = [(key, value) for key, value in declared.items() if value is not None]
         readers: Mapping[str, Callable[[Mapping[str, Any]], Statement | None]] = {
@@ -115,9 +115,9 @@ class StatementReader:
             "notStatement": lambda body: self._combined(lambda found: not any(found), [body["statement"]]),
             "ipSetReferenceStatement": self._addresses,
             "rateBasedStatement": self._rate,
-            "sizeConstraintStatement": lambda body: self._part(body, _size_condition),
-            "byteMatchStatement": lambda body: self._part(body, _bytes_condition),
-            "regexMatchStatement": lambda body: self._part(body, _regex_condition),
+            "sizeConstraintStatement": lambda body: self._component(body, _size_condition),
+            "byteMatchStatement": lambda body: self._component(body, _bytes_condition),
+            "regexMatchStatement": lambda body: self._component(body, _regex_condition),
         }
         if kind in readers:
             return readers[kind](body)
@@ -136,8 +136,8 @@ class StatementReader:
 
     def _addresses(self, body: Mapping[str, Any]) -> Statement | None:
         if body.get("ipSetForwardedIpConfig") or body["arn"] not in self.address_sets:
-            return self._unknown("addresses from a header, or of a set that the program does not declare")
-        return FromAddress(tuple(ipaddress.ip_network(one) for one in self.address_sets[body["arn"]]))
+            return self._unknown("addresses from a header, or an IP set that the program does not declare")
+        return InIpSet(tuple(ipaddress.ip_network(one) for one in self.address_sets[body["arn"]]))
 
     def _rate(self, body: Mapping[str, Any]) -> Statement | None:
         keys = rate_keys(body)
@@ -149,21 +149,21 @@ class StatementReader:
         window = body.get("evaluationWindowSec") or 300
         return RateStatement(int(body["limit"]), window / self.time_scale, keys, scope)
 
-    def _part(
+    def _component(
         self, body: Mapping[str, Any], condition_of: Callable[[Mapping[str, Any]], Condition]
     ) -> Statement | None:
         ((kind, options),) = (body.get("fieldToMatch") or {"none": {}}).items()
         names = transformations.names(body)
         unknown = [name for name in names if name not in transformations.KNOWN]
-        if kind not in _PARTS or unknown:
+        if kind not in _COMPONENTS or unknown:
             return self._unknown(" ".join([kind, *unknown]))
         try:
             condition = condition_of(body)
         except re.error:
             return self._unknown(f"expression {body['regexString']}")
         oversize = options.get("oversizeHandling", "CONTINUE") if kind == "body" else "CONTINUE"
-        made = tuple(transformations.KNOWN[name] for name in names)
-        return PartMeets(_PARTS[kind](options), made, oversize, condition)
+        known = tuple(transformations.KNOWN[name] for name in names)
+        return ComponentMatches(_COMPONENTS[kind](options), known, oversize, condition)
 
 
 def _size_condition(body: Mapping[str, Any]) -> Condition:
@@ -186,8 +186,8 @@ def _header_values(options: Mapping[str, Any]) -> Callable[[Inspected], Sequence
     return lambda inspected: [value.encode("latin-1") for value in inspected.headers.getlist(name)]
 
 
-# A part's reader, given the options of its ``fieldToMatch``.
-_PARTS: Mapping[str, Callable[[Mapping[str, Any]], Callable[[Inspected], Sequence[bytes]]]] = {
+# By the component in ``fieldToMatch``: a function from its options to one that reads the component of a request.
+_COMPONENTS: Mapping[str, Callable[[Mapping[str, Any]], Callable[[Inspected], Sequence[bytes]]]] = {
     "body": lambda _: lambda inspected: (inspected.body,),
     "method": lambda _: lambda inspected: (inspected.method.encode(),),
     "queryString": lambda _: lambda inspected: (inspected.query.encode("latin-1"),),

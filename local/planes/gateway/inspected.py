@@ -1,4 +1,4 @@
-"""What a web ACL's rule is evaluated against, and what every statement of a rule can do."""
+"""The request as a web ACL inspects it, and the protocol of a rule's statement."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from starlette.datastructures import Headers
 
 @dataclasses.dataclass(slots=True)
 class Inspected:
-    """What rules see of a request.
+    """The components of a request that rules inspect.
 
     Attributes:
-        path: as it was sent, with its percent signs.
-        body: no more of it than the inspection limit.
-        oversize: whether there was more.
+        path: as it was sent, percent-encoded.
+        body: up to the inspection limit.
+        oversize: whether the body is larger than the inspection limit.
     """
 
     method: str
@@ -31,5 +31,5 @@ class Statement(Protocol):
     """One statement of a rule."""
 
     def matches(self, inspected: Inspected) -> bool:
-        """Whether the request is what the statement describes."""
+        """Whether the request matches the statement."""
         ...

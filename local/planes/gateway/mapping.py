@@ -1,4 +1,4 @@
-"""From the caller's request to the backend's: what the gateway drops, adds and maps.
+"""Makes the backend's request from the caller's: the headers that the gateway drops, adds and maps.
 
 Known behaviour of headers: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html
 """
@@ -38,7 +38,7 @@ DROPPED_FROM_REQUEST = frozenset(
         "www-authenticate",
     }
 )
-"""``Host`` is overwritten, and ``Content-Length`` computed anew; the rest the gateway drops."""
+"""The gateway sets its own ``Host`` and ``Content-Length``, and drops the rest."""
 
 DROPPED_FROM_RESPONSE = frozenset(
     {
@@ -51,7 +51,7 @@ DROPPED_FROM_RESPONSE = frozenset(
         "transfer-encoding",
         "upgrade",
         "via",
-        "x-amzn-requestid",  # the gateway's own stand in their place
+        "x-amzn-requestid",  # replaced by the gateway's own, as is the next
         "x-amzn-trace-id",
     }
 )
@@ -98,11 +98,11 @@ CONTEXT = frozenset(
 
 
 BODY = "method.request.body"
-"""The source that is the whole body; with ``.name`` behind it, a member of its JSON."""
+"""The mapping source for the whole body; followed by ``.name``, for a member of its JSON."""
 
 
 class Caller(NamedTuple):
-    """What mappings read: the caller's request, and the values of ``context`` variables."""
+    """The sources of mappings: the caller's request, and the values of ``context`` variables."""
 
     headers: RequestHeaders
     query: QueryParams
@@ -111,15 +111,15 @@ class Caller(NamedTuple):
 
 
 def check_source(source: str, owner: str, *, declared: Collection[str] | None = None) -> None:
-    """Let a mapping's source pass that `resolve` knows.
+    """Check that `resolve` knows a mapping's source.
 
     Args:
         source: as declared.
         owner: the name of the resource that declares it.
-        declared: the method's ``requestParameters``: what it may map from; None where that asks for no declaration.
+        declared: the method's ``requestParameters``, which a mapping may use; None where none need be declared.
 
     Raises:
-        ProgramError: when the mapping would come to nothing.
+        ProgramError: when it does not.
     """
     if _literal(source) is not None:
         return
@@ -137,8 +137,8 @@ def check_source(source: str, owner: str, *, declared: Collection[str] | None = 
     variable = source.removeprefix("context.")
     if variable == source or not (variable in CONTEXT or variable.startswith("authorizer.claims.")):
         raise ProgramError(
-            f"{owner} maps from {source}, which the local run cannot: use a quoted literal, a header, a query "
-            "parameter, a member of the body such as method.request.body.threadId, or a context variable that "
+            f"{owner} maps from {source}, which the local run does not support: use a quoted literal, a header, a "
+            "query parameter, a member of the body such as method.request.body.threadId, or a context variable that "
             "docs/local-vs-aws.md names."
         )
 
@@ -161,7 +161,7 @@ def resolve(source: str, caller: Caller) -> str | None:
 
 
 def _from_body(body: bytes, path: list[str]) -> str | None:
-    """The body, or a member of it: a text as it is, another value as JSON; None where there is no such member."""
+    """The body, or a member of it: a string as it is, another value as JSON; None without such a member."""
     if not path:
         return body.decode("utf-8", "replace")
     try:
@@ -174,7 +174,7 @@ def _from_body(body: bytes, path: list[str]) -> str | None:
 
 
 def header_value(value: str) -> str:
-    """A value that an answer's header can hold: no line break, and UTF-8 for what is beyond Latin-1."""
+    """A value that a response header can hold: without line breaks, and as UTF-8 bytes if it is not Latin-1."""
     printable = "".join(character for character in value if character >= " " or character == "\t")
     try:
         printable.encode("latin-1")
@@ -190,8 +190,8 @@ def _literal(source: str) -> str | None:
 def backend_request(caller: Caller, parameters: Mapping[str, str]) -> tuple[Headers, Query]:
     """The headers and the query of the request to the backend.
 
-    A mapped header stands in place of those of the same name that the caller sent. AWS's documentation does not say
-    so; docs/local-vs-aws.md lists it among what is not confirmed.
+    A mapped header replaces those of the same name that the caller sent. AWS's documentation does not say so;
+    docs/local-vs-aws.md lists it as unconfirmed.
     """
     headers, context = caller.headers, caller.context
     forwarded = [*headers.getlist("x-forwarded-for"), context["identity.sourceIp"]]
@@ -212,12 +212,12 @@ def backend_request(caller: Caller, parameters: Mapping[str, str]) -> tuple[Head
         else:
             set_query[target.removeprefix("integration.request.querystring.")] = value
     sent = [pair for pair in headers.items() if pair[0] not in DROPPED_FROM_REQUEST and pair[0] not in set_headers]
-    asked = [pair for pair in caller.query.multi_items() if pair[0] not in set_query]
-    return [*sent, *set_headers.items()], [*asked, *set_query.items()]
+    query = [pair for pair in caller.query.multi_items() if pair[0] not in set_query]
+    return [*sent, *set_headers.items()], [*query, *set_query.items()]
 
 
 def caller_headers(upstream: Headers, context: Mapping[str, str]) -> Headers:
-    """The headers of the answer to the caller: the backend's, less what the gateway drops or renames."""
+    """The headers of the response to the caller: the backend's, without those that the gateway drops or renames."""
     passed: Headers = []
     for name, value in upstream:
         lower = name.lower()

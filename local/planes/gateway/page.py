@@ -1,7 +1,7 @@
-"""The chat page in front of the gateway, on the API's own origin, as CloudFront serves both on AWS.
+"""Serves the chat page on the API's origin, as CloudFront serves both on AWS.
 
-``/``, the page's files and ``config.json`` are answered here; ``/invocations`` goes to the stage, as to an origin with
-an origin path; everything else is the gateway's.
+``/``, the page's files and ``config.json`` are served here; ``/invocations`` goes to the gateway with the stage before
+it, as CloudFront's origin path adds it; every other path goes to the gateway as it is.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from infra.page import cache_control, media_type, security_headers
 
 
 class PageServer:
-    """The page, and behind it the gateway; an ASGI application.
+    """Serves the page, and passes other requests to the gateway; an ASGI application.
 
     Args:
-        gateway: what answers everything that is not the page's.
+        gateway: handles every request that is not for the page.
         stage: the stage's name.
-        folder: the built page. It is read once: a page that is built meanwhile is another folder's.
-        config: the page's ``config.json``, read at every request, for its addresses are known last.
+        folder: the built page. It is read once: a page that is built later has another folder.
+        config: the page's ``config.json``, read at every request, because its addresses are known last.
     """
 
     def __init__(self, gateway: ASGIApp, stage: str, folder: Path, config: Path) -> None:

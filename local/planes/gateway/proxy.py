@@ -1,4 +1,4 @@
-"""The HTTP_PROXY integration: the backend's answer, whole (BUFFERED) or as it comes (STREAM), within its limits.
+"""The HTTP_PROXY integration: passes on the backend's response, whole (BUFFERED) or as it arrives (STREAM).
 
 Limits: https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
 """
@@ -26,7 +26,7 @@ from local.planes.upstream import Headers, PassingResponse, StreamCutError, Upst
 
 
 class BackendRequest(NamedTuple):
-    """What is sent to the backend."""
+    """The request to the backend."""
 
     method: str
     headers: Headers
@@ -39,7 +39,7 @@ class Proxy:
 
     Args:
         session: connections to the backend.
-        addresses: where AWS's hosts are on loopback.
+        addresses: the loopback addresses of AWS's hosts.
         idle_limit: seconds of silence after which a stream is cut.
     """
 
@@ -49,17 +49,17 @@ class Proxy:
         self._idle_limit = idle_limit
 
     async def call(self, integration: Integration, request: BackendRequest, exchange: Exchange) -> Response:
-        """The answer to the caller; the access log's ``integration`` variables are set on the way.
+        """The response to the caller; also sets the access log's ``integration`` variables.
 
         Raises:
-            GatewayError: when the backend does not answer in time or at all.
+            GatewayError: when the backend does not answer, or not in time.
         """
         streaming = integration.transfer_mode == "STREAM"
         context = exchange.context
         context["integration.responseTransferMode"] = "STREAMED" if streaming else "BUFFERED"
         deadline = asyncio.get_running_loop().time() + integration.timeout
         try:
-            # Only up to the backend's headers when streaming: what comes later can no longer change the status.
+            # A stream's status is sent with the backend's headers, so a later timeout cannot become a 504.
             async with asyncio.timeout_at(deadline):
                 upstream = await self._open(integration, request)
                 context["integration.status"] = str(upstream.status)
@@ -83,12 +83,12 @@ class Proxy:
 
 
 class _Stream(PassingResponse):
-    """A backend's answer as it comes, paced; what became of it goes into the access log."""
+    """A backend's response, passed on as it arrives at the allowed rate; its end is recorded for the access log."""
 
     def __init__(self, upstream: Upstream, exchange: Exchange, *, deadline: float, idle_limit: float) -> None:
         super().__init__(
             upstream,
-            paced(_noted(upstream.chunks(), exchange)),
+            paced(_record_first_chunk(upstream.chunks(), exchange)),
             status=upstream.status,
             headers=caller_headers(upstream.received, exchange.context),
             deadline=deadline,
@@ -103,20 +103,20 @@ class _Stream(PassingResponse):
         finally:
             if self.cut:
                 self._exchange.context["integration.error"] = str(self.cut)
-            _over(self._exchange)
+            _record_end(self._exchange)
 
 
 async def _buffered(upstream: Upstream, exchange: Exchange) -> Response:
-    """Hold the whole answer back until its last byte."""
+    """Collect the whole response before it is sent."""
     body = bytearray()
     try:
         with contextlib.closing(upstream):
-            async for chunk in _noted(upstream.chunks(), exchange):
+            async for chunk in _record_first_chunk(upstream.chunks(), exchange):
                 body += chunk
                 if len(body) > BODY_LIMIT_BYTES:
                     raise GatewayError("INTEGRATION_FAILURE", reason="the backend's answer is larger than 10 MB")
     finally:
-        _over(exchange)
+        _record_end(exchange)
     response = Response(bytes(body), status_code=upstream.status)
     kept = [pair for pair in caller_headers(upstream.received, exchange.context) if pair[0] != "content-length"]
     response.raw_headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in kept]
@@ -124,15 +124,15 @@ async def _buffered(upstream: Upstream, exchange: Exchange) -> Response:
     return response
 
 
-async def _noted(chunks: AsyncIterator[bytes], exchange: Exchange) -> AsyncIterator[bytes]:
-    """The same chunks; when the first came goes into the access log."""
+async def _record_first_chunk(chunks: AsyncIterator[bytes], exchange: Exchange) -> AsyncIterator[bytes]:
+    """The same chunks; records the arrival of the first for the access log."""
     async for chunk in chunks:
         exchange.context.setdefault("integration.timeToFirstContent", exchange.elapsed())
         yield chunk
 
 
-def _over(exchange: Exchange) -> None:
-    """The integration is over: note how long it took."""
+def _record_end(exchange: Exchange) -> None:
+    """Record how long the integration took, for the access log."""
     exchange.context["integration.latency"] = exchange.context["integrationLatency"] = exchange.elapsed()
 
 
@@ -144,5 +144,5 @@ async def paced(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         passed += len(chunk)
         charged = min(len(chunk), passed - FREE_STREAM_BYTES)
         if charged > 0:
-            due = max(due, time.monotonic()) + charged / STREAM_BYTES_PER_SECOND  # a pause saves nothing up
+            due = max(due, time.monotonic()) + charged / STREAM_BYTES_PER_SECOND  # a pause gives no credit
             await asyncio.sleep(due - time.monotonic())

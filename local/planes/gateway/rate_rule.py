@@ -1,6 +1,6 @@
-"""A web ACL's rate-based rule: how many requests with the same key came in the last minutes.
+"""A web ACL's rate-based rule: counts the requests with the same key in the last minutes.
 
-AWS looks every ten seconds or so and acts with that delay; here every request is counted as it comes
+AWS counts about every ten seconds and acts with that delay; here every request is counted at once
 (https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html).
 """
 
@@ -15,7 +15,7 @@ from local.planes.gateway import transformations
 from local.planes.gateway.inspected import Inspected, Statement
 
 KEYS_AT_ONCE = 10_000
-"""Keys that are counted at the same time, as on AWS; the one not seen for longest is forgotten first."""
+"""Keys that are counted at the same time, as on AWS; beyond it the least recently used one is dropped."""
 
 Key = tuple[str, ...]
 KeyOf = Callable[[Inspected], Key | None]
@@ -27,9 +27,9 @@ class RateStatement:
     Args:
         limit: requests.
         window: seconds.
-        key_of: the key of a request; None when it lacks a part of it, and then it is not counted.
-        scope: counts only what this statement matches.
-        clock: seconds, rising.
+        key_of: returns the key of a request; None if a part of the key is missing, and then it is not counted.
+        scope: only requests that match this statement are counted.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -45,21 +45,21 @@ class RateStatement:
         self._key_of = key_of
         self._scope = scope
         self._clock = clock
-        self._seen: OrderedDict[Key, deque[float]] = OrderedDict()
+        self._times: OrderedDict[Key, deque[float]] = OrderedDict()
 
     def matches(self, inspected: Inspected) -> bool:
-        """Count the request; whether its key is over the limit now."""
+        """Count the request, and return whether its key now exceeds the limit."""
         if self._scope is not None and not self._scope.matches(inspected):
             return False
         key = self._key_of(inspected)
         if key is None:
             return False
         now = self._clock()
-        # One more than the limit is all that has to be remembered to know that it is exceeded.
-        times = self._seen.setdefault(key, deque(maxlen=self._limit + 1))
-        self._seen.move_to_end(key)
-        if len(self._seen) > KEYS_AT_ONCE:
-            self._seen.popitem(last=False)
+        # One time more than the limit is enough to know that it is exceeded.
+        times = self._times.setdefault(key, deque(maxlen=self._limit + 1))
+        self._times.move_to_end(key)
+        if len(self._times) > KEYS_AT_ONCE:
+            self._times.popitem(last=False)
         times.append(now)
         while times[0] <= now - self._window:
             times.popleft()
@@ -67,7 +67,7 @@ class RateStatement:
 
 
 def rate_keys(statement: Mapping[str, Any]) -> KeyOf | None:
-    """How a rate-based statement tells requests apart; None when that cannot be evaluated here."""
+    """The aggregation key of a rate-based statement; None when it cannot be evaluated here."""
     match statement["aggregateKeyType"]:
         case "IP":
             return lambda inspected: (inspected.address,)
@@ -88,14 +88,14 @@ def _joined(readers: list[Callable[[Inspected], str | None]]) -> KeyOf:
 
 
 def _custom_key(declared: Mapping[str, Any]) -> Callable[[Inspected], str | None] | None:
-    """Reads a key's part from a header, the one place that the program's own rules use; None for any other."""
+    """Reads a part of a key from a header, the only kind that the program's own rules use; None for other kinds."""
     options = declared.get("header")
     if not options or any(name not in transformations.KNOWN for name in transformations.names(options)):
         return None
-    made = [transformations.KNOWN[name] for name in transformations.names(options)]
+    known = [transformations.KNOWN[name] for name in transformations.names(options)]
 
     def key(inspected: Inspected) -> str | None:
         value = ", ".join(inspected.headers.getlist(options["name"]))
-        return transformations.applied(made, value.encode("latin-1")).decode("latin-1") if value else None
+        return transformations.applied(known, value.encode("latin-1")).decode("latin-1") if value else None
 
     return key

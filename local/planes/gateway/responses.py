@@ -1,4 +1,4 @@
-"""What the gateway answers itself: its refusals, with the status, body and headers that API Gateway gives them.
+"""The gateway's own error responses, with the status, body and headers of API Gateway's.
 
 Types and defaults: https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
 """
@@ -28,7 +28,7 @@ class GatewayError(Exception):
         type_: API Gateway's name for it, such as ``UNAUTHORIZED``.
         message: what the caller reads.
         reason: why, for the access log; never sent to the caller.
-        headers: more headers for the answer.
+        headers: more headers for the response.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ DEFAULTS: Mapping[str, tuple[int, str, str]] = {
 }
 
 NOT_CUSTOMISABLE = frozenset({"REQUEST_TOO_LARGE", "HEADERS_TOO_LARGE"})
-"""Refused before the API's own definitions are read
+"""Refused before the API's own gateway responses apply
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html)."""
 
 
@@ -74,10 +74,10 @@ class GatewayResponse:
 
     @classmethod
     def from_resource(cls, resource: Resource) -> GatewayResponse:
-        """Read what an ``apigateway.Response`` declares.
+        """Read a declared ``apigateway.Response``.
 
         Raises:
-            ProgramError: when it names a value that the local run does not have.
+            ProgramError: when it uses a variable that the local run does not have.
         """
         inputs: Mapping[str, Any] = resource.inputs
         parameters: Mapping[str, str] = inputs.get("responseParameters") or {}
@@ -106,11 +106,11 @@ def declared_responses(graph: Graph) -> dict[str, GatewayResponse]:
 
 
 def render(error: GatewayError, declared: Mapping[str, GatewayResponse], caller: Caller) -> Response:
-    """The answer to a refused request.
+    """The response to a refused request.
 
     Args:
         error: the refusal.
-        declared: the API's gateway responses, by type; the closest default stands in for a type without one.
+        declared: the API's gateway responses, by type; ``DEFAULT_4XX`` or ``DEFAULT_5XX`` is used for other types.
         caller: the refused request.
     """
     default_type = "DEFAULT_4XX" if error.status < 500 else "DEFAULT_5XX"

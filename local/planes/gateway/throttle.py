@@ -1,4 +1,4 @@
-"""How many requests pass: the stage's and the methods' token buckets, and each team's plan.
+"""Rate limits: the token buckets of the stage and its methods, and each team's usage plan.
 
 A token bucket fills at ``rate`` a second up to ``burst``
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html).
@@ -16,7 +16,7 @@ from local.planes.gateway.responses import GatewayError
 from local.program.graph import Graph, ProgramError
 
 QUOTA_SECONDS = {"DAY": 86_400.0, "WEEK": 7 * 86_400.0, "MONTH": 30 * 86_400.0}
-"""AWS counts by the calendar in UTC; here from the first request."""
+"""AWS's periods follow the calendar in UTC; here a period starts with the process."""
 
 
 class Bucket:
@@ -41,7 +41,7 @@ class Bucket:
 
 
 class Quota:
-    """So many requests in a period."""
+    """A number of requests for each period."""
 
     def __init__(self, limit: int, period: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
@@ -51,7 +51,7 @@ class Quota:
         self._used = 0
 
     def take(self) -> bool:
-        """Use one up if one is left."""
+        """Count a request; whether it is within the quota."""
         if self._clock() - self._since >= self._period:
             self._since, self._used = self._clock(), 0
         self._used += 1
@@ -60,7 +60,7 @@ class Quota:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """A team's share of the stage, and the id of the key that it goes by."""
+    """A team's usage plan, and the API key that identifies the team."""
 
     key_id: str
     key: str
@@ -69,7 +69,7 @@ class Plan:
 
 
 class Throttle:
-    """Everything that limits how often a stage may be called.
+    """All rate limits and quotas of a stage.
 
     Args:
         stage: rate and burst of each method without a bucket of its own; None where the stage has no limit.
@@ -97,10 +97,10 @@ class Throttle:
         raise GatewayError("INVALID_API_KEY", reason="no API key, or one without a plan")
 
     def admit(self, path: str, verb: str, plan: Plan | None) -> None:
-        """Let a request pass.
+        """Admit a request.
 
         Raises:
-            GatewayError: when the plan's quota is used up, or too many come at once.
+            GatewayError: when the plan's quota is used up, or a rate is exceeded.
         """
         if plan is not None and plan.quota is not None and not plan.quota.take():
             raise GatewayError("QUOTA_EXCEEDED", reason="the plan's quota is used up")
@@ -114,7 +114,7 @@ class Throttle:
 
 
 def throttle_from_graph(graph: Graph) -> Throttle:
-    """The limits that the graph declares. A quota's period follows its time scale, rates do not: tests go by them."""
+    """The limits that the graph declares. Its time scale applies to a quota's period; rates stay as declared."""
     stage: tuple[float, float] | None = None
     methods: dict[tuple[str, str], Bucket] = {}
     for declared in graph.all(Kind.METHOD_SETTINGS):
@@ -131,7 +131,7 @@ def throttle_from_graph(graph: Graph) -> Throttle:
 
 
 def _plans(graph: Graph) -> list[Plan]:
-    """The plans of this stage; a key that is disabled, or only has plans of other stages, is no key here."""
+    """The usage plans of this stage, without disabled keys and keys that only have plans of other stages."""
     stage = graph.one(Kind.STAGE).inputs
     here = {"apiId": stage["restApi"], "stage": stage["stageName"]}
     keys = {key.id: key for key in graph.all("aws:apigateway/apiKey:ApiKey")}
@@ -144,8 +144,8 @@ def _plans(graph: Graph) -> list[Plan]:
             continue
         if stages[0].get("throttles"):
             raise ProgramError(
-                f"{plans[link.inputs['usagePlanId']].name} declares a pace for single methods, which the local run "
-                "does not serve; it serves one for the whole plan."
+                f"{plans[link.inputs['usagePlanId']].name} declares a throttle for single methods, which the "
+                "local run does not serve; it serves one for the whole plan."
             )
         quota = plan.get("quotaSettings")
         found.append(
@@ -159,7 +159,7 @@ def _plans(graph: Graph) -> list[Plan]:
     return found
 
 
-def _plan_bucket(pace: Mapping[str, float]) -> Bucket | None:
-    """A plan's pace. AWS does not say what a rate without a burst means; here, a second's worth of requests."""
-    rate = pace.get("rateLimit")
-    return None if rate is None else Bucket(rate, pace.get("burstLimit") or max(1.0, rate))
+def _plan_bucket(throttle: Mapping[str, float]) -> Bucket | None:
+    """A plan's token bucket. AWS does not document a rate without a burst; here the burst is one second's requests."""
+    rate = throttle.get("rateLimit")
+    return None if rate is None else Bucket(rate, throttle.get("burstLimit") or max(1.0, rate))

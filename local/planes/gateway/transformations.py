@@ -1,4 +1,4 @@
-"""WAF's text transformations: what is done to a part of a request before it is compared or counted.
+"""WAF's text transformations, applied to a component of a request before it is matched or counted.
 
 Source: https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-transformation.html
 """
@@ -23,13 +23,13 @@ KNOWN: Mapping[str, Transformation] = {
 
 
 def names(declared: Mapping[str, Any]) -> list[str]:
-    """The transformations that a statement or a key declares, in the order in which they are made."""
+    """The transformations that a statement or a key declares, in the order in which they are applied."""
     transformations = declared.get("textTransformations") or ()
     return [str(one["type"]) for one in sorted(transformations, key=lambda one: int(one["priority"]))]
 
 
 def applied(transformations: Sequence[Transformation], text: bytes) -> bytes:
-    """A text with all of them made, one after the other."""
+    """The text after all transformations, in order."""
     for transform in transformations:
         text = transform(text)
     return text

@@ -23,16 +23,16 @@ from local.planes.gateway.responses import GatewayError
 from local.program.graph import Graph, ProgramError, Resource
 
 REPORTED = 5
-"""How many problems of one body are told; a body may have thousands."""
+"""At most this many problems of one body are reported; a body may have thousands."""
 
 
-WORDS: Mapping[str, str] = {
+MESSAGES: Mapping[str, str] = {
     "required": "object has missing required properties ({missing})",
     "type": "instance type ({kind}) does not match any allowed primitive type (allowed: {kinds})",
-    "minLength": "string {found} is too short (length: {length}, required minimum: {asked})",
-    "maxLength": "string {found} is too long (length: {length}, maximum allowed: {asked})",
-    "pattern": "ECMA 262 regex {asked} does not match input string {found}",
-    "enum": "instance value ({found}) not found in enum (possible values: {asked})",
+    "minLength": "string {found} is too short (length: {length}, required minimum: {expected})",
+    "maxLength": "string {found} is too long (length: {length}, maximum allowed: {expected})",
+    "pattern": "ECMA 262 regex {expected} does not match input string {found}",
+    "enum": "instance value ({found}) not found in enum (possible values: {expected})",
     "anyOf": "instance failed to match at least one required schema among {choices}",
     "not": "instance matched a schema which it should not have",
 }
@@ -40,12 +40,12 @@ WORDS: Mapping[str, str] = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RequestRules:
-    """What a method asks of a request.
+    """What a method's request validator requires.
 
     Attributes:
         models: a schema for each content type; ``$default`` for every other.
-        required_headers: their names; one that is blank is missing.
-        required_query: the names of required query parameters, likewise.
+        required_headers: their names; a blank value counts as missing.
+        required_query: the names of required query parameters; a blank value counts as missing.
     """
 
     models: Mapping[str, Draft4Validator]
@@ -53,10 +53,10 @@ class RequestRules:
     required_query: tuple[str, ...]
 
     def check(self, headers: Headers, query: Mapping[str, str], body: bytes) -> None:
-        """Let a request pass.
+        """Validate a request.
 
         Raises:
-            GatewayError: when a parameter is missing or the body is not what the model describes.
+            GatewayError: when a parameter is missing or the body does not match the model.
         """
         missing = [name for name in self.required_headers if not headers.get(name, "").strip()]
         missing += [name for name in self.required_query if not query.get(name, "").strip()]
@@ -68,31 +68,32 @@ class RequestRules:
             return
         try:
             value = json.loads(body)
-            problems = [_in_words(error) for error in islice(model.iter_errors(value), REPORTED)]
+            problems = [_message(error) for error in islice(model.iter_errors(value), REPORTED)]
         except (ValueError, RecursionError):
             raise GatewayError("BAD_REQUEST_BODY", reason="Could not parse request body into json") from None
         if problems:
             raise GatewayError("BAD_REQUEST_BODY", reason=f"[{', '.join(problems)}]")
 
 
-def _in_words(error: ValidationError) -> str:
-    """A problem as the validator of API Gateway words it, as far as its messages are known from public reports.
+def _message(error: ValidationError) -> str:
+    """A problem in the words of API Gateway's validator, as far as its messages are known from public reports.
 
-    It does repeat a text that has the wrong length or form, or is none of the choices: the model must not ask for that
-    where a user writes.
+    The message repeats a string that violates a length, pattern or enum, so the model must not set one on text that a
+    user writes.
     """
     found: Any = error.instance
-    asked: Any = error.validator_value
-    told = {
+    expected: Any = error.validator_value
+    values = {
         "found": json.dumps(found, ensure_ascii=False),
         "kind": _kind(found),
         "length": len(found) if isinstance(found, str | list) else 0,
-        "asked": json.dumps(asked),
-        "kinds": json.dumps(asked if isinstance(asked, list) else [asked]),
-        "missing": json.dumps([name for name in asked if name not in found] if error.validator == "required" else []),
-        "choices": len(asked) if isinstance(asked, list) else 1,
+        "expected": json.dumps(expected),
+        "kinds": json.dumps(expected if isinstance(expected, list) else [expected]),
+        "missing": json.dumps([one for one in expected if one not in found] if error.validator == "required" else []),
+        "choices": len(expected) if isinstance(expected, list) else 1,
     }
-    return WORDS.get(str(error.validator), f"instance does not match {error.validator} {{asked}}").format(**told)
+    default = f"instance does not match {error.validator} {{expected}}"
+    return MESSAGES.get(str(error.validator), default).format(**values)
 
 
 def _kind(value: Any) -> str:
@@ -101,16 +102,16 @@ def _kind(value: Any) -> str:
 
 
 def request_rules(method: Resource, graph: Graph) -> RequestRules | None:
-    """What a declared method asks of a request; None when it has no validator."""
+    """The rules of a declared method's request validator; None when it has none."""
     validator_id = method.inputs.get("requestValidatorId")
     found = [one for one in graph.all("aws:apigateway/requestValidator:RequestValidator") if one.id == validator_id]
     if not found:
         return None
-    asks: Mapping[str, Any] = found[0].inputs
+    validator: Mapping[str, Any] = found[0].inputs
     required = [name for name, needed in (method.inputs.get("requestParameters") or {}).items() if needed]
-    if not asks.get("validateRequestParameters"):
+    if not validator.get("validateRequestParameters"):
         required = []
-    names = method.inputs.get("requestModels") or {} if asks.get("validateRequestBody") else {}
+    names = method.inputs.get("requestModels") or {} if validator.get("validateRequestBody") else {}
     declared = {model.inputs["name"]: model for model in graph.all(Kind.MODEL)}
     return RequestRules(
         models={kind: _validator(declared[name]) for kind, name in names.items() if name in declared},
@@ -120,10 +121,10 @@ def request_rules(method: Resource, graph: Graph) -> RequestRules | None:
 
 
 def _validator(model: Resource) -> Draft4Validator:
-    """A declared model, which must be good by itself: API Gateway refuses a bad one, and nothing is fetched here.
+    """The validator of a declared model. API Gateway refuses an invalid schema, and nothing is fetched here.
 
     Raises:
-        ProgramError: when it is no schema, or refers to something outside.
+        ProgramError: when the model is not a valid schema, or refers to another document.
     """
     try:
         schema = json.loads(model.inputs["schema"])

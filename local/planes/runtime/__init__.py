@@ -1,1 +1,1 @@
-"""AgentCore Runtime's data plane on loopback: stands between the gateway and the agent, as declared."""
+"""AgentCore Runtime's data plane on loopback, between the gateway and the agent."""

@@ -1,7 +1,7 @@
 """``python -m local.planes.runtime --graph FILE --port N --address HOST=URL ...``: AgentCore on loopback.
 
-With ``--agent URL`` all sessions share the agent there. With ``--agents FILE`` each session gets a process of its own;
-the file says how to start one.
+With ``--agent URL`` all sessions share the agent at that address. With ``--agents FILE`` each session gets a process of
+its own; the file says how to start one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
     how.add_argument("--agent")
     how.add_argument("--agents", type=Path)
     parser.add_argument("--address", action="append", default=[])
-    parser.add_argument("--traces", type=Path, help="where spans are kept")
+    parser.add_argument("--traces", type=Path, help="the file for spans")
     parser.add_argument("--hang-up", choices=("lost", "passed"), default="lost")
     arguments = parser.parse_args()
     graph = Graph.from_json(arguments.graph.read_text(encoding="utf-8"))
@@ -40,14 +40,14 @@ def main() -> None:
 
 
 def _isolated(config: RuntimeConfig, arguments: argparse.Namespace) -> Agents:
-    how = json.loads(arguments.agents.read_text(encoding="utf-8"))
+    options = json.loads(arguments.agents.read_text(encoding="utf-8"))
     arguments.agents.unlink()  # with a real model, the developer's own AWS credentials are in it
     return IsolatedAgents(
-        how["environment"],
-        Path(how["logs"]),
+        options["environment"],
+        Path(options["logs"]),
         Lifecycle(config.idle_seconds, config.lifetime_seconds, config.poll_seconds),
-        limit=how["limit"],
-        module=how["module"],
+        limit=options["limit"],
+        module=options["module"],
     )
 
 

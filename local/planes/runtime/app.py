@@ -1,4 +1,4 @@
-"""One request's way through AgentCore: address, token, session, header allow-list, agent."""
+"""Handles one request in AgentCore's order: address, token, session, header allow-list, agent."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from local.planes.addresses import AddressBook
 from local.planes.runtime.authorizer import Issuer, check_token
 from local.planes.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.planes.runtime.errors import RuntimeRefusedError
-from local.planes.runtime.hang_up import HangUp, LingeringUpstream, Unheard
+from local.planes.runtime.hang_up import DetachedReaders, DetachedUpstream, HangUp
 from local.planes.runtime.headers import ALWAYS_FORWARDED, SESSION_HEADER, may_be_forwarded
-from local.planes.runtime.policy import FOR_USER, OPERATIONS, QUESTION, USER_HEADER, denies
+from local.planes.runtime.policy import FOR_USER, INVOKE, OPERATIONS, USER_HEADER, denies
 from local.planes.runtime.sessions import Agents
 from local.planes.traces import TraceFile, own_span
 from local.planes.upstream import (
@@ -37,7 +37,7 @@ from local.planes.upstream import (
     client_session,
     open_upstream,
     read_body,
-    unless_gone,
+    unless_disconnected,
 )
 
 SESSION_LENGTH = range(SESSION_ID_LENGTH[0], SESSION_ID_LENGTH[1] + 1)
@@ -46,11 +46,11 @@ HEADER_VALUE_LIMIT = 4096
 
 _PATH = re.compile(r"/runtimes/([^/]+)/(.+)")
 
-DUMMY = {
+NOT_RUN = {
     "emulated": True,
-    "message": "AgentCore would have done it: nothing denies it to the bearer of this token. Nothing was run here.",
+    "message": "AgentCore would allow this operation with this token. Nothing was run here.",
 }
-"""In place of what AgentCore does at its other addresses. The local run runs no command and opens no shell."""
+"""The response at AgentCore's other addresses. The local run runs no command and opens no shell."""
 
 
 class RuntimePlane:
@@ -58,10 +58,10 @@ class RuntimePlane:
 
     Args:
         config: the runtime, from `local.planes.runtime.config.runtime_from_graph`.
-        addresses: where AWS's hosts are on loopback.
-        agents: where sessions are served.
-        traces: where the time that the runtime itself takes is kept.
-        hang_up: what the agent learns of a caller who has hung up; see `local.planes.runtime.hang_up`.
+        addresses: the loopback addresses of AWS's hosts.
+        agents: the agent processes of the sessions.
+        traces: the file for the runtime's own spans.
+        hang_up: whether a caller's hang-up reaches the agent; see `local.planes.runtime.hang_up`.
     """
 
     def __init__(
@@ -78,36 +78,36 @@ class RuntimePlane:
         self._agents = agents
         self._lost = hang_up == "lost"
         self._traces = traces or TraceFile(None)
-        self._unheard = Unheard()
+        self._detached = DetachedReaders()
         self._session: aiohttp.ClientSession
         self._issuer: Issuer | None = None
 
     @asynccontextmanager
     async def running(self, _app: object) -> AsyncIterator[None]:
-        """Holds the connections to the agent and to the user pool open; an application lifespan."""
+        """The application's lifespan: holds the connections to the agent and to the user pool."""
         async with client_session() as self._session:
             if self._config.authorizer is not None:
                 self._issuer = Issuer(self._config.authorizer.discovery_url, self._session, self._addresses)
             try:
                 yield
             finally:
-                await self._unheard.close()
+                await self._detached.close()
                 await self._agents.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        request, came = Request(scope, receive), time.monotonic()
+        request, received = Request(scope, receive), time.monotonic()
         try:
             operation = self._operation(request)
             await self._authorize(request, operation)
-            if operation != QUESTION:
-                await JSONResponse(DUMMY)(scope, receive, send)
+            if operation != INVOKE:
+                await JSONResponse(NOT_RUN)(scope, receive, send)
                 return
             session_id = self._session_id(request)
             too_large = RuntimeRefusedError("ValidationException", "The payload is larger than 100 MB")
             body = await read_body(request, PAYLOAD_LIMIT_BYTES, too_large)
             async with self._agents.serving(session_id) as agent_url:
-                took = time.monotonic() - came
+                took = time.monotonic() - received
                 self._traces.write(own_span("AgentCore", request.headers.get("x-amzn-trace-id"), took))
                 response = await self._answer(request, self._call(agent_url, request, session_id, body))
                 await response(scope, receive, send)
@@ -117,10 +117,10 @@ class RuntimePlane:
             return
 
     async def _authorize(self, request: Request, operation: str) -> None:
-        """Refuse a caller without a good token, and what the resource policy denies to the bearer of one."""
+        """Refuse a request without a valid token, and an operation that the resource policy denies to token bearers."""
         sent = request.headers.getlist("authorization")
         await check_token(self._config, self._issuer, sent[0] if len(sent) == 1 else None)
-        for_another = operation == QUESTION and USER_HEADER in request.headers
+        for_another = operation == INVOKE and USER_HEADER in request.headers
         if denies(self._config.denied, FOR_USER if for_another else operation):
             raise RuntimeRefusedError("AccessDeniedException", "The resource policy denies it with an explicit deny")
 
@@ -134,20 +134,20 @@ class RuntimePlane:
         return session_id
 
     async def _answer(self, request: Request, calling: Coroutine[Any, Any, PassingResponse]) -> PassingResponse:
-        """The agent's answer, unless the caller hangs up before it begins."""
+        """The agent's response, unless the caller hangs up before it begins."""
         call = asyncio.ensure_future(calling)
         try:
-            return await unless_gone(request.receive, asyncio.shield(call) if self._lost else call)
+            return await unless_disconnected(request.receive, asyncio.shield(call) if self._lost else call)
         except ClientDisconnect:
             if self._lost:
-                self._unheard.read_on(_let_go(call))
+                self._detached.add(_discard(call))
             raise
 
     async def _call(self, agent_url: str, request: Request, session_id: str, body: bytes) -> PassingResponse:
         headers = [*self._forwarded(request), (SESSION_HEADER, session_id)]
         deadline = asyncio.get_running_loop().time() + self._config.stream_seconds
         url = agent_url + ROUTE
-        make = partial(LingeringUpstream, unheard=self._unheard, deadline=deadline) if self._lost else Upstream
+        make = partial(DetachedUpstream, detached=self._detached, deadline=deadline) if self._lost else Upstream
         try:
             async with asyncio.timeout(self._config.answer_seconds):
                 upstream = await open_upstream(self._session, url, headers=headers, body=body, make=make)
@@ -159,7 +159,7 @@ class RuntimePlane:
             ) from error
         if upstream.status >= 400:
             upstream.close()
-            # What the agent said stays in its log: AgentCore shows the caller no more than this.
+            # The agent's own message stays in its log: AgentCore shows the caller only this.
             raise RuntimeRefusedError(
                 "RuntimeClientError",
                 f"Received error ({upstream.status}) from runtime. Check its logs.",
@@ -175,7 +175,7 @@ class RuntimePlane:
         )
 
     def _operation(self, request: Request) -> str:
-        """What is asked of the runtime, by AgentCore's name for it."""
+        """The requested operation, by AgentCore's name for it."""
         path: str = request.scope["raw_path"].decode("ascii")
         match = _PATH.fullmatch(path)
         if not match or match.group(2) not in {known for _, known in OPERATIONS}:
@@ -205,10 +205,10 @@ class RuntimePlane:
         return headers
 
 
-async def _let_go(call: asyncio.Future[PassingResponse]) -> None:
-    """Wait for an answer that nobody waits for any more, and let go of it."""
+async def _discard(call: asyncio.Future[PassingResponse]) -> None:
+    """Wait for a response whose caller has hung up, and close it."""
     with contextlib.suppress(RuntimeRefusedError):
-        (await call).let_go()
+        (await call).close()
 
 
 def create_app(
@@ -219,6 +219,6 @@ def create_app(
     hang_up: HangUp = "lost",
     traces: TraceFile | None = None,
 ) -> Router:
-    """The runtime's data plane as an application that a server can run."""
+    """The runtime's data plane as an ASGI application."""
     plane = RuntimePlane(config, addresses, agents, hang_up=hang_up, traces=traces)
     return Router(default=plane, lifespan=plane.running, redirect_slashes=False)

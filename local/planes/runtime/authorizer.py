@@ -1,4 +1,4 @@
-"""The second check: the runtime's own JWT authorizer."""
+"""The second check of the token: the runtime's own JWT authorizer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.planes.tokens import KeySet, KeysUnavailableError, PublicDocument, To
 
 
 class Issuer:
-    """Who signs the runtime's tokens, as the authorizer's discovery document says; it is fetched when first needed."""
+    """The issuer that the authorizer's discovery document names; the document is fetched when first needed."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, addresses: AddressBook) -> None:
         def read(document: Any) -> tuple[str, KeySet]:
@@ -36,7 +36,7 @@ async def check_token(config: RuntimeConfig, issuer: Issuer | None, header: str 
 
     Args:
         config: the runtime.
-        issuer: whose tokens it takes; None for a runtime that takes signed AWS requests.
+        issuer: the issuer whose tokens it accepts; None for a runtime that accepts signed AWS requests.
         header: the value of ``Authorization``; None when the caller sent none, or more than one.
 
     Raises:
@@ -44,7 +44,7 @@ async def check_token(config: RuntimeConfig, issuer: Issuer | None, header: str 
     """
     signed = header is not None and header.startswith("AWS4-HMAC-")
     if config.authorizer is None or issuer is None or signed:
-        # A runtime takes either signatures or tokens: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html
+        # A runtime accepts either signatures or tokens: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html
         raise RuntimeRefusedError("AccessDeniedException", "Authorization method mismatch")
     challenge = {"WWW-Authenticate": f'Bearer resource_metadata="{_metadata_url(config)}"'}
     if header is None or not header.startswith("Bearer "):
@@ -60,7 +60,7 @@ async def check_token(config: RuntimeConfig, issuer: Issuer | None, header: str 
 
 
 def _check_claims(authorizer: JwtAuthorizer, claims: Any) -> None:
-    """All that is configured must match
+    """Everything that is configured must match
     (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-oauth.html)."""
     audience = claims.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
@@ -72,7 +72,7 @@ def _check_claims(authorizer: JwtAuthorizer, claims: Any) -> None:
         raise TokenError("the scope is not allowed")
     for custom in authorizer.custom_claims:
         if not custom.holds(claims.get(custom.name)):
-            raise TokenError(f"the claim {custom.name} is not as it must be")
+            raise TokenError(f"the claim {custom.name} does not have a required value")
 
 
 def _metadata_url(config: RuntimeConfig) -> str:

@@ -15,7 +15,7 @@ DEFAULT_IDLE_SECONDS = 900
 DEFAULT_LIFETIME_SECONDS = 28_800
 
 ANSWER_SECONDS = 900.0
-"""An agent gets this long to begin its answer."""
+"""An agent gets this long to begin its response."""
 
 STREAM_SECONDS = 3600.0
 """And this long to end it (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/bedrock-agentcore-limits.html)."""
@@ -26,12 +26,12 @@ POLL_SECONDS = 2.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CustomClaim:
-    """A claim of the token that must hold something.
+    """A required claim of the token.
 
     Attributes:
         name: of the claim.
-        operator: ``EQUALS`` for a text; ``CONTAINS`` or ``CONTAINS_ANY`` for a list of texts.
-        values: what it must equal, or hold one of.
+        operator: ``EQUALS`` for a string; ``CONTAINS`` or ``CONTAINS_ANY`` for a list of strings.
+        values: the string must equal, or the list contain, one of these.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CustomClaim:
     values: frozenset[str]
 
     def holds(self, claim: Any) -> bool:
-        """Whether the token's claim is as it must be; a claim of another type, or none, is not."""
+        """Whether the token's claim has a required value; a missing claim, or one of another type, has not."""
         if self.operator == "EQUALS":
             return isinstance(claim, str) and claim in self.values
         return isinstance(claim, list) and any(one in self.values for one in claim if isinstance(one, str))
@@ -47,7 +47,7 @@ class CustomClaim:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class JwtAuthorizer:
-    """What a token must satisfy; every list that is not empty is checked, and all that are checked must match.
+    """The conditions on a token; every list that is not empty must match.
 
     Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/inbound-jwt-authorizer.html
     """
@@ -64,15 +64,15 @@ class RuntimeConfig:
     """One runtime.
 
     Attributes:
-        authorizer: None where the runtime takes signed AWS requests instead of tokens.
+        authorizer: None where the runtime accepts signed AWS requests instead of tokens.
         forwarded: request headers that reach the agent, in lower case.
         qualifiers: names of its endpoints.
         idle_seconds: how long a session's microVM waits for a request before it ends.
-        lifetime_seconds: how long it lives at most.
-        poll_seconds: how often it is asked for /ping.
-        answer_seconds: how long an agent has to begin its answer.
-        stream_seconds: and to end it.
-        denied: the operations that its resource policy denies to the bearer of a token, as patterns.
+        lifetime_seconds: the longest life of a microVM.
+        poll_seconds: the time between two calls of /ping.
+        answer_seconds: how long an agent may take to begin its response.
+        stream_seconds: how long an agent may take to end it.
+        denied: patterns of the operations that its resource policy denies to token bearers.
     """
 
     id: str
@@ -124,7 +124,7 @@ def _authorizer(inputs: Mapping[str, Any]) -> JwtAuthorizer:
     custom = tuple(_custom_claim(one) for one in inputs.get("customClaims") or ())
     if not custom and not any(lists.values()):
         raise ProgramError(
-            "The runtime's JWT authorizer lists no audience, client, scope or claim, and AgentCore wants one: "
+            "The runtime's JWT authorizer lists no audience, client, scope or claim, and AgentCore requires one: "
             "set allowed_audiences in infra/runtime.py."
         )
     return JwtAuthorizer(inputs["discoveryUrl"], lists["Audiences"], lists["Clients"], lists["Scopes"], custom)

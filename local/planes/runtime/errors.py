@@ -1,4 +1,4 @@
-"""What AgentCore answers itself: its own statuses, bodies and ``x-amzn-ErrorType``.
+"""AgentCore's own error responses: status, body and ``x-amzn-ErrorType``.
 
 Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html
 """
@@ -28,7 +28,7 @@ class RuntimeRefusedError(Exception):
     Args:
         type_: AgentCore's name for it.
         message: what the caller reads.
-        headers: more headers for the answer.
+        headers: more headers for the response.
     """
 
     def __init__(self, type_: str, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -38,6 +38,6 @@ class RuntimeRefusedError(Exception):
         self.headers = dict(headers or {})
 
     def response(self) -> JSONResponse:
-        """The answer to the caller."""
+        """The response to the caller."""
         headers = {"x-amzn-ErrorType": self.type, **self.headers}
         return JSONResponse({"message": self.message}, status_code=STATUS[self.type], headers=headers)

@@ -1,8 +1,9 @@
-"""What becomes of the agent's answer when its caller has hung up.
+"""What happens to the agent's response when its caller hangs up.
 
-*Lost*: AgentCore keeps the hang-up to itself, so the agent writes on and its bytes go nowhere. One team has measured
-that on AWS (https://github.com/aws-samples/sample-multi-agent-orchestration-chat-on-agentcore/pull/71), and AWS
-documents neither. *Passed*: the connection to the agent is closed, and the agent learns of it.
+*Lost*: AgentCore does not close the connection to the agent, so the agent goes on writing and its bytes are discarded.
+One team measured that on AWS
+(https://github.com/aws-samples/sample-multi-agent-orchestration-chat-on-agentcore/pull/71); AWS documents neither.
+*Passed*: the connection to the agent is closed, so the agent learns of the hang-up.
 """
 
 from __future__ import annotations
@@ -19,39 +20,39 @@ from local.planes.upstream import StreamCutError, Upstream
 HangUp = Literal["lost", "passed"]
 
 
-class Unheard:
-    """Answers that are read on after their callers have gone."""
+class DetachedReaders:
+    """Tasks that read responses whose callers have hung up."""
 
     def __init__(self) -> None:
-        self._reading: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def read_on(self, reading: Coroutine[Any, Any, None]) -> None:
-        """Read on in the background."""
+    def add(self, reading: Coroutine[Any, Any, None]) -> None:
+        """Run it in the background."""
         task = asyncio.create_task(reading)
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Give them all up."""
-        for task in self._reading:
+        """Cancel all tasks."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-class LingeringUpstream(Upstream):
-    """An answer of the agent that is read to its end, or to its deadline, whoever has stopped to listen."""
+class DetachedUpstream(Upstream):
+    """A response of the agent that is read to its end or its deadline, even after the caller has hung up."""
 
-    def __init__(self, response: aiohttp.ClientResponse, unheard: Unheard, deadline: float) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, detached: DetachedReaders, deadline: float) -> None:
         super().__init__(response)
-        self._unheard = unheard
+        self._detached = detached
         self._deadline = deadline
 
     def close(self) -> None:
-        """See `Upstream.close`; the connection itself is closed when the agent has nothing more to say."""
-        if self.over:
+        """See `Upstream.close`; the connection itself is closed at the end of the agent's response."""
+        if self.complete:
             super().close()
         else:
-            self._unheard.read_on(self._discard())
+            self._detached.add(self._discard())
 
     async def _discard(self) -> None:
         try:

@@ -1,7 +1,7 @@
 """Which request headers reach the agent.
 
 Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-header-allowlist.html. The SDK has the
-same list, and half a second of imports with it; a test holds the two against each other.
+same list, but takes half a second to import; a test compares the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ SESSION_HEADER = contract.SESSION_HEADER.lower()
 ALWAYS_FORWARDED = frozenset(
     {"accept", "baggage", "content-type", "traceparent", "tracestate", "x-amzn-trace-id", SESSION_HEADER}
 )
-"""Without being on the allow-list."""
+"""Forwarded even if the allow-list does not name them."""
 
 RESERVED_PREFIXES = ("accept-", "access-control-", "sec-websocket-", "x-amz-", "x-amzn-")
 CUSTOM_PREFIX = "x-amzn-bedrock-agentcore-runtime-custom-"
@@ -32,7 +32,7 @@ RESTRICTED = frozenset(
     x-xss-protection
     """.split()  # noqa: SIM905 - a list would be eighty lines
 )
-"""Never, even from the allow-list; nor what begins with a reserved prefix."""
+"""Never forwarded, even if the allow-list names them; nor is a name with a reserved prefix."""
 
 
 def may_be_forwarded(name: str) -> bool:

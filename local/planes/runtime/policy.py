@@ -1,7 +1,7 @@
-"""What the runtime's resource policy denies to the bearer of a token.
+"""The operations that the runtime's resource policy denies to token bearers.
 
-Only what can be judged on loopback counts: a caller with a token is no principal of an account, and came through no
-VPC endpoint that this run has. A statement with any other condition, such as that of the private way, is left out.
+Evaluates only what can be decided on loopback: a caller with a token is not a principal of any account. A statement
+with any other condition, such as on the VPC endpoint, is left out.
 
 Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/resource-based-policies.html
 """
@@ -19,10 +19,10 @@ from local.program.graph import Graph
 POLICY = Kind.RESOURCE_POLICY
 SERVICE = "bedrock-agentcore:"
 
-QUESTION = "InvokeAgentRuntime"
+INVOKE = "InvokeAgentRuntime"
 
 OPERATIONS: Mapping[tuple[str, str], str] = {
-    ("POST", "invocations"): QUESTION,
+    ("POST", "invocations"): INVOKE,
     ("POST", "commands"): "InvokeAgentRuntimeCommand",
     ("POST", "stopruntimesession"): "StopRuntimeSession",
     ("GET", "ws"): "InvokeAgentRuntimeWithWebSocketStream",
@@ -37,7 +37,7 @@ USER_HEADER = "x-amzn-bedrock-agentcore-runtime-user-id"
 
 
 def denied_actions(graph: Graph, runtime_arn: str) -> tuple[str, ...]:
-    """The patterns of operations, without the service, that the runtime's policy denies to whoever holds a token."""
+    """Patterns of the operations, without the service prefix, that the runtime's policy denies to token bearers."""
     found: list[str] = []
     for policy in graph.all(POLICY):
         if policy.inputs.get("resourceArn") == runtime_arn:
@@ -47,7 +47,7 @@ def denied_actions(graph: Graph, runtime_arn: str) -> tuple[str, ...]:
 
 
 def denies(patterns: Sequence[str], action: str) -> bool:
-    """Whether an operation is among those that are denied."""
+    """Whether one of the patterns matches the operation."""
     return any(fnmatchcase(action, pattern) for pattern in patterns)
 
 
@@ -55,7 +55,7 @@ def _denies_token_bearers(statement: Mapping[str, Any]) -> bool:
     if statement["Effect"] != "Deny" or statement.get("Principal") not in ("*", {"AWS": "*"}):
         return False
     conditions = statement.get("Condition") or {}
-    # A negated comparison holds where its key is missing
+    # A negated comparison is true when its key is missing
     # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html).
     return all(
         operator == "StringNotEquals" and set(compared) == {"aws:PrincipalAccount"}

@@ -1,4 +1,4 @@
-"""Which agent process answers for a session: one for all, or one for each, as AgentCore has a microVM for each.
+"""The agent process of a session: one shared by all, or one for each session, as AgentCore has a microVM for each.
 
 Lifecycle: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-how-it-works.html
 """
@@ -27,19 +27,19 @@ from local.program.graph import ProgramError
 
 
 class Agents(Protocol):
-    """Where sessions are served."""
+    """The agent processes of the sessions."""
 
     def serving(self, session_id: str) -> contextlib.AbstractAsyncContextManager[str]:
         """The base URL of the session's agent, for one request."""
         ...
 
     async def close(self) -> None:
-        """Stop what was started."""
+        """Stop the processes that it started."""
         ...
 
 
 class SharedAgent:
-    """One agent for all sessions, started by somebody else."""
+    """One agent for all sessions, which another process started."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -59,11 +59,11 @@ PING_TIMEOUT_SECONDS = 5.0
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """How long a session's process lives, in seconds: without a sign of life, and in all; and how often it is asked.
+    """How long a session's process lives without activity and at most, and the time between pings; all in seconds.
 
-    A sign of life is a request, a ping that says ``HealthyBusy``, and one whose ``time_of_last_update`` has moved
-    (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html). That a request
-    is still being answered is none: agents that said ``Healthy`` meanwhile were ended in mid-answer
+    Activity is a request, a ping with ``HealthyBusy``, or a ping whose ``time_of_last_update`` has changed
+    (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html). A response that
+    is still being sent does not count: agents that reported ``Healthy`` were ended in the middle of one
     (https://github.com/aws-samples/sample-multi-agent-orchestration-chat-on-agentcore/pull/42).
     """
 
@@ -74,14 +74,14 @@ class Lifecycle:
 
 @dataclasses.dataclass(slots=True)
 class _Session:
-    """A session's process. ``alive_at`` is when it last gave a sign of life, and ``updated`` what its ping said then.
+    """A session's process; ``active_at``: the time of its last activity, ``updated``: its last `time_of_last_update`.
 
     ``child`` is None while the process is being started, and again while it is being ended.
     """
 
     port: int
     started: float
-    alive_at: float
+    active_at: float
     updated: object = None
     child: Child | None = None
 
@@ -93,7 +93,7 @@ class IsolatedAgents:
         environment: of every agent.
         logs: the folder of their logs.
         lifecycle: when a process ends by itself.
-        limit: sessions at the same time.
+        limit: of sessions at the same time.
         module: the agent's program, as in ``python -m``.
     """
 
@@ -132,17 +132,17 @@ class IsolatedAgents:
             # The AWS SDKs try again by themselves:
             # https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-troubleshooting.html
             raise RuntimeRefusedError("RetryableConflictException", "The session is being started or ended. Try again.")
-        session.alive_at = time.monotonic()
+        session.active_at = time.monotonic()
         try:
             yield f"http://{LOOPBACK}:{session.port}"
         finally:
-            session.alive_at = time.monotonic()
+            session.active_at = time.monotonic()
 
     def _admit(self, session_id: str) -> _Session:
         if session_id not in self._sessions and len(self._sessions) >= self._limit:
             raise RuntimeRefusedError("ThrottlingException", f"Active sessions are limited to {self._limit} here.")
         now = time.monotonic()
-        self._forget(session_id)
+        self._remove(session_id)
         port = self._free_ports.pop() if self._free_ports else self._ports.choose()
         session = self._sessions[session_id] = _Session(port, now, now)
         self._reaper = self._reaper or asyncio.create_task(self._reap())
@@ -153,7 +153,7 @@ class IsolatedAgents:
         try:
             child = await start_agent(session.port, self._environment, log=log, module=self._module)
             await child.healthy(session.port, "/ping")
-            if child.process.returncode is not None:  # then it was somebody else who answered at its port
+            if child.process.returncode is not None:  # then another process answered at its port
                 raise ProgramError(child.exit_message())
             session.child, session.started = child, time.monotonic()
         except ProgramError as error:
@@ -162,22 +162,22 @@ class IsolatedAgents:
             ) from error
         finally:
             if session.child is None:
-                self._forget(session_id)
+                self._remove(session_id)
 
-    def _forget(self, session_id: str) -> None:
+    def _remove(self, session_id: str) -> None:
         session = self._sessions.pop(session_id, None)
         if session is not None:
             self._free_ports.append(session.port)
 
     async def _reap(self) -> None:
-        """End sessions whose time is over or whose process is; one that takes its time holds up no other."""
+        """End sessions that are idle, too old or without a process, each in a task, so that none delays another."""
         async with client_session() as client:
             while True:
                 await asyncio.sleep(min(self._lifecycle.poll, self._lifecycle.idle / 4, self._lifecycle.maximum / 4))
-                await asyncio.gather(*(self._ask(client, one) for one in self._sessions.values() if one.child))
+                await asyncio.gather(*(self._ping(client, one) for one in self._sessions.values() if one.child))
                 now = time.monotonic()
                 for session_id, session in self._sessions.items():
-                    idle = now - session.alive_at > self._lifecycle.idle
+                    idle = now - session.active_at > self._lifecycle.idle
                     old = now - session.started > self._lifecycle.maximum
                     if session.child is not None and (idle or old or session.child.process.returncode is not None):
                         ending = asyncio.create_task(self._end(session_id, session.child))
@@ -185,24 +185,24 @@ class IsolatedAgents:
                         self._ending.add(ending)
                         ending.add_done_callback(self._ending.discard)
 
-    async def _ask(self, client: aiohttp.ClientSession, session: _Session) -> None:
-        """Ask a session's agent whether it is busy; no answer says nothing."""
+    async def _ping(self, client: aiohttp.ClientSession, session: _Session) -> None:
+        """Ping a session's agent; a ping without a valid response changes nothing."""
         try:
             async with asyncio.timeout(PING_TIMEOUT_SECONDS):
                 async with client.get(f"http://{LOOPBACK}:{session.port}/ping") as answer:
-                    said = await answer.json(content_type=None)
+                    content = await answer.json(content_type=None)
         except (aiohttp.ClientError, ConnectionError, TimeoutError, ValueError):
             return
-        if not isinstance(said, dict):
+        if not isinstance(content, dict):
             return
-        updated, before = said.get("time_of_last_update"), session.updated
+        updated, before = content.get("time_of_last_update"), session.updated
         session.updated = updated
-        if said.get("status") == "HealthyBusy" or (before is not None and updated != before):
-            session.alive_at = time.monotonic()
+        if content.get("status") == "HealthyBusy" or (before is not None and updated != before):
+            session.active_at = time.monotonic()
 
     async def _end(self, session_id: str, child: Child) -> None:
         await child.stop()
-        self._forget(session_id)
+        self._remove(session_id)
 
     async def close(self) -> None:
         """See `Agents`."""
@@ -211,6 +211,6 @@ class IsolatedAgents:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reaper
         children = [one.child for one in self._sessions.values() if one.child]
-        # Sooner than the runtime's own supervisor loses its patience with the runtime.
+        # In half the time after which the runtime's own supervisor kills the runtime.
         await asyncio.gather(*self._ending, *(child.stop(STOP_SECONDS / 2) for child in children))
         self._ports.release()

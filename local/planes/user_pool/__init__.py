@@ -1,1 +1,1 @@
-"""Cognito on loopback: the emulator, and in front of it what it lacks."""
+"""Cognito on loopback: the emulator, and a proxy that adds what the emulator lacks."""

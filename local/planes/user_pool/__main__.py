@@ -11,11 +11,11 @@ from local.planes.user_pool.front import Front
 
 
 def keep_sign_in_times() -> None:
-    """Have refreshed tokens say when the user signed in.
+    """Patch the emulator so that refreshed tokens keep the ``auth_time`` of the sign-in.
 
-    OpenID Connect asks for it (https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse), and
-    oidc-client-ts refuses a refreshed token that says otherwise. The emulator signs the tokens, so only there can the
-    claim be mended; tokens of one sign-in share their ``origin_jti``.
+    OpenID Connect requires it (https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokenResponse), and
+    oidc-client-ts refuses a refreshed token with another one. The emulator signs the tokens, so the claim can only be
+    corrected there; tokens of one sign-in share their ``origin_jti``.
     """
     sign, began = cognito._signed_jwt, dict[str, int]()
 

@@ -1,8 +1,8 @@
-"""What stands before the emulator: who may call it from a browser, and the rotation of refresh tokens.
+"""A proxy before the emulator: restricts calls from browsers, and rotates refresh tokens.
 
-The emulator answers every call with ``Access-Control-Allow-Origin: *``, unsigned administration among them, so that any
-page in the developer's browser could drive the local user pool. Here a page gets what Cognito has for pages, if its
-origin is that of a callback address, and nothing else. A program that is no browser sends no ``Origin`` and is let in.
+The emulator answers every call with ``Access-Control-Allow-Origin: *``, even unsigned administration calls, so any page
+in the developer's browser could change the local user pool. The proxy admits a page only if its origin is that of a
+callback address, and only to Cognito's calls for users. Requests without ``Origin``, from other programs, are admitted.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ USER_CALLS = frozenset(
         *("UpdateUserAttributes", "VerifySoftwareToken", "VerifyUserAttribute"),
     )
 )
-"""What a user may ask for without AWS credentials
+"""Calls that need no AWS credentials
 (https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-public-server-side.html)."""
 
-OF_PAGES = ("/oauth2/", "/login", "/logout", "/signup", "/.well-known/")
+PAGE_PATHS = ("/oauth2/", "/login", "/logout", "/signup", "/.well-known/")
 
 
 class Front:
@@ -54,18 +54,18 @@ class Front:
         for name in [name for name in response.headers if name.startswith("access-control-")]:
             del response.headers[name]
         origin = request.headers.get("origin")
-        if origin is not None and self._is_let_in(origin, request):
+        if origin is not None and self._is_allowed(origin, request):
             response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
             if request.method == "OPTIONS":
-                asked = request.headers.get("access-control-request-headers", "")
+                requested = request.headers.get("access-control-request-headers", "")
                 response.headers.update(
-                    {"Access-Control-Allow-Headers": asked, "Access-Control-Allow-Methods": "GET, POST"}
+                    {"Access-Control-Allow-Headers": requested, "Access-Control-Allow-Methods": "GET, POST"}
                 )
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
         origin = request.headers.get("origin")
-        if origin is not None and not self._is_let_in(origin, request):
+        if origin is not None and not self._is_allowed(origin, request):
             return JSONResponse(
                 {
                     "message": f"A page of {origin} may not call this: only pages at a callback address of an app "
@@ -82,84 +82,86 @@ class Front:
             return await self._form(request)
         return await self._pass_on(request, await request.body())
 
-    def _is_let_in(self, origin: str, request: Request) -> bool:
+    def _is_allowed(self, origin: str, request: Request) -> bool:
         if origin == f"http://{request.headers.get('host')}":
-            return request.url.path.startswith(OF_PAGES)  # the login page's own form
+            return request.url.path.startswith(PAGE_PATHS)  # the login page's own form
         if not any(origin in origins for origins in self._origins.values()):
             return False
         target = request.headers.get("x-amz-target")
         if target is not None:
             signed = request.headers.get("authorization", "").startswith("AWS4-")
             return target.startswith(SERVICE) and target.removeprefix(SERVICE) in USER_CALLS and not signed
-        # A preflight does not say which call it is for; the call itself is looked at.
+        # A preflight does not name its call; the call itself is checked.
         return (
-            request.method == "OPTIONS" or "/.well-known/" in request.url.path or request.url.path.startswith(OF_PAGES)
+            request.method == "OPTIONS"
+            or "/.well-known/" in request.url.path
+            or request.url.path.startswith(PAGE_PATHS)
         )
 
     async def _call(self, request: Request, name: str) -> Response:
         """One call of Cognito's API."""
         try:
-            asked = json.loads(await request.body())
+            call = json.loads(await request.body())
         except ValueError:
-            asked = None
-        if not isinstance(asked, dict):
+            call = None
+        if not isinstance(call, dict):
             return await self._pass_on(request, await request.body())
-        client = str(asked.get("ClientId", ""))
-        sent = dict(asked)
+        client = str(call.get("ClientId", ""))
+        sent = dict(call)
         try:
             if name == "GetTokensFromRefreshToken":
-                sent["RefreshToken"] = self._rotation.used(client, str(asked.get("RefreshToken", "")))
+                sent["RefreshToken"] = self._rotation.use(client, str(call.get("RefreshToken", "")))
         except ReusedError:
             return _exception("RefreshTokenReuseException", "The refresh token was used before.")
         if name == "RevokeToken":
-            sent["Token"] = self._rotation.meant(str(asked.get("Token", "")))
-        refreshes = name == "InitiateAuth" and str(asked.get("AuthFlow")).startswith("REFRESH_TOKEN")
+            sent["Token"] = self._rotation.original(str(call.get("Token", "")))
+        refreshes = name == "InitiateAuth" and str(call.get("AuthFlow")).startswith("REFRESH_TOKEN")
         if refreshes and self._rotation.rotates(client):
             return _exception(
                 "UnsupportedOperationException", "With refresh token rotation, use GetTokensFromRefreshToken."
             )
         response = await self._pass_on(request, json.dumps(sent).encode())
-        return self._completed(name, asked, response)
+        return self._completed(name, call, response)
 
-    def _completed(self, name: str, asked: Mapping[str, Any], response: Response) -> Response:
-        """The emulator's answer with what it lacks, and what is noted of it."""
+    def _completed(self, name: str, call: Mapping[str, Any], response: Response) -> Response:
+        """The emulator's response with the fields that it lacks; records a client's rotation and origins."""
         if response.status_code != 200:
             return response
-        given = json.loads(bytes(response.body) or b"{}")
-        client = given.get("UserPoolClient")
+        content = json.loads(bytes(response.body) or b"{}")
+        client = content.get("UserPoolClient")
         if isinstance(client, dict):
             id_ = client["ClientId"]
             if name in ("CreateUserPoolClient", "UpdateUserPoolClient"):
-                self._rotation.declare(id_, asked.get("RefreshTokenRotation"))
+                self._rotation.declare(id_, call.get("RefreshTokenRotation"))
                 addresses = [urlsplit(url) for url in client.get("CallbackURLs") or ()]
                 self._origins[id_] = frozenset(f"{each.scheme}://{each.netloc}" for each in addresses)
             client["RefreshTokenRotation"] = dict(self._rotation.declared(id_))
-        elif name == "GetTokensFromRefreshToken" and self._rotation.rotates(str(asked["ClientId"])):
-            given["AuthenticationResult"]["RefreshToken"] = self._rotation.renewed(str(asked["RefreshToken"]))
+        elif name == "GetTokensFromRefreshToken" and self._rotation.rotates(str(call["ClientId"])):
+            content["AuthenticationResult"]["RefreshToken"] = self._rotation.replace(str(call["RefreshToken"]))
         else:
             return response
-        return _with_body(response, given)
+        return _with_body(response, content)
 
     async def _form(self, request: Request) -> Response:
-        """A call of the token endpoint, or of the one that revokes."""
+        """A call of the token endpoint or the revocation endpoint."""
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
         client, refreshes = form.get("client_id", ""), form.get("grant_type") == "refresh_token"
         sent = dict(form)
         try:
             if refreshes:
-                sent["refresh_token"] = self._rotation.used(client, form.get("refresh_token", ""))
+                sent["refresh_token"] = self._rotation.use(client, form.get("refresh_token", ""))
         except ReusedError:
             return JSONResponse({"error": "invalid_grant"}, 400)
         if "token" in form:
-            sent["token"] = self._rotation.meant(form["token"])
+            sent["token"] = self._rotation.original(form["token"])
         response = await self._pass_on(request, urlencode(sent).encode())
         if not (refreshes and response.status_code == 200 and self._rotation.rotates(client)):
             return response
-        renewed = {"refresh_token": self._rotation.renewed(form["refresh_token"])}
-        return _with_body(response, json.loads(bytes(response.body)) | renewed)
+        replacement = {"refresh_token": self._rotation.replace(form["refresh_token"])}
+        return _with_body(response, json.loads(bytes(response.body)) | replacement)
 
     async def _pass_on(self, request: Request, body: bytes) -> Response:
-        """The emulator's answer to a request with this body."""
+        """The emulator's response to the request with this body."""
         headers = MutableHeaders(raw=list(request.scope["headers"]))
         headers["content-length"] = str(len(body))
         del headers["transfer-encoding"]
@@ -187,11 +189,11 @@ class Front:
 
 
 def _exception(kind: str, message: str) -> Response:
-    """A refusal as Cognito's API words it."""
+    """An error response in the form of Cognito's API."""
     return JSONResponse({"__type": kind, "message": message}, 400, {"x-amzn-errortype": kind})
 
 
 def _with_body(response: Response, body: Mapping[str, Any]) -> Response:
-    """The same answer with another body."""
+    """The same response with another body."""
     kept = {name: value for name, value in Headers(raw=response.raw_headers).items() if name != "content-length"}
     return Response(json.dumps(body), response.status_code, kept)

@@ -97,7 +97,7 @@ UNSERVED: dict[str, tuple[Change, str]] = {
     "a model that is no schema": (model('{"type": "strng"}'), "strng"),
     "a model that is no JSON": (model("{"), "one whole JSON schema"),
     "a model that is elsewhere": (model('{"$ref": "http://127.0.0.1:9/models/Prompt"}'), "127.0.0.1:9"),
-    "two answers of a mock": (another_preflight_answer, "2 answers to choose from"),
+    "two answers of a mock": (another_preflight_answer, "2 integration responses"),
     "a refusal's text": (refusal(responseTemplates={"application/json": "$stageVariables.x"}), "$stageVariables.x"),
 }
 

@@ -116,13 +116,13 @@ class TestRotation:
         now = [0.0]
         rotation = Rotation(clock=lambda: now[0])
         rotation.declare("client", {"Feature": "ENABLED", "RetryGracePeriodSeconds": 30})
-        second = rotation.renewed("first")
+        second = rotation.replace("first")
         now[0] = 30
-        assert rotation.used("client", "first") == rotation.used("client", second) == "first"
+        assert rotation.use("client", "first") == rotation.use("client", second) == "first"
         now[0] = 31
         with pytest.raises(ReusedError):
-            rotation.used("client", "first")
-        assert rotation.used("client", second) == "first"
+            rotation.use("client", "first")
+        assert rotation.use("client", second) == "first"
 
     def test_the_client_says_that_it_rotates(self, users: Users) -> None:
         described = users.emulator.cognito.describe_user_pool_client(UserPoolId=users.pool, ClientId=users.rotating)
