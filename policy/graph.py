@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
@@ -66,16 +66,19 @@ class Stack:
 
     def __init__(self, resources: Iterable[Declared]) -> None:
         self._resources = tuple(resources)
+        self._by_type: dict[str, list[Declared]] = {}
+        for each in self._resources:
+            self._by_type.setdefault(each.type, []).append(each)
 
     def all(self, type_: str) -> Iterator[Declared]:
         """The resources whose type token is this, or begins with it."""
-        return (each for each in self._resources if each.type.startswith(type_))
+        return (each for token, some in self._by_type.items() if token.startswith(type_) for each in some)
 
     def facing_agentcore(self) -> Iterator[Declared]:
         """The integrations that face AgentCore."""
         return (each for each in self.all(Kind.INTEGRATION) if each.faces_agentcore)
 
-    @property
+    @cached_property
     def is_production(self) -> bool:
         """Whether the stack's name says so, as it begins every URN, or the tag of any resource does."""
         return any(
