@@ -28,9 +28,9 @@ OWN_COPY = "tests/docs/test_own_copy.py"
 RUN_ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py::test_the_demo_shows_that_one_streams_and_the_other_does_not",
     "make web": "tests/web/conftest.py::page",
-    "make package": "tests/package/test_package.py::test_the_same_inputs_give_the_same_bytes",
+    "make package": "tests/package/test_build.py::test_the_same_inputs_give_the_same_bytes",
     "make package; rm dist/agent-*.zip; make package": (
-        "tests/package/test_package.py::test_the_same_inputs_give_the_same_bytes"
+        "tests/package/test_build.py::test_the_same_inputs_give_the_same_bytes"
     ),
     ".venv/bin/python -m tools.rename my-chat": f"{OWN_COPY}::test_the_steps_of_the_page_leave_a_copy_that_is_green",
     ".venv/bin/python -m local check --stack prod-eu": f"{OWN_COPY}::test_a_new_environment_is_tested_like_the_others",

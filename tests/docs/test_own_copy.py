@@ -14,8 +14,8 @@ from tests.docs.commands import commands
 from tests.docs.reader import LEFT_OUT
 from tests.infra.graphs import PROJECT
 
-FILES = ("tests/infra/test_infra_settings_files.py", "tests/infra/test_infra_schema.py")
-GRAPH = ("tests/infra/test_infra_mechanisms.py", "tests/policy/test_policy_rules.py::TestSilence")
+FILES = ("tests/infra/test_settings_files.py", "tests/infra/test_schema.py")
+GRAPH = ("tests/infra/test_mechanisms.py", "tests/policy/test_rules.py::TestSilence")
 """Tests that look at the stack files, and at what they declare."""
 
 

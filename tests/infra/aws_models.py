@@ -1,7 +1,7 @@
 """From a declared resource to the request that creates it, by the shapes of AWS's own service models.
 
 Pulumi's names are the API's in another case, with blocks of one where the API has a structure and plurals where it has
-none. The shape says what is wanted, so most inputs find their place by themselves; `test_infra_aws_models` names the
+none. The shape says what is wanted, so most inputs find their place by themselves; `test_aws_models` names the
 rest. Values are then checked against what the model knows: required members, types, enums, patterns and ranges.
 """
 

@@ -9,7 +9,7 @@ import pytest
 from local.program.check import Result
 from package import build
 from package.contents import ROOT
-from tests.infra.test_infra_preview import documented_environment, documented_settings
+from tests.infra.test_preview import documented_environment, documented_settings
 from tests.tools.fake_pulumi import FakePulumi
 from tools.preview import PLACEHOLDER_ENVIRONMENT, PLACEHOLDER_SETTINGS, main
 

@@ -2,7 +2,7 @@
 
 For a test of your own, write a file like those beside this one: make a component, then return an output whose
 callback asserts; `@pulumi.runtime.test` waits for it. What mocks cannot show, such as dependencies and options, is
-tested over the graph (``tests/infra/test_infra_*.py``) and in the engine (``tests/engine``).
+tested over the graph (``tests/infra/test_*.py``) and in the engine (``tests/engine``).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.infra.graphs import PROJECT, changed_settings
-from tests.infra.test_infra_settings import problems_of
+from tests.infra.test_settings import problems_of
 
 ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
 HERE = f"arn:aws:bedrock:us-east-1::foundation-model/{ID}"

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from infra.config import StackConfig
 from infra.settings.describe import allowed, bare, inside, section_model
 from tests.infra.graphs import PROJECT, stack_settings
-from tests.infra.test_infra_settings import problems_of
+from tests.infra.test_settings import problems_of
 
 Path = tuple[str, ...]
 

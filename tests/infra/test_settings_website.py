@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.infra.graphs import PROJECT, WEBSITE, changed_settings
-from tests.infra.test_infra_settings import problems_of
+from tests.infra.test_settings import problems_of
 
 CERTIFICATE = "arn:aws:acm:{}:123456789012:certificate/0123-abc"
 

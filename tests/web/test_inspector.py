@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from client.outputs import Outputs
 from tests.e2e.conftest import RunningChain
 from tests.web.conftest import Chat, SignIn
-from tests.web.test_web_access import axe, violations
+from tests.web.test_access import axe, violations
 
 __all__ = ["axe"]
 

@@ -16,8 +16,8 @@ from local import ROOT
 from local.program.evaluate import read_settings, secret_keys, stack_file
 from tests.engine.cli import engine_root
 from tests.infra.graphs import PROJECT
-from tests.infra.test_infra_schema import problems
-from tests.infra.test_infra_settings_files import without_reason
+from tests.infra.test_schema import problems
+from tests.infra.test_settings_files import without_reason
 
 pytestmark = pytest.mark.engine
 

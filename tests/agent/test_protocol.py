@@ -18,8 +18,8 @@ from ag_ui.core import (
 
 from local.doubles.fake_model import FakeModel, ToolCall
 from tests.agent.support import Serve
-from tests.agent.test_agent_cuts import every_kind
-from tests.agent.test_agent_stock_clients import LASTING, converse, said, slowly
+from tests.agent.test_cuts import every_kind
+from tests.agent.test_stock_clients import LASTING, converse, said, slowly
 from tests.agent.test_strands_page_tools import PIXEL, SHOW, agent_of, careful, weather
 from tests.node_programs import needs_node
 

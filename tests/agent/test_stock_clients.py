@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.agent.support import SESSION, Serve, Server, new_session, token
-from tests.agent.test_agent_cuts import every_kind
+from tests.agent.test_cuts import every_kind
 from tests.node_programs import installed, needs_node
 
 pytestmark = needs_node

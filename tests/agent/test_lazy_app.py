@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.agent.support import DEADLINE
-from tests.agent.test_agent_startup import CLEAN, ROOT, free_port
+from tests.agent.test_startup import CLEAN, ROOT, free_port
 
 
 def start(tmp_path: Path, source: str) -> tuple[subprocess.Popen[str], str]:

@@ -202,7 +202,7 @@ def test_a_line_that_is_not_there_is_not_found(session: Session, deployment: Aws
 def test_the_stacks_alarms_are_counted_by_their_names_and_their_topic(
     session: Session, deployment: AwsDeployment
 ) -> None:
-    # That they are named so is a test of the program's graph: tests/infra/test_infra_graph.py.
+    # That they are named so is a test of the program's graph: tests/infra/test_graph.py.
     prefix = {"AlarmNamePrefix": "agent-stream-prod-"}
     topics = {"prod-5xx": "prod", "prod-blocks": "prod", "prod-eu-5xx": "prod-eu", "prod-of-somebody-else": "audit"}
     arn = "arn:aws:sns:us-east-1:111122223333:agent-stream-{}-alarms-0a1b2c3"

@@ -12,7 +12,7 @@ from infra.settings.confidential import confidential_keys
 from local.program.evaluate import evaluate, read_settings, secret_keys
 from local.program.provider import MockProvider
 from tests.infra.graphs import PROJECT, changed_settings, variation
-from tests.infra.test_infra_settings import problems_of
+from tests.infra.test_settings import problems_of
 
 WEBHOOK = "https://hooks.example.com/T0/B0/a-token-that-opens-it"
 SECTION = f"{PROJECT}:observability"

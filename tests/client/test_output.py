@@ -25,7 +25,7 @@ from client.errors import UsageError
 from client.terminal import Console
 from local import ROOT
 from tests.client.conftest import Run
-from tests.client.test_client_terminal import word
+from tests.client.test_terminal import word
 from tests.client.variants import Base, environment_of
 from tests.e2e.conftest import PATIENCE
 

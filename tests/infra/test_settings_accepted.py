@@ -21,7 +21,7 @@ from infra.settings.stack import OWNER
 from local.program.evaluate import evaluate
 from local.program.provider import MockProvider
 from tests.infra.graphs import PROJECT, WEBSITE, a_built_page, stack_settings
-from tests.infra.test_infra_aws_models import refusals
+from tests.infra.test_aws_models import refusals
 
 Values = st.SearchStrategy[Any]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from agent import media
 from tests.agent.support import Serve, new_session, question
-from tests.agent.test_agent_bedrock import tls  # noqa: F401 - a fixture
+from tests.agent.test_bedrock import tls  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.anyio
 

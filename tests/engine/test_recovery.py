@@ -8,7 +8,7 @@ from pulumi import automation
 from tests.engine.conftest import NewStack
 from tests.engine.provider import Properties
 from tests.engine.stacks import EngineStack
-from tests.engine.test_engine_changes import refusing, settings
+from tests.engine.test_changes import refusing, settings
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

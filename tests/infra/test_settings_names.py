@@ -15,7 +15,7 @@ from infra.settings.runtime import RuntimeSettings
 from infra.settings.stack import PROJECT
 from tests.infra.graphs import PROJECT as PROJECT_NAME
 from tests.infra.graphs import changed_settings, stack_settings, variation
-from tests.infra.test_infra_settings import problems_of
+from tests.infra.test_settings import problems_of
 
 LONGEST_PROJECT = "a" * max(length for length in range(64) if re.fullmatch(PROJECT.regex, "a" * length))
 ARN = "arn:aws:bedrock:us-east-1::foundation-model/m"
