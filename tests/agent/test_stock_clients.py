@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
-import os
 import subprocess
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,32 @@ VERSIONS = ["ag-ui-client-0.0.46", "ag-ui-client-0.0.59", "@ag-ui/client"]
 LASTING: dict[str, Any] = {"detached_seconds": 300}
 
 
+@cache
+def client(version: str) -> subprocess.Popen[str]:
+    """The client in a process that takes job after job until the tests end."""
+    node = subprocess.Popen(
+        ["node", "conversation.mjs", version],
+        cwd=installed(PROGRAM),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(node.communicate)  # the end of its input ends it
+    return node
+
+
 def converse(server: Server, version: str, *steps: dict[str, Any], session: str | None = None) -> list[dict[str, Any]]:
     """Have the client run `steps` in one thread; return what it saw, and what it holds after each."""
-    folder = installed(PROGRAM)
     headers = {"Authorization": f"Bearer {token()}", SESSION: session or new_session()}
     job = {"url": f"{server.url}/invocations", "headers": headers, "threadId": "t", "steps": steps}
-    done = subprocess.run(
-        ["node", "conversation.mjs", version],
-        cwd=folder,
-        env=dict(os.environ),
-        input=json.dumps(job),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.split("\n") if line]
+    node = client(version)
+    assert node.stdin is not None
+    assert node.stdout is not None
+    print(json.dumps(job), file=node.stdin, flush=True)
+    line = node.stdout.readline()
+    assert line, f"the client ended with {node.wait()}; standard error says why"
+    replies: list[dict[str, Any]] = json.loads(line)
+    return replies
 
 
 async def said(run: Any) -> AsyncIterator[str]:

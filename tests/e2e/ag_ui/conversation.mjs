@@ -1,26 +1,31 @@
-// Drives AG-UI's own HttpAgent, unchanged, through several runs of one thread; prints one JSON line for each.
-//   node conversation.mjs PACKAGE   with, on standard input, {url, headers, threadId, steps: [step, …]}
+// Drives AG-UI's own HttpAgent, unchanged, through several runs of one thread, for as many jobs as it is given.
+//   node conversation.mjs PACKAGE   with, on standard input, a job a line: {url, headers, threadId, steps: [step, …]}
 //   step: {say?, answer?, resume?, tools?, runId?, forwardedProps?, hangUpAfter?, stopAfter?} — a number counts events;
 //   `answer` is the result for every tool call that has none, `resume` the payload for every pending interrupt
-import { readFileSync } from "node:fs";
+// Prints one JSON line for each job: what was seen in each step, and what the agent holds after it.
+import { createInterface } from "node:readline";
 
 const { HttpAgent } = await import(process.argv[2]);
-const { url, headers, threadId, steps } = JSON.parse(readFileSync(0, "utf8"));
-const agent = new HttpAgent({ url, threadId, headers });
 
-async function stop() {
-  const other = new HttpAgent({ url, threadId, headers });
-  await other.runAgent({ forwardedProps: { stop: {} } });
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await converse(JSON.parse(line))));
 }
 
-function unanswered() {
-  const calls = agent.messages.flatMap((message) => message.toolCalls ?? []);
-  return calls.filter((call) => !agent.messages.some((message) => message.toolCallId === call.id));
+async function converse({ url, headers, threadId, steps }) {
+  const agent = new HttpAgent({ url, threadId, headers });
+  const replies = [];
+  for (const step of steps) {
+    const told = await take(step, agent, () => new HttpAgent({ url, threadId, headers }));
+    // As text at once: the agent goes on changing what it holds.
+    replies.push(JSON.parse(JSON.stringify(told)));
+  }
+  return replies;
 }
 
-for (const { say, answer, resume, tools, runId, forwardedProps = {}, hangUpAfter, stopAfter } of steps) {
+async function take(step, agent, another) {
+  const { say, answer, resume, tools, runId, forwardedProps = {}, hangUpAfter, stopAfter } = step;
   if (say) agent.messages.push({ id: crypto.randomUUID(), role: "user", content: say });
-  for (const { id } of answer ? unanswered() : []) {
+  for (const { id } of answer ? unanswered(agent) : []) {
     agent.messages.push({ id: crypto.randomUUID(), role: "tool", toolCallId: id, content: answer });
   }
   const entries = (agent.pendingInterrupts ?? []).map(({ id }) => ({ interruptId: id, ...resume }));
@@ -35,7 +40,7 @@ for (const { say, answer, resume, tools, runId, forwardedProps = {}, hangUpAfter
           seen.push(event.type);
           if (event.type === "RUN_FINISHED") result = event.result ?? null;
           if (seen.length === hangUpAfter) agent.abortRun();
-          if (seen.length === stopAfter) void stop();
+          if (seen.length === stopAfter) void another().runAgent({ forwardedProps: { stop: {} } });
         },
         onRunErrorEvent: ({ event }) => {
           failure = event.code ?? "error";
@@ -45,5 +50,10 @@ for (const { say, answer, resume, tools, runId, forwardedProps = {}, hangUpAfter
   } catch (error) {
     failure ??= String(error);
   }
-  console.log(JSON.stringify({ seen, failure, result, messages: agent.messages, state: agent.state, interrupts: agent.pendingInterrupts ?? null }));
+  return { seen, failure, result, messages: agent.messages, state: agent.state, interrupts: agent.pendingInterrupts ?? null };
+}
+
+function unanswered(agent) {
+  const calls = agent.messages.flatMap((message) => message.toolCalls ?? []);
+  return calls.filter((call) => !agent.messages.some((message) => message.toolCallId === call.id));
 }
