@@ -19,6 +19,8 @@ import pytest
 import uvicorn
 from strands import Agent
 
+from tests import loopback
+
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
 ORIGIN = "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify"
 DEADLINE = 20.0  # seconds; far beyond what anything here takes, so that only a hang reaches it
@@ -87,7 +89,7 @@ class Server:
             sent[SESSION] = session
         content = body if isinstance(body, bytes) else json.dumps({"prompt": body} if isinstance(body, str) else body)
         async with (
-            httpx.AsyncClient(timeout=DEADLINE, trust_env=False) as client,
+            loopback.AsyncClient(timeout=DEADLINE) as client,
             client.stream("POST", f"{self.url}/invocations", content=content, headers=sent) as response,
         ):
             yield response

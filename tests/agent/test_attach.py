@@ -20,6 +20,7 @@ from ag_ui.core import (
 
 from agent import eventlog
 from agent.eventlog import EventLog, GoneError
+from tests import loopback
 from tests.agent.support import (
     DEADLINE,
     Reply,
@@ -65,7 +66,7 @@ async def leave(server: Server, body: Any, session: str, after: str = "first") -
 
 async def settled(server: Server, status: str) -> dict[str, Any]:
     """Return what /ping says once it says `status`."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with loopback.AsyncClient() as client:
         while True:
             answer: dict[str, Any] = (await client.get(f"{server.url}/ping")).json()
             if answer["status"] == status:
@@ -133,7 +134,7 @@ async def test_only_a_question_claims_a_session(serve: Serve) -> None:
 
 async def post(server: Server, body: Any, session: str, user: str = "alice") -> httpx.Response:
     headers = {"Authorization": f"Bearer {token(user)}", "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": session}
-    async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+    async with loopback.AsyncClient(timeout=DEADLINE) as client:
         return await client.post(f"{server.url}/invocations", json=body, headers=headers)
 
 

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from agent.settings import Settings
 from agent.strands import retry
 from agent.strands.bedrock import BedrockModel
+from tests import loopback
 from tests.agent.fake_bedrock import Answer, Connection, FakeBedrock, fake_bedrock
 from tests.agent.support import DEADLINE, Serve, Server, new_session, question, until
 
@@ -281,7 +281,7 @@ async def test_ping_answers_while_a_model_call_hangs(start: Start) -> None:
     server, fake = start(silent_before_headers)
     async with (
         server.open("Hi") as response,
-        httpx.AsyncClient(trust_env=False, base_url=server.url) as client,
+        loopback.AsyncClient(base_url=server.url) as client,
     ):
         lines = response.aiter_lines()
         await until(lines, "RUN_STARTED")

@@ -23,6 +23,7 @@ import pytest
 import requests
 from strands import Agent, tool
 
+from tests import loopback
 from tests.agent.support import Serve, Server
 
 pytestmark = pytest.mark.anyio
@@ -191,7 +192,7 @@ async def test_ping_is_answered_at_once_while_agents_talk_and_wait(shared: Serve
     async def keep_asking() -> None:
         await shared.ask("Hi [words=60 pause=0.005]")
 
-    async with httpx.AsyncClient(trust_env=False, base_url=shared.url) as client:
+    async with loopback.AsyncClient(base_url=shared.url) as client:
         await ping(client)
         asking = [asyncio.create_task(keep_asking()) for _ in range(5)]
         took = [(await ping(client))[0] for _ in range(20)]
@@ -200,7 +201,7 @@ async def test_ping_is_answered_at_once_while_agents_talk_and_wait(shared: Serve
 
 
 async def test_the_time_of_ping_moves_only_with_its_status(shared: Server) -> None:
-    async with httpx.AsyncClient(trust_env=False, base_url=shared.url) as client:
+    async with loopback.AsyncClient(base_url=shared.url) as client:
         _, before = await ping(client)
         # The stamp has whole seconds, so only an answer more than one second later could tell.
         await shared.ask("Hi [words=2 pause=1.1]")

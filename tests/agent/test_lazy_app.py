@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import loopback
 from tests.agent.support import DEADLINE
 from tests.agent.test_startup import CLEAN, ROOT, free_port
 
@@ -38,7 +39,7 @@ def ping(url: str, process: subprocess.Popen[str]) -> Any:
     """Return what /ping says, as soon as it says anything."""
     while process.poll() is None:
         try:
-            return httpx.get(f"{url}/ping", trust_env=False, timeout=DEADLINE).json()
+            return loopback.get(f"{url}/ping", timeout=DEADLINE).json()
         except httpx.ConnectError:
             continue
     return None
@@ -51,7 +52,7 @@ def test_ping_is_answered_and_a_question_waits_while_the_agent_is_loaded(tmp_pat
     process, url = start(tmp_path, source)
     try:
         assert ping(url, process)["status"] == "Healthy"
-        with httpx.Client(trust_env=False, timeout=DEADLINE) as client, ThreadPoolExecutor() as threads:
+        with loopback.Client(timeout=DEADLINE) as client, ThreadPoolExecutor() as threads:
             answer = threads.submit(client.post, f"{url}/invocations", json={"prompt": "Hi"})
             while ping(url, process)["status"] != "HealthyBusy":  # so that nobody ends the session as idle
                 assert not answer.done()

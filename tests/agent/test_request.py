@@ -17,6 +17,7 @@ from agent.caller import caller_of, check_origin
 from agent.errors import Code, RefusalError
 from agent.request import Attach, Command, History, Run, Stop, command_of
 from agent.settings import Settings
+from tests import loopback
 from tests.agent.support import ORIGIN, SESSION, Server, new_session, token
 
 pytestmark = pytest.mark.anyio
@@ -232,13 +233,12 @@ async def test_a_body_that_cannot_be_read_is_refused_in_the_stream(shared: Serve
 
 
 async def test_a_body_in_chunks_without_a_length_is_bounded_too(shared: Server) -> None:
-    import httpx  # noqa: PLC0415
 
     async def endless() -> Any:
         for _ in range(1100):
             yield b"x" * 10_000
 
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with loopback.AsyncClient() as client:
         response = await client.post(
             f"{shared.url}/invocations", content=endless(), headers={"Authorization": f"Bearer {token()}"}
         )

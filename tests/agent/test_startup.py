@@ -18,6 +18,7 @@ import pytest
 
 from agent.server import main
 from agent.settings import Settings, SettingsError
+from tests import loopback
 from tests.agent.support import DEADLINE, token
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +48,7 @@ def agent(**environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         deadline = time.monotonic() + DEADLINE
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                assert httpx.get(f"{url}/ping", trust_env=False).status_code == 200
+                assert loopback.get(f"{url}/ping").status_code == 200
                 break
             except httpx.ConnectError:
                 time.sleep(0.02)
@@ -68,9 +69,7 @@ def test_the_process_answers_logs_one_line_a_run_and_leaves_on_sigterm() -> None
             "X-Amzn-Bedrock-AgentCore-Runtime-Custom-Origin-Verify": secret,
         }
         for prompt in ("private words [words=2 pause=0]", "[fail=secret]"):
-            answer = httpx.post(
-                f"{url}/invocations", json={"prompt": prompt}, headers=headers, trust_env=False, timeout=DEADLINE
-            )
+            answer = loopback.post(f"{url}/invocations", json={"prompt": prompt}, headers=headers, timeout=DEADLINE)
             assert answer.status_code == 200
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=DEADLINE)
@@ -111,7 +110,7 @@ def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentenc
 
 def test_the_prompt_is_logged_when_asked_for() -> None:
     with agent(AGENT_LOG_PROMPTS="true", AGENT_REQUIRE_USER="false") as (process, url):
-        httpx.post(f"{url}/invocations", json={"prompt": "Hi [words=1]"}, trust_env=False, timeout=DEADLINE)
+        loopback.post(f"{url}/invocations", json={"prompt": "Hi [words=1]"}, timeout=DEADLINE)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=DEADLINE)
     assert json.loads(out)["prompt"] == "Hi [words=1]"
@@ -120,9 +119,7 @@ def test_the_prompt_is_logged_when_asked_for() -> None:
 def test_sigterm_ends_a_run_with_an_event_and_a_log_line() -> None:
     with (
         agent(AGENT_REQUIRE_USER="false") as (process, url),
-        httpx.stream(
-            "POST", f"{url}/invocations", json={"prompt": "[silence=3600]"}, trust_env=False, timeout=DEADLINE
-        ) as response,
+        loopback.stream("POST", f"{url}/invocations", json={"prompt": "[silence=3600]"}, timeout=DEADLINE) as response,
     ):
         lines = response.iter_lines()
         next(lines)

@@ -7,10 +7,10 @@ import threading
 import time
 from typing import Any
 
-import httpx
 import pytest
 from strands import tool
 
+from tests import loopback
 from tests.agent.support import (
     DEADLINE,
     SESSION,
@@ -32,7 +32,7 @@ async def stop(server: Server, session: str) -> float:
     """Stop what runs in the thread; return the seconds until the answer."""
     headers = {"Authorization": f"Bearer {token()}", SESSION: session}
     asked = time.monotonic()
-    async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+    async with loopback.AsyncClient(timeout=DEADLINE) as client:
         body = {"threadId": "t", "stop": {}}
         answer = await client.post(f"{server.url}/invocations", json=body, headers=headers)
     assert answer.json() == {"stopped": True}
@@ -101,7 +101,7 @@ async def test_only_the_sub_of_the_token_is_a_session_where_the_user_is_one(serv
 
 async def test_two_authorization_headers_are_refused(serve: Serve) -> None:
     server = serve()
-    async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
+    async with loopback.AsyncClient(timeout=DEADLINE) as client:
         headers = [("Authorization", f"Bearer {token('alice')}"), ("Authorization", f"Bearer {token('mallory')}")]
         answer = await client.post(f"{server.url}/invocations", json={"prompt": "Hi"}, headers=headers)
     assert "SESSION_FORBIDDEN" in answer.text

@@ -16,7 +16,6 @@ from email.utils import formatdate
 from functools import cache
 from typing import Any
 
-import httpx
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
@@ -29,6 +28,7 @@ from client.outputs import Outputs
 from client.signin import Tokens
 from contract import ORIGIN_HEADER
 from local.planes.gateway.throttle import Bucket
+from tests import loopback
 
 REGION, ACCOUNT, POOL, CLIENT, RUNTIME = "us-east-1", "123456789012", "us-east-1_pool", "client-1", "agent-1"
 ISSUER = f"https://cognito-idp.{REGION}.amazonaws.com/{POOL}"
@@ -178,7 +178,7 @@ class World:
 
     async def look(self, *checks: Check, keep_going: bool = True) -> list[Result]:
         """What the doctor says of it."""
-        async with self._serving() as url, httpx.AsyncClient(trust_env=False) as http:
+        async with self._serving() as url, loopback.AsyncClient() as http:
             context = CheckContext(self._outputs(url), self.deployment, http, self._sign_in, slow=self.slow)
             return await examine(context, checks, keep_going=keep_going)
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
-import httpx
 import pytest
 
 from client.account import claims_of
@@ -18,6 +17,7 @@ from client.errors import SignInError, UsageError
 from client.outputs import Outputs
 from client.users import administrator
 from local.processes.ports import any_port
+from tests import loopback
 from tests.client.conftest import PASSWORD
 
 
@@ -45,7 +45,7 @@ def visit(username: str, password: str, *, before: Callable[[str], None] = lambd
 
     def fill_in(url: str) -> None:
         before(url)
-        with httpx.Client(trust_env=False) as browser:
+        with loopback.Client() as browser:
             page = browser.get(url)
             form = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page.text))
             action = re.search(r'<form method="POST" action="([^"]+)"', page.text)
@@ -69,7 +69,7 @@ def test_an_answer_that_was_not_asked_for_is_not_taken(browsable: Outputs, stran
     def forge(url: str) -> None:
         callback = parse_qs(urlsplit(url).query)["redirect_uri"][0].replace("localhost", "127.0.0.1")
         forged = ({"code": "x"}, {"code": "x", "state": "guessed"}, {"code": "x", "state": "\u00e9"})
-        refused.extend(httpx.get(f"{callback}?{urlencode(one)}", trust_env=False).status_code for one in forged)
+        refused.extend(loopback.get(f"{callback}?{urlencode(one)}").status_code for one in forged)
 
     tokens = browser_sign_in(
         browsable, loopback_callback(browsable), visit(stranger, PASSWORD, before=forge), patience=30
@@ -83,9 +83,7 @@ def test_a_refusal_on_the_page_is_told(browsable: Outputs) -> None:
         query = parse_qs(urlsplit(url).query)
         answer = {"state": query["state"][0], "error": "access_denied", "error_description": "No."}
         callback = query["redirect_uri"][0].replace("localhost", "127.0.0.1")
-        threading.Thread(
-            target=lambda: httpx.get(f"{callback}?{urlencode(answer)}", trust_env=False), daemon=True
-        ).start()
+        threading.Thread(target=lambda: loopback.get(f"{callback}?{urlencode(answer)}"), daemon=True).start()
 
     with pytest.raises(SignInError, match="No"):
         browser_sign_in(browsable, loopback_callback(browsable), refuse, patience=30)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import typer
 from rich.console import Console
@@ -23,6 +22,7 @@ from client.doctor.checks import CHECKS
 from client.doctor.report import Outlet, Report
 from client.exchange import record
 from client.recording import Recording
+from tests import loopback
 from tests.client.conftest import Run
 from tests.client.scripted_server import HANG, STREAM, answering, word
 from tests.client.variants import Base, environment_of, fork
@@ -187,7 +187,7 @@ def asked(begin: float | None, end: float | None, *answer: Any) -> tuple[int, st
 
     async def ask() -> tuple[int, str, int]:
         with answering([*answer]) as server:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with loopback.AsyncClient() as http:
                 made = await record(http, server.url, None, "Hello", begin_within=begin, end_within=end)
         return made.status, made.ending, len(made.deltas)
 

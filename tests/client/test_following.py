@@ -23,6 +23,7 @@ from client.request import Request, encoded, question
 from client.retry import Policy
 from client.signin import Tokens
 from client.store import TokenStore
+from tests import loopback
 from tests.client.conftest import Run
 from tests.client.cutting_proxy import cutting
 from tests.client.run_server import RunServer, events_of_a_run, serving, wire
@@ -98,7 +99,7 @@ def test_over_a_socket_a_run_that_is_cut_at_each_event_is_whole(inside: int) -> 
     with serving(*cuts) as server:
 
         async def run() -> list[Arrival]:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with loopback.AsyncClient() as http:
                 return await read(lambda body: Exchange(http, Request(server.url, "token", encoded(body))), told)
 
         arrivals = asyncio.run(run())

@@ -28,6 +28,7 @@ from client.picture import svg, write_png, write_svg
 from client.recording import Limits, Mark, Recording
 from client.retry import Policy
 from client.timeline import draw, held_back, lane_of
+from tests import loopback
 from tests.client import scripted_server as scripted
 from tests.client.conftest import Run
 from tests.client.scripted_server import CHUNKED, STREAM, answering, chunk, event, refusal, word
@@ -76,7 +77,7 @@ def test_lumps_are_counted() -> None:
 
 def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:
     async def one(url: str) -> Recording:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             return await record(http, url, "token", "Hello")
 
     now = time.time()
@@ -93,7 +94,7 @@ def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:
 
 def test_a_recording_takes_whatever_comes_for_what_it_is() -> None:
     async def one(url: str) -> Recording:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             return await record(http, url, "token", "Hello")
 
     squeezed = (
@@ -161,7 +162,7 @@ def test_a_benchmark_counts_every_answer_once() -> None:
         return "token"
 
     async def run(url: str) -> Measured:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             policy = Policy(attempts=2, first=0.01)
             return await bench(
                 http, url, token, "Hi", users=1, requests=4, policy=policy, advance=lambda: advanced.append(None)
@@ -178,7 +179,7 @@ def test_a_benchmark_counts_every_answer_once() -> None:
 
 def test_failures_are_counted_by_what_they_are() -> None:
     async def run(url: str) -> Measured:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             return await bench(http, url, token, "Hi", users=1, requests=5, policy=Policy(attempts=1))
 
     async def token() -> str:
@@ -195,7 +196,7 @@ def test_a_benchmark_without_a_sign_in_is_one_error() -> None:
         raise SignInError("Nobody is signed in.")
 
     async def run() -> None:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             await bench(http, "http://nowhere", nobody, "Hi", users=3, requests=6, policy=Policy())
 
     with pytest.raises(SignInError):
@@ -212,7 +213,7 @@ def test_a_token_that_cannot_be_renewed_is_counted() -> None:
             raise SignInError("The sign-in has ended.") from None
 
     async def run(url: str) -> Measured:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             return await bench(http, url, once, "Hi", users=1, requests=3, policy=Policy())
 
     with answering([STREAM, word("a"), event("RUN_FINISHED")]) as server:
@@ -329,7 +330,7 @@ def test_a_second_stack_that_nobody_is_signed_in_to_is_told_before_the_question_
 
 def recorded_from(url: str) -> Recording:
     async def one() -> Recording:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with loopback.AsyncClient() as http:
             return await asyncio.wait_for(record(http, url, "token", "Hello"), 10)
 
     return asyncio.run(one())

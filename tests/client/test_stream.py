@@ -50,6 +50,7 @@ from client.signin import Tokens
 from client.store import TokenStore
 from local import ROOT
 from local.processes.ports import any_port
+from tests import loopback
 from tests.client import scripted_server as scripted
 from tests.client.scripted_server import CHUNKED, HANG, STREAM, answering, chunk, event, word
 from tests.e2e.conftest import PATIENCE
@@ -60,7 +61,7 @@ QUICK = Policy(attempts=3, first=0.01, longest=0.02)
 
 def words(url: str, *, limits: Limits | None = None, policy: Policy = NEVER, token_fault: str = "") -> str:
     async def collect() -> str:
-        async with httpx.AsyncClient(trust_env=False) as http, aclosing(followed(http, url, policy)) as arrivals:
+        async with loopback.AsyncClient() as http, aclosing(followed(http, url, policy)) as arrivals:
             return "".join([arrival.text async for arrival in arrivals])
 
     def followed(http: httpx.AsyncClient, url: str, policy: Policy) -> AsyncGenerator[Arrival, None]:

@@ -14,6 +14,7 @@ from client.exchange import ask
 from client.signin import Tokens
 from local.program.graph import Graph
 from local.run.demo import buffered
+from tests import loopback
 from tests.e2e.conftest import RunningChain
 
 PROMPT = "Count the sheep. [words=12 pause=0.05]"
@@ -35,7 +36,7 @@ def words(events: list[tuple[dict[str, Any], float]]) -> str:
 
 def post(url: str, token: str | None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.post(url, headers=headers, json={"prompt": "Hi [words=2 pause=0.01]"}, trust_env=False, timeout=30)
+    return loopback.post(url, headers=headers, json={"prompt": "Hi [words=2 pause=0.01]"}, timeout=30)
 
 
 def test_the_first_word_arrives_before_the_last_is_made(chain: RunningChain, tokens: Tokens) -> None:
@@ -100,6 +101,6 @@ def test_the_runtime_refuses_by_itself_what_an_open_gateway_lets_through(
 @pytest.mark.parametrize("path", ["", "/", "/nothing", "/invocations/more"])
 def test_an_unknown_path_asks_for_a_token_as_api_gateway_does(chain: RunningChain, path: str) -> None:
     base = chain.outputs.invoke_url.removesuffix("/invocations")
-    answer = httpx.post(f"{base}{path}", json={}, trust_env=False)
+    answer = loopback.post(f"{base}{path}", json={})
     assert answer.status_code == 403
     assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"

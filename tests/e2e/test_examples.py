@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from client.account import demo_user
 from local import ROOT
+from tests import loopback
 from tests.agent.fake_openai import answering
 from tests.agent.test_langgraph import calls, words
 from tests.e2e.conftest import RunningChain
@@ -93,7 +93,7 @@ def test_the_graph_that_asks_before_it_acts(start: Start) -> None:
             "secrets": {"OPENAI_API_KEY": "arn:aws:secretsmanager:us-east-1:123456789012:secret:openai-AbCdEf"},
         }
         chain = start("langgraph_approval", pins=("langgraph", "langchain-openai", "langchain-core"), runtime=runtime)
-        with httpx.Client(headers={"Authorization": f"Bearer {demo_user(chain.outputs).id}"}, timeout=60) as http:
+        with loopback.Client(headers={"Authorization": f"Bearer {demo_user(chain.outputs).id}"}, timeout=60) as http:
             thread = str(uuid.uuid4())
 
             def run(**more: Any) -> list[dict[str, Any]]:

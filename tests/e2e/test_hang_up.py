@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from client.account import demo_user
 from client.commands.doctor import diagnose
 from client.doctor.checks import CHECKS
 from local import ROOT
+from tests import loopback
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 
 SCALE = 150
@@ -51,7 +51,7 @@ def line_of_left_run(chain: RunningChain, prompt: str) -> dict[str, Any]:
     body = {"threadId": str(uuid.uuid4()), "runId": run_id, "messages": [message]}
     headers = {"Authorization": f"Bearer {demo_user(chain.outputs).id}"}
     with (
-        httpx.Client(trust_env=False, timeout=PATIENCE) as http,
+        loopback.Client(timeout=PATIENCE) as http,
         http.stream("POST", chain.outputs.invoke_url, json=body, headers=headers) as answer,
     ):
         assert any("TEXT_MESSAGE_CONTENT" in line for line in answer.iter_lines())

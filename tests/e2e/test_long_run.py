@@ -16,6 +16,7 @@ from client.account import Account, demo_user
 from client.conversation import Conversation
 from client.store import TokenStore
 from local.doubles.scripted import Script
+from tests import loopback
 from tests.e2e.conftest import PATIENCE, RunningChain
 from tests.e2e.project import copy_project
 
@@ -70,7 +71,7 @@ async def with_a_stock_reader(chain: RunningChain) -> tuple[str, int]:
     headers = {"Authorization": f"Bearer {demo_user(chain.outputs).id}"}
     messages: dict[str, str] = {}
     connections = 0
-    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE, headers=headers) as http:
+    async with loopback.AsyncClient(timeout=PATIENCE, headers=headers) as http:
         while True:
             connections += 1
             async for event in events(http, chain.outputs.invoke_url, question):

@@ -17,6 +17,7 @@ from local import ROOT
 from local.program.graph import ProgramError
 from local.run.chain import Chain
 from local.run.watch import affected, watch
+from tests import loopback
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 from tests.e2e.project import copy_project
 
@@ -57,7 +58,7 @@ class Watched(RunningChain):
     def answer(self) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self._token}"}
         body = {"prompt": "Hi [words=2 pause=0]"}
-        return httpx.post(self.outputs.invoke_url, headers=headers, json=body, trust_env=False, timeout=30)
+        return loopback.post(self.outputs.invoke_url, headers=headers, json=body, timeout=30)
 
     @property
     def origin(self) -> str:

@@ -38,6 +38,7 @@ from local.planes.runtime.config import runtime_from_graph
 from local.planes.runtime.sessions import SharedAgent
 from local.planes.serving import server_config
 from local.program.graph import Graph
+from tests import loopback
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 PATIENCE = 30.0
@@ -299,7 +300,7 @@ def post(url: str, token: str | None, *, body: Any = None, **headers: str) -> ht
         headers["Authorization"] = f"Bearer {token}".strip()
     content = json.dumps({"prompt": "Hello"} if body is None else body) if not isinstance(body, bytes) else body
     headers.setdefault("Content-Type", "application/json")
-    return httpx.post(url, content=content, headers=headers, trust_env=False, timeout=PATIENCE)
+    return loopback.post(url, content=content, headers=headers, timeout=PATIENCE)
 
 
 def read_log(path: Path, lines: int) -> list[dict[str, str]]:

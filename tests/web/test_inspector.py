@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from client.outputs import Outputs
+from tests import loopback
 from tests.e2e.conftest import RunningChain
 from tests.web.conftest import Chat, SignIn
 from tests.web.test_access import axe, violations
@@ -27,7 +28,7 @@ def control(chain: RunningChain, outputs: Outputs) -> Iterator[httpx.Client]:
     """The switches as the page's scripts reach them; the chain is sound again afterwards."""
     url = json.loads((chain.folder / "page-config.json").read_text())["controlUrl"]
     headers = {ORIGIN: outputs.website_url.rstrip("/")}
-    with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=60) as client:
+    with loopback.Client(base_url=url, headers=headers, timeout=60) as client:
         yield client
         if client.get("/state").json()["fault"]:
             assert client.post("/fault", json={"name": ""}).status_code == 200

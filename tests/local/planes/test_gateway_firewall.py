@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from pydantic.alias_generators import to_camel
 from starlette.datastructures import Headers
@@ -18,6 +17,7 @@ from local.planes.gateway.inspected import Inspected
 from local.planes.gateway.rate_rule import RateStatement
 from local.planes.limits import not_emulated
 from local.program.graph import Graph
+from tests import loopback
 from tests.infra.graphs import WEBSITE, variation
 from tests.local.changes import ACL, KILOBYTE, in_header, prompt_of, throttled, with_rules
 from tests.local.conftest import Backend, Serve, UserPool, post, read_log, wait_for
@@ -237,7 +237,7 @@ def test_a_header_sent_twice_is_inspected_and_forwarded_whole(
     ]
 
     def ask(url: str) -> int:
-        return httpx.post(url, headers=headers, content=b'{"prompt": "Hi"}', trust_env=False).status_code
+        return loopback.post(url, headers=headers, content=b'{"prompt": "Hi"}').status_code
 
     assert ask(serve_gateway(with_rules(graph, {"statement": in_header("x-team", "bad")}))) == 403
     assert ask(serve_gateway()) == 200
@@ -254,8 +254,8 @@ def test_rules_see_the_path_as_it_was_sent(graph: Graph, serve_gateway: Serve) -
         }
     }
     url = serve_gateway(with_rules(graph, {"statement": in_path})).removesuffix("invocations")
-    assert httpx.post(f"{url}%41bc", trust_env=False).json()["type"] == "WAF_FILTERED"
-    assert httpx.post(f"{url}Abc", trust_env=False).json()["type"] == "MISSING_AUTHENTICATION_TOKEN"
+    assert loopback.post(f"{url}%41bc").json()["type"] == "WAF_FILTERED"
+    assert loopback.post(f"{url}Abc").json()["type"] == "MISSING_AUTHENTICATION_TOKEN"
 
 
 def test_the_default_action_decides_over_what_no_rule_names(graph: Graph, pool: UserPool, serve_gateway: Serve) -> None:

@@ -7,12 +7,12 @@ import socket
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
 from local.program.graph import Graph
+from tests import loopback
 from tests.local.changes import (
     facing_agentcore,
     mapped,
@@ -235,7 +235,7 @@ def test_a_method_for_any_verb_serves_every_verb(
     url = serve_gateway(changed.with_inputs(post_method(graph).urn, httpMethod="ANY"))
     headers = {"Authorization": f"Bearer {pool.id_token()}", "Content-Type": "application/json"}
     for verb in ("POST", "PUT"):
-        answer = httpx.request(verb, url, headers=headers, content=b'{"prompt": "Hi"}', trust_env=False)
+        answer = loopback.request(verb, url, headers=headers, content=b'{"prompt": "Hi"}')
         assert answer.status_code == 200
-    assert httpx.options(url, trust_env=False).status_code == 204, "a method of its own comes first"
+    assert loopback.options(url).status_code == 204, "a method of its own comes first"
     assert [request.method for request in backend.requests] == ["POST", "PUT"]

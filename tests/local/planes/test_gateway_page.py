@@ -10,6 +10,7 @@ import pytest
 
 from infra import built_page as built
 from infra.page import page_config, security_headers
+from tests import loopback
 from tests.local.conftest import Backend, Serve, UserPool, post
 
 CONFIG = {"loginUrl": "http://127.0.0.1:4566/login", "invokeUrl": "/invocations"}
@@ -28,7 +29,7 @@ def origin(serve_gateway: Serve, tmp_path: Path) -> str:
 
 
 def get(url: str) -> httpx.Response:
-    return httpx.get(url, trust_env=False)
+    return loopback.get(url)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_what_is_not_the_page_s_is_the_gateway_s(origin: str, path: str) -> None
 
 
 def test_the_page_is_read_and_not_written(origin: str) -> None:
-    assert httpx.post(f"{origin}/", trust_env=False).json()["type"] == "MISSING_AUTHENTICATION_TOKEN"
+    assert loopback.post(f"{origin}/").json()["type"] == "MISSING_AUTHENTICATION_TOKEN"
 
 
 def test_the_settings_name_no_secret() -> None:

@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 
 from local.program.graph import Graph
 from local.run.demo import buffered
+from tests import loopback
 from tests.local.changes import endpoint_type, facing_agentcore
 from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post, read_log, wait_for
 
@@ -38,7 +39,7 @@ def asking(url: str, token: str) -> Iterator[httpx.Response]:
     """An answer that is being read."""
     headers = {"Authorization": f"Bearer {token}"}
     with (
-        httpx.Client(trust_env=False, timeout=PATIENCE) as client,
+        loopback.Client(timeout=PATIENCE) as client,
         client.stream("POST", url, headers=headers, json={"prompt": "Hi"}) as response,
     ):
         yield response
@@ -348,7 +349,7 @@ def test_a_hang_up_before_the_first_byte_reaches_the_backend(
     url = serve_gateway(facing_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=300_000))
 
     async def ask_and_leave() -> None:
-        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        async with loopback.AsyncClient(timeout=PATIENCE) as client:
             headers = {"Authorization": f"Bearer {pool.id_token()}"}
             asking = asyncio.create_task(client.post(url, headers=headers, json={"prompt": "Hi"}))
             await happened(asked)

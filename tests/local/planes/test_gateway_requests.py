@@ -13,6 +13,7 @@ import pytest
 
 from local.planes.gateway.api import api_from_graph
 from local.program.graph import Graph, ProgramError
+from tests import loopback
 from tests.local.changes import (
     KILOBYTE,
     SETTINGS,
@@ -47,7 +48,7 @@ def test_a_method_has_its_own_pace_in_place_of_the_stages(graph: Graph, pool: Us
 
     url = serve_gateway(paced(method=1, stage=3))
     assert [post(url, pool.id_token()).status_code for _ in range(2)] == [200, 429]
-    assert [httpx.options(url, trust_env=False).status_code for _ in range(4)] == [204, 204, 204, 429]
+    assert [loopback.options(url).status_code for _ in range(4)] == [204, 204, 204, 429]
     url = serve_gateway(paced(method=3, stage=1))
     assert [post(url, pool.id_token()).status_code for _ in range(4)] == [200, 200, 200, 429]
 
@@ -234,7 +235,7 @@ def test_headers_have_a_limit_by_endpoint_type(
 ) -> None:
     url = serve_gateway(endpoint_type(graph, kind))
     headers = {"Authorization": f"Bearer {pool.id_token()}", "X-Padding": ""}
-    with httpx.Client(trust_env=False, timeout=PATIENCE) as client:
+    with loopback.Client(timeout=PATIENCE) as client:
 
         def status(size: int) -> int:
             request = client.build_request("POST", url, headers=headers, json={"prompt": "Hi"})
@@ -271,7 +272,7 @@ def test_a_refusals_header_holds_what_a_caller_put_into_it_and_no_more(graph: Gr
         graph = graph.with_inputs(response.urn, responseParameters=headers)
     url = serve_gateway(graph).removesuffix("invocations")
     for path, told in (("%E2%82%AC", b"\xe2\x82\xac"), ("a%0d%0aSet-Cookie:%20b", b"aSet-Cookie: b")):
-        answer = httpx.get(f"{url}{path}", trust_env=False)
+        answer = loopback.get(f"{url}{path}")
         assert (answer.status_code, answer.json()["type"]) == (403, "MISSING_AUTHENTICATION_TOKEN")
         assert dict(answer.headers.raw)[b"x-path"].endswith(told)
         assert "set-cookie" not in answer.headers
@@ -288,7 +289,7 @@ def test_a_pool_that_is_not_on_loopback_is_an_authorizer_failure(
 
 
 def test_the_preflight_needs_no_token_and_allows_what_the_client_sends(graph: Graph, serve_gateway: Serve) -> None:
-    answer = httpx.options(serve_gateway(), trust_env=False)
+    answer = loopback.options(serve_gateway())
     assert answer.status_code in (200, 204)
     allowed = answer.headers["access-control-allow-headers"].lower()
     assert all(name in allowed for name in ("authorization", "content-type", SESSION))

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from local import LOOPBACK
 from local.planes.serving import HEAD_LIMIT_BYTES, IDLE_CONNECTION_SECONDS, server_config
+from tests import loopback
 from tests.local.conftest import PATIENCE, Backend, Serve, Server, UserPool, post
 
 POST = b"POST /dev/invocations HTTP/1.1\r\nHost: x\r\n"
@@ -188,7 +188,7 @@ def test_curl_that_asks_for_http2_is_answered(pool: UserPool, backend: Backend, 
 
 
 def test_an_unused_connection_stays_for_the_next_request(quick: Server) -> None:
-    with httpx.Client(trust_env=False) as client, connect(quick.url) as silent:
+    with loopback.Client() as client, connect(quick.url) as silent:
         client.get(quick.url)
         said(silent)  # closed by the limit, which the other connection has then passed too
         pool = client._transport._pool  # type: ignore[attr-defined]  # no public way to see which connection was used

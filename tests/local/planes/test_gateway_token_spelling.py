@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from local.program.graph import Graph
+from tests import loopback
 from tests.infra.graphs import variation
 from tests.local.conftest import PATIENCE, Backend, Serve, UserPool
 
@@ -32,7 +33,7 @@ def unguarded() -> Graph:
 
 def ask(url: str, authorization: str | None) -> httpx.Response:
     headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})
-    return httpx.post(url, content='{"prompt": "Hello"}', headers=headers, trust_env=False, timeout=PATIENCE)
+    return loopback.post(url, content='{"prompt": "Hello"}', headers=headers, timeout=PATIENCE)
 
 
 def other_signatures(token: str) -> list[str]:
@@ -81,7 +82,7 @@ def test_a_request_without_the_header_is_the_authorizers(paced: Graph, serve_gat
 
 
 def test_a_browsers_preflight_needs_no_token(paced: Graph, serve_gateway: Serve) -> None:
-    assert httpx.options(serve_gateway(paced), trust_env=False, timeout=PATIENCE).status_code == 204
+    assert loopback.options(serve_gateway(paced), timeout=PATIENCE).status_code == 204
 
 
 @pytest.mark.parametrize("graph_name", ["paced", "unguarded"])

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from local.program.graph import Graph
+from tests import loopback
 from tests.local.conftest import Backend, Serve, UserPool, post, wait_for
 
 HOUR = 3600
@@ -188,7 +188,7 @@ def test_two_authorization_headers_are_refused(
     good = f"Bearer {pool.id_token()}"
     for url in (serve_gateway(), serve_runtime()):
         headers = [("Authorization", good), ("Authorization", good), ("Content-Type", "application/json")]
-        assert httpx.post(url, headers=headers, json={"prompt": "Hi"}, trust_env=False).status_code == 401
+        assert loopback.post(url, headers=headers, json={"prompt": "Hi"}).status_code == 401
     assert not backend.requests
 
 

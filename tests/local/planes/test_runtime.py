@@ -24,6 +24,7 @@ from local.planes.runtime.sessions import IsolatedAgents, Lifecycle, SharedAgent
 from local.processes.agent_process import agent_environment
 from local.processes.ports import any_port
 from local.program.graph import Graph, ProgramError
+from tests import loopback
 from tests.local.conftest import PATIENCE, RUNTIME, Backend, Serve, UserPool, post, wait_for
 
 SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
@@ -317,7 +318,7 @@ def test_a_session_ends_at_its_maximum_lifetime_even_in_mid_stream(
         body = {"prompt": "Hi [words=2000 pause=0.05]"}
         with (
             suppress(httpx.RemoteProtocolError),  # unless the agent has the time to say that it ends
-            httpx.stream("POST", url, json=body, headers=headers, timeout=PATIENCE, trust_env=False) as answer,
+            loopback.stream("POST", url, json=body, headers=headers, timeout=PATIENCE) as answer,
         ):
             heard.extend(line for line in answer.iter_lines() if "TEXT_MESSAGE_CONTENT" in line)
         assert len(heard) < 2000

@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from local.planes.runtime.sessions import IsolatedAgents, Lifecycle
 from local.processes.child import bare_environment
 from local.program.graph import Graph
+from tests import loopback
 from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, wait_for
 
 SESSION = "x-amzn-bedrock-agentcore-runtime-session-id"
@@ -46,7 +47,7 @@ class Answer:
 
 def hang_up_after_the_first_event(url: str, pool: UserPool) -> None:
     headers = {"Authorization": f"Bearer {pool.id_token()}"}
-    with httpx.Client(trust_env=False) as client, client.stream("POST", url, headers=headers) as response:
+    with loopback.Client() as client, client.stream("POST", url, headers=headers) as response:
         next(response.iter_raw())
 
 
@@ -91,7 +92,7 @@ def test_a_hang_up_before_the_answer_begins_is_the_same(
 
     async def leave() -> None:
         headers = {"Authorization": f"Bearer {pool.id_token()}"}
-        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        async with loopback.AsyncClient(timeout=PATIENCE) as client:
             asking = asyncio.create_task(client.post(url, headers=headers))
             await asyncio.to_thread(asked.wait, PATIENCE)
             asking.cancel()
@@ -118,7 +119,7 @@ def pinging(kind: str, folder: Path, *, idle: float) -> IsolatedAgents:
 def ask(url: str, pool: UserPool, seconds: float) -> str:
     headers = {"Authorization": f"Bearer {pool.id_token()}", SESSION: "a" * 40}
     try:
-        return httpx.post(url, json={"seconds": seconds}, headers=headers, trust_env=False, timeout=PATIENCE).text
+        return loopback.post(url, json={"seconds": seconds}, headers=headers, timeout=PATIENCE).text
     except httpx.RemoteProtocolError:
         return "cut"
 

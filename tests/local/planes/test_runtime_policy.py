@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from local.program.graph import Graph
+from tests import loopback
 from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post
 
 POLICY = "aws:bedrock/agentcoreResourcePolicy:AgentcoreResourcePolicy"
@@ -22,7 +23,7 @@ def ask(url: str, method: str, path: str, token: str | None) -> httpx.Response:
     body = json.dumps({"command": "touch /tmp/x"}) if method == "POST" else None
     at = httpx.URL(url)
     at = at.copy_with(path=at.path.replace("/invocations", f"/{path}"))
-    return httpx.request(method, at, content=body, headers=headers, trust_env=False, timeout=PATIENCE)
+    return loopback.request(method, at, content=body, headers=headers, timeout=PATIENCE)
 
 
 def with_statements(graph: Graph, *statements: dict[str, Any]) -> Graph:

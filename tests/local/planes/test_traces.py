@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse
 
 from local.planes import traces
 from local.planes.traces import CONTENT_TYPE, PATH, TraceFile, TraceReceiver
+from tests import loopback
 from tests.local.conftest import Server
 
 
@@ -32,7 +33,7 @@ def url(kept: Path) -> Iterator[str]:
 
 
 def post(url: str, body: bytes, content_type: str = CONTENT_TYPE) -> httpx.Response:
-    return httpx.post(f"{url}{PATH}", content=body, headers={"Content-Type": content_type}, trust_env=False)
+    return loopback.post(f"{url}{PATH}", content=body, headers={"Content-Type": content_type})
 
 
 def test_the_spans_of_a_stock_exporter_are_kept_with_their_parents_and_for_the_owner_alone(
@@ -70,8 +71,8 @@ def test_an_export_that_is_too_large_is_refused(url: str, monkeypatch: pytest.Mo
 
 
 def test_everything_else_is_the_runtimes(url: str) -> None:
-    assert httpx.get(f"{url}{PATH}", trust_env=False).text == "the runtime"
-    assert httpx.post(f"{url}/runtimes", trust_env=False).text == "the runtime"
+    assert loopback.get(f"{url}{PATH}").text == "the runtime"
+    assert loopback.post(f"{url}/runtimes").text == "the runtime"
 
 
 def test_a_file_that_is_full_begins_anew(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
 from local.program.graph import Graph, Resource
 from local.program.provider import CLIENT, DOMAIN, POOL, EmulatorProvider
 from local.run.provision import DEMO_USERNAME, UpdatingProvider, create_demo_user
+from tests import loopback
 from tests.local.emulator import emulated
 
 LONGEST = 99
@@ -76,7 +76,7 @@ def test_an_edited_pool_and_client_keep_ids_domain_and_tokens(emulator: Emulator
     assert described["Domain"] == "edited"
     of_client = emulator.cognito.describe_user_pool_client(UserPoolId=after[POOL], ClientId=after[CLIENT])
     assert of_client["UserPoolClient"]["CallbackURLs"] == edited["callbackUrls"]
-    keys = httpx.get(f"{emulator.endpoint}/{after[POOL]}/.well-known/jwks.json", trust_env=False).json()
+    keys = loopback.get(f"{emulator.endpoint}/{after[POOL]}/.well-known/jwks.json").json()
     key = jwt.PyJWKSet.from_dict(keys)[jwt.get_unverified_header(token)["kid"]]
     assert jwt.decode(token, key, audience=after[CLIENT])["email"] == DEMO_USERNAME
 
@@ -107,6 +107,6 @@ def test_the_login_page_sends_a_browser_back_to_the_local_page_too(emulator: Emu
 
     def status(address: str) -> int:
         asked = {"response_type": "code", "client_id": ids[CLIENT], "scope": "openid", "redirect_uri": address}
-        return httpx.get(f"{emulator.endpoint}/oauth2/authorize", params=asked, trust_env=False).status_code
+        return loopback.get(f"{emulator.endpoint}/oauth2/authorize", params=asked).status_code
 
     assert [status(one) for one in (page, "http://localhost:2/", "http://localhost:1/")] == [200, 200, 400]

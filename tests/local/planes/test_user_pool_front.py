@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from local.planes.user_pool.rotation import ReusedError, Rotation
 from local.program.provider import CLIENT, POOL, EmulatorProvider
 from local.run.provision import DEMO_USERNAME, create_demo_user
+from tests import loopback
 from tests.local.emulator import emulated
 
 PAGE = "http://localhost:5173"
@@ -98,7 +99,7 @@ class TestRotation:
     def test_the_token_endpoint_rotates_too(self, users: Users) -> None:
         def ask(token: str) -> httpx.Response:
             form = {"grant_type": "refresh_token", "client_id": users.rotating, "refresh_token": token}
-            return httpx.post(f"{users.url}/oauth2/token", data=form, trust_env=False)
+            return loopback.post(f"{users.url}/oauth2/token", data=form)
 
         first = users.sign_in(users.rotating)["RefreshToken"]
         second = ask(first).json()["refresh_token"]
@@ -159,7 +160,7 @@ class TestPages:
         if origin:
             sent["Origin"] = origin
         body = {"UserPoolId": users.pool, "ClientId": users.plain, "MaxResults": 1, "AuthFlow": "USER_SRP_AUTH"}
-        return httpx.post(users.url, content=json.dumps(body), headers=sent, trust_env=False)
+        return loopback.post(users.url, content=json.dumps(body), headers=sent)
 
     @pytest.mark.parametrize("name", ["AdminCreateUser", "ListUsers", "ListUserPools", "AdminSetUserPassword"])
     @pytest.mark.parametrize("origin", [PAGE, STRANGER, "null"])
@@ -182,7 +183,7 @@ class TestPages:
     @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/.well-known/jwks.json"])
     def test_a_page_reads_the_pools_documents(self, path: str, users: Users) -> None:
         def read(origin: str) -> httpx.Response:
-            return httpx.get(f"{users.url}/{users.pool}{path}", headers={"Origin": origin}, trust_env=False)
+            return loopback.get(f"{users.url}/{users.pool}{path}", headers={"Origin": origin})
 
         assert (read(PAGE).status_code, read(PAGE).headers["access-control-allow-origin"]) == (200, PAGE)
         assert read(STRANGER).status_code == 403
@@ -194,14 +195,14 @@ class TestPages:
                 "Access-Control-Request-Method": "POST",
                 "Access-Control-Request-Headers": "content-type,x-amz-target",
             }
-            return httpx.options(users.url, headers=headers, trust_env=False).headers
+            return loopback.options(users.url, headers=headers).headers
 
         assert ask(PAGE)["access-control-allow-headers"] == "content-type,x-amz-target"
         assert ask(PAGE)["access-control-allow-origin"] == PAGE
         assert not [name for name in ask(STRANGER) if name.startswith("access-control-")]
 
     def test_the_login_pages_own_form_is_taken(self, users: Users) -> None:
-        answer = httpx.post(f"{users.url}/login", headers={"Origin": users.url}, data={}, trust_env=False)
+        answer = loopback.post(f"{users.url}/login", headers={"Origin": users.url}, data={})
         assert answer.status_code != 403
-        elsewhere = httpx.post(f"{users.url}/_ministack/reset", headers={"Origin": users.url}, trust_env=False)
+        elsewhere = loopback.post(f"{users.url}/_ministack/reset", headers={"Origin": users.url})
         assert elsewhere.status_code == 403
