@@ -39,6 +39,7 @@ from local.planes.runtime.sessions import SharedAgent
 from local.planes.serving import server_config
 from local.program.graph import Graph
 from tests import loopback
+from tests.local.changes import throttled
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 PATIENCE = 30.0
@@ -259,7 +260,8 @@ def gateways(graph: Graph, pool: UserPool, running_backend: Backend) -> Iterator
     def make(served: Graph, **options: Any) -> ASGIApp:
         return gateway_app(api_from_graph(served), addresses, **options)
 
-    servers = Servers(make, graph, f"/{graph.outputs['stageName']}/invocations")
+    # One address asks faster than the declared throttle lets anybody; tests of the throttle serve a graph of their own.
+    servers = Servers(make, throttled(graph, 1e6, 1_000_000), f"/{graph.outputs['stageName']}/invocations")
     yield servers
     servers.end()
 

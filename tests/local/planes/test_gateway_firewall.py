@@ -168,7 +168,7 @@ def test_behind_cloudfront_the_stage_counts_whoever_does_not_send_its_secret(
     pool: UserPool, serve_gateway: Serve
 ) -> None:
     addresses = {"requestsPerAddress": 10, "onlyAddresses": None, "blockedAddresses": None}
-    graph = variation("dev", **{**WEBSITE, "firewall": addresses})
+    graph = throttled(variation("dev", **{**WEBSITE, "firewall": addresses}), 100, 100)
     url = serve_gateway(graph)
     known = [each.outputs["result"] for each in graph.all(PASSWORD) if "-website-" in each.name]
     assert len(known) == 2, "one is sent, the other is still or already accepted"
