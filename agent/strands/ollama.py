@@ -15,6 +15,7 @@ from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.streaming import StreamEvent
 
 from agent.settings import Settings
+from agent.strands.certificates import certificates
 
 __all__ = ["OllamaModel"]
 
@@ -25,7 +26,7 @@ class OllamaModel(StrandsOllamaModel):
     @classmethod
     def from_settings(cls, name: str, settings: Settings) -> OllamaModel:
         """Return the model, without a request to the server."""
-        return cls(None, model_id=name, max_tokens=settings.max_tokens)
+        return cls(None, ollama_client_args={"verify": certificates()}, model_id=name, max_tokens=settings.max_tokens)
 
     async def stream(
         self,

@@ -10,10 +10,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+from openai import DefaultAsyncHttpxClient
 from strands.models.openai import OpenAIModel as StrandsOpenAIModel
 from strands.types.streaming import StreamEvent
 
 from agent.settings import Settings, SettingsError
+from agent.strands.certificates import certificates
 from agent.strands.retry import retried
 
 __all__ = ["OpenAIModel"]
@@ -39,7 +41,12 @@ class OpenAIModel(StrandsOpenAIModel):
         # OpenAI's current parameter is max_completion_tokens; other servers know only max_tokens.
         name = "max_tokens" if settings.openai_base_url else "max_completion_tokens"
         params = {} if settings.max_tokens is None else {name: settings.max_tokens}
+        certificates()  # here and not in the first question
         return cls(client_args=client, model_id=model_id, params=params)
+
+    def _resolve_client_args(self) -> dict[str, Any]:
+        """Return the arguments of the client of one call, which Strands closes after it."""
+        return {**super()._resolve_client_args(), "http_client": DefaultAsyncHttpxClient(verify=certificates())}
 
     def format_chunk(self, event: dict[str, Any], **kwargs: Any) -> StreamEvent:
         """Translate one event. Strands sends `end_turn` for a stream without finish_reason; that is dropped here."""

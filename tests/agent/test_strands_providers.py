@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -108,6 +109,18 @@ async def test_what_an_openai_server_refuses_has_the_code_of_its_kind(
         reply = await openai(url, run_seconds=15).ask("Hi")
     assert reply.code == code
     assert "sk-test" not in "".join(reply.lines)
+
+
+async def test_a_question_reads_no_certificates(openai: Start, ollama: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes 25 ms, in which no other stream goes on."""
+    yes = [chunk(content="Yes."), chunk("stop"), DONE]
+    with answering(yes, yes) as (url, _), answering(*[[part(content="Yes.", done=True)]] * 2) as (other, _):
+        servers = openai(url), ollama(other)
+        assert [(await server.ask("Do you stream?")).text for server in servers] == ["Yes.", "Yes."]
+        read: list[str] = []
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_args, **_named: read.append("anew"))
+        assert [(await server.ask("Do you stream?")).text for server in servers] == ["Yes.", "Yes."]
+    assert read == []
 
 
 def test_a_key_is_asked_for_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
