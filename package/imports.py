@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions
+from functools import cache
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from package.contents import ROOT, shipped_files
@@ -37,13 +39,18 @@ class Import:
 
 def missing_imports(root: Path = ROOT) -> list[Import]:
     """Return the imports of ``agent/`` that no pinned requirement in ``agent/requirements.txt`` provides, in order."""
-    given = packages_distributions()
+    installed = _installed()
+
+    @cache  # a distribution's name is in a file that has to be parsed
+    def distributions_of(name: str) -> list[str]:
+        return [_normal(distribution.name) for distribution in installed.get(name, ())]
+
     pinned = _pinned(root / "agent" / "requirements.txt")
     return [
         missing
         for path in shipped_files(root)
         if path.suffix == ".py"
-        for missing in _missing(path, root, given, pinned)
+        for missing in _missing(path, root, distributions_of, pinned)
     ]
 
 
@@ -59,7 +66,23 @@ def refusal(missing: Sequence[Import]) -> str:
     return f"The deployed agent would not have what it imports: {where}; {', and '.join(what_to_do)}."
 
 
-def _missing(path: Path, root: Path, given: Mapping[str, Sequence[str]], pinned: frozenset[str]) -> Iterator[Import]:
+def _installed() -> Mapping[str, Sequence[Distribution]]:
+    """Return the installed distributions by the top-level names of their files.
+
+    `importlib.metadata.packages_distributions` says the same, but makes a path of each of some 24,000 files, which
+    takes half a second of every `python -m local up`.
+    """
+    installed: dict[str, list[Distribution]] = defaultdict(list)
+    for distribution in distributions():
+        record = distribution.read_text("RECORD") or ""
+        for name in set(re.findall(r"^[^/.,]+", record, re.MULTILINE)):
+            installed[name].append(distribution)
+    return installed
+
+
+def _missing(
+    path: Path, root: Path, distributions_of: Callable[[str], Sequence[str]], pinned: frozenset[str]
+) -> Iterator[Import]:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -67,10 +90,10 @@ def _missing(path: Path, root: Path, given: Mapping[str, Sequence[str]], pinned:
     for name, line in _imports(tree):
         if name == "agent" or name in sys.stdlib_module_names or name in DEVELOPMENT:
             continue
-        distributions = [_normal(distribution) for distribution in given.get(name, ())]
-        if not pinned.intersection(distributions):
+        found = distributions_of(name)
+        if not pinned.intersection(found):
             own = any((root / name).glob("*.py"))
-            requirement = None if own else (distributions or [name])[0]
+            requirement = None if own else (found or [name])[0]
             yield Import(path.relative_to(root).as_posix(), line, name, requirement)
 
 

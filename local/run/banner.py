@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from infra.built_page import NOT_BUILT
 from local import ROOT
 from local.processes.ports import DEFAULT_PORTS
-from local.run.chain import Chain
 from local.run.options import Options
+
+if TYPE_CHECKING:  # four commands of five start no chain
+    from local.run.chain import Chain
 
 FOLDER = ROOT / ".local"
 

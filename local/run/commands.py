@@ -16,7 +16,7 @@ import typer
 
 from infra.built_page import built_page
 from local import ROOT
-from local.planes.runtime.hang_up import HangUp
+from local.planes.runtime import HangUp
 from local.processes.child import ChildEndedError
 from local.processes.folder_lock import read_state, stop_holder
 from local.processes.logs import FILES, Logs

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local import ROOT
-from local.planes.runtime.hang_up import HangUp
+from local.planes.runtime import HangUp
 from local.run.misconfigurations import AS_DECLARED, Misconfiguration
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,9 @@ def test_nothing_lies_outside_the_wings() -> None:
     folders = {path.name for path in (ROOT / "local").iterdir() if path.is_dir() and path.name != "__pycache__"}
     modules = {path.name for path in (ROOT / "local").glob("*.py")}
     assert (folders, modules) == (set(WINGS), {"__init__.py", "__main__.py"})
+
+
+def test_a_command_that_starts_no_chain_loads_none() -> None:
+    code = "import local.run.commands, sys; print({'aiohttp', 'pulumi', 'starlette'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"

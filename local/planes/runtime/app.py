@@ -21,10 +21,11 @@ from starlette.types import Receive, Scope, Send
 
 from contract import ROUTE, SESSION_ID_LENGTH
 from local.planes.addresses import AddressBook
+from local.planes.runtime import HangUp
 from local.planes.runtime.authorizer import Issuer, check_token
 from local.planes.runtime.config import DEFAULT_QUALIFIER, RuntimeConfig
 from local.planes.runtime.errors import RuntimeRefusedError
-from local.planes.runtime.hang_up import DetachedReaders, DetachedUpstream, HangUp
+from local.planes.runtime.hang_up import DetachedReaders, DetachedUpstream
 from local.planes.runtime.headers import ALWAYS_FORWARDED, SESSION_HEADER, may_be_forwarded
 from local.planes.runtime.policy import FOR_USER, INVOKE, OPERATIONS, USER_HEADER, denies
 from local.planes.runtime.sessions import Agents

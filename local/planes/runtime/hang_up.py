@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 
 from local.planes.upstream import StreamCutError, Upstream
-
-HangUp = Literal["lost", "passed"]
 
 
 class DetachedReaders:
