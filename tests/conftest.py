@@ -25,6 +25,7 @@ TOGETHER = {
     "tests/e2e/test_chain.py": "chain",
     "tests/e2e/test_ag_ui_client.py": "chain",
     "tests/e2e/test_front_end_page.py": "chain",
+    "tests/e2e/test_sign_in_clients.py": "chain",
 }
 """Files whose tests use one chain that takes seconds to start. Every other file goes by itself, a folder in
 `WHOLE_FOLDERS` as one."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import jwt
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local.planes.user_pool.rotation import ReusedError, Rotation
 
+AMZ_JSON = b"application/x-amz-json-1.1"
 SERVICE = "AWSCognitoIdentityProviderService."
 
 USER_CALLS = frozenset(
@@ -32,6 +34,8 @@ USER_CALLS = frozenset(
 )
 """Calls that need no AWS credentials
 (https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flows-public-server-side.html)."""
+
+DISCOVERY = "/.well-known/openid-configuration"
 
 PAGE_PATHS = ("/oauth2/", "/login", "/logout", "/signup", "/.well-known/")
 
@@ -75,12 +79,22 @@ class Front:
             )
         if request.method == "OPTIONS":
             return Response(status_code=204)
+        return await self._served(request)
+
+    async def _served(self, request: Request) -> Response:
+        """The answer to a caller who is let in."""
         target = request.headers.get("x-amz-target", "")
         if target.startswith(SERVICE):
             return await self._call(request, target.removeprefix(SERVICE))
-        if request.method == "POST" and request.url.path in ("/oauth2/token", "/oauth2/revoke"):
-            return await self._form(request)
-        return await self._pass_on(request, await request.body())
+        if request.method == "POST" and request.url.path == "/oauth2/token":
+            return await self._token(request, await _form(request))
+        if request.method == "POST" and request.url.path == "/oauth2/revoke":
+            return await self._revoke(request, await _form(request))
+        response = await self._pass_on(request, await request.body())
+        if request.url.path.endswith(DISCOVERY) and response.status_code == 200:
+            document = json.loads(bytes(response.body))
+            return _with_body(response, document | {"revocation_endpoint": f"{request.base_url}oauth2/revoke"})
+        return response
 
     def _is_allowed(self, origin: str, request: Request) -> bool:
         if origin == f"http://{request.headers.get('host')}":
@@ -142,9 +156,8 @@ class Front:
             return response
         return _with_body(response, content)
 
-    async def _form(self, request: Request) -> Response:
-        """A call of the token endpoint or the revocation endpoint."""
-        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+    async def _token(self, request: Request, form: dict[str, str]) -> Response:
+        """A call of the token endpoint."""
         client, refreshes = form.get("client_id", ""), form.get("grant_type") == "refresh_token"
         sent = dict(form)
         try:
@@ -152,13 +165,31 @@ class Front:
                 sent["refresh_token"] = self._rotation.use(client, form.get("refresh_token", ""))
         except ReusedError:
             return JSONResponse({"error": "invalid_grant"}, 400)
-        if "token" in form:
-            sent["token"] = self._rotation.original(form["token"])
         response = await self._pass_on(request, urlencode(sent).encode())
         if not (refreshes and response.status_code == 200 and self._rotation.rotates(client)):
             return response
         replacement = {"refresh_token": self._rotation.replace(form["refresh_token"])}
         return _with_body(response, json.loads(bytes(response.body)) | replacement)
+
+    async def _revoke(self, request: Request, form: Mapping[str, str]) -> Response:
+        """A call of the revocation endpoint, which the emulator has only as an operation of Cognito's API.
+
+        Source: https://docs.aws.amazon.com/cognito/latest/developerguide/revocation-endpoint.html
+        """
+        client, token = form.get("client_id", ""), self._rotation.original(form.get("token", ""))
+        if client not in self._origins:
+            return JSONResponse({"error": "invalid_client"}, 401)
+        if not token:
+            return JSONResponse({"error": "invalid_request"}, 400)
+        if _use(token) in ("id", "access"):
+            return JSONResponse({"error": "unsupported_token_type"}, 400)
+        headers = [
+            (b"x-amz-target", f"{SERVICE}RevokeToken".encode()),
+            (b"content-type", b"application/x-amz-json-1.1"),
+        ]
+        call = Request({**request.scope, "path": "/", "raw_path": b"/", "headers": headers}, request.receive)
+        await self._pass_on(call, json.dumps({"ClientId": client, "Token": token}).encode())
+        return Response(status_code=200)
 
     async def _pass_on(self, request: Request, body: bytes) -> Response:
         """The emulator's response to the request with this body."""
@@ -186,6 +217,19 @@ class Front:
         response.raw_headers = [(name.lower(), value) for name, value in kept]
         response.raw_headers.append((b"content-length", str(len(whole)).encode()))
         return response
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form, read as OAuth's endpoints are sent them."""
+    return dict(parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _use(token: str) -> str | None:
+    """What a token says it is for; None where that cannot be read."""
+    try:
+        return str(jwt.decode(token, options={"verify_signature": False}).get("token_use"))
+    except jwt.PyJWTError:
+        return None
 
 
 def _exception(kind: str, message: str) -> Response:

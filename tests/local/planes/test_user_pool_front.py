@@ -113,6 +113,37 @@ class TestRotation:
         with pytest.raises(ClientError, match="revoked"):
             users.refresh(users.rotating, second)
 
+    @pytest.mark.parametrize("client", ["rotating", "plain"])
+    def test_a_token_is_revoked_at_the_revocation_endpoint_too(self, client: str, users: Users) -> None:
+        id_ = getattr(users, client)
+        token = users.sign_in(id_)["RefreshToken"]
+        token = users.refresh(id_, token).get("RefreshToken", token)
+        answer = self.revoke(users, client_id=id_, token=token, token_type_hint="refresh_token")
+        assert (answer.status_code, answer.content) == (200, b"")
+        with pytest.raises(ClientError, match="revoked"):
+            users.refresh(id_, token)
+
+    def test_the_revocation_endpoint_takes_a_clients_refresh_tokens_only(self, users: Users) -> None:
+        tokens = users.sign_in(users.plain)
+        for sent, status, error in (
+            ({"client_id": "nobody", "token": tokens["RefreshToken"]}, 401, "invalid_client"),
+            ({"client_id": users.plain}, 400, "invalid_request"),
+            ({"client_id": users.plain, "token": tokens["AccessToken"]}, 400, "unsupported_token_type"),
+        ):
+            answer = self.revoke(users, **sent)
+            assert (answer.status_code, answer.json()) == (status, {"error": error})
+        assert users.refresh(users.plain, tokens["RefreshToken"])["IdToken"]
+
+    def test_the_discovery_document_names_the_revocation_endpoint(self, users: Users) -> None:
+        path = f"{users.url}/{users.pool}/.well-known/openid-configuration"
+        document = httpx.get(path, trust_env=False).json()
+        assert document["revocation_endpoint"] == f"{users.url}/oauth2/revoke"
+        assert document["token_endpoint"] == f"{users.url}/oauth2/token"
+
+    @staticmethod
+    def revoke(users: Users, **form: str) -> httpx.Response:
+        return httpx.post(f"{users.url}/oauth2/revoke", data=form, trust_env=False)
+
     def test_a_replaced_token_works_until_the_grace_period_is_over(self) -> None:
         now = [0.0]
         rotation = Rotation(clock=lambda: now[0])
