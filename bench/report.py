@@ -24,7 +24,8 @@ HEAD = """# Figures
 Written by `make bench`, which measures every figure beside a peer's on the same machine, in turn: {rounds} samples of
 each side, told as median and range. A ratio above one is in our favour; a goal is the least ratio that is promised.
 
-{day}, {system}, {cores} processors, Python {python}. Nothing here was measured on AWS.
+{day}, {system}, {cores} processors, Python {python}. Nothing here was measured on AWS. How each is measured, and what
+was tried to make it better: [README.md](README.md).
 
 ![Each ratio as a bar; the mark is one](report.svg)
 """

@@ -1,7 +1,7 @@
 """The dev stack once more, as a CDK app: a peer for the benchmark, which nobody deploys.
 
 `cdk synth` of this app is what the Pulumi program's evaluation is measured beside, so both have to declare the same
-system; `tests/bench/test_bench_cdk.py` compares them kind by kind. It takes constructs of the second level where CDK
+system; `tests/bench/test_cdk.py` compares them kind by kind. It takes constructs of the second level where CDK
 has them and its user would take them, and CloudFormation's own elsewhere. It runs in an environment of its own
 (`bench.synth`), with nothing of the project.
 """
