@@ -1,4 +1,4 @@
-"""The stack: settings, then the components in the order in which each needs the one before, then the outputs.
+"""The stack: settings, then the components, each after those that it needs, then the outputs.
 
 user → identity → firewall → api (→ private edge) → runtime → the agent's artifact
 """
@@ -58,7 +58,7 @@ firewall = Firewall(
     allowed_origin=config.api.allowed_origin,
     cloudfront=cloudfront,
 )
-api.answer_at_domain(after=[firewall])
+api.map_domain(after=[firewall])
 website = None
 if config.website and cloudfront:
     website = Website(
@@ -67,7 +67,7 @@ if config.website and cloudfront:
         identity=identity,
         api=api,
         secret=cloudfront,
-        told={"sessionFrom": config.api.session_from, "maxPromptChars": config.runtime.max_prompt_chars},
+        page_settings={"sessionFrom": config.api.session_from, "maxPromptChars": config.runtime.max_prompt_chars},
         firewall=config.firewall,
         after=[firewall],
     )

@@ -3,13 +3,13 @@
 A stream's answer begins long before it ends, so latency alone says little: `timeToAllHeaders` and
 `timeToFirstContent` say when the first word left the agent, `integrationLatency` when the last one did
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/response-streaming-troubleshoot.html). Every phase before
-the agent has its own status and milliseconds, so a refusal names its refuser.
+the agent has its own status and milliseconds, so each refusal shows which layer refused.
 
 API Gateway puts values in as they are, without escaping quotation marks
-(https://github.com/DataBiosphere/azul/issues/4009). What a caller could write, such as the user agent, is therefore
-left out: it could break a line, or forge one.
+(https://github.com/DataBiosphere/azul/issues/4009). Values that a caller chooses, such as the user agent, are therefore
+left out: they could break a line, or forge one.
 
-Not logged at all by API Gateway: 413, excessive 429, requests to unmapped host names.
+API Gateway does not log 413, excessive 429, and requests to unmapped host names.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ FIELDS: Mapping[str, str] = {
 }
 
 FORMAT_LIMIT = 3 * 1024
-"""Bytes of a format that API Gateway takes."""
+"""The most bytes of a format that API Gateway accepts."""
 
 
 def log_format() -> str:
@@ -77,7 +77,7 @@ def log_group(name: str, retention_days: int, opts: pulumi.ResourceOptions) -> a
 def account_role(name: str, opts: pulumi.ResourceOptions) -> aws.apigateway.Account:
     """The role with which API Gateway writes logs: one for the whole account in this Region.
 
-    Both stay when the stack goes: destroying the setting would silence every other REST API in the Region
+    Both are retained when the stack is destroyed: deleting the setting would end the logs of every other REST API there
     (https://github.com/awslabs/nx-plugin-for-aws/pull/859).
     """
     kept = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True))

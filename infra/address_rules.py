@@ -1,8 +1,8 @@
-"""The web ACL's rules that go by the address a request comes from.
+"""The web ACL's rules on the address that a request comes from.
 
-Behind CloudFront every request comes from an address of CloudFront's, and a header that names the viewer's can be
-forged by whoever calls the API directly. So the web ACL in front of CloudFront has these rules for what comes that way,
-and the stage's leave out what carries CloudFront's secret header, which nobody else can know.
+Behind CloudFront every request comes from an address of CloudFront's, and a direct caller of the API can forge a header
+with the viewer's address. So the web ACL on CloudFront applies these rules to requests through CloudFront, and the
+stage's web ACL applies them only to requests without CloudFront's secret header, which no other caller knows.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Addresses = Mapping[str, Sequence[pulumi.Input[str]]]
 """The ARNs of the IP sets by list (``only``, ``blocked``); a list that is not used is left out."""
 
 Secrets = Sequence[pulumi.Input[str]]
-"""The values of CloudFront's header that are known; none where no CloudFront is in front of the stage."""
+"""The accepted values of CloudFront's secret header; none without CloudFront in front of the stage."""
 
 MATCH_CAPACITY = 2 + 10
-"""Capacity units of looking for one value in a header."""
+"""Capacity units of matching one value of a header."""
 
 
 def list_rules(addresses: Addresses, secrets: Secrets) -> list[Priced]:
-    """Block the addresses of one list, and all that are not on the other."""
+    """Block the addresses on one list, and all addresses that are not on the other."""
     found: list[Priced] = []
     if "blocked" in addresses:
         found.append(_list_rule("blocked-addresses", _any_of(addresses["blocked"]), len(addresses["blocked"]), secrets))
@@ -39,20 +39,20 @@ def list_rules(addresses: Addresses, secrets: Secrets) -> list[Priced]:
 
 
 def address_rate(settings: FirewallSettings, origin: str, secrets: Secrets) -> Priced:
-    """Block an address that sends more than so many requests in a window. WAF looks every 10 s or so."""
+    """Block an address that exceeds the limit of requests in a window. WAF counts about every 10 s."""
     statement: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict = {
         "aggregate_key_type": "IP",
         "limit": settings.requests_per_address,
         "evaluation_window_sec": settings.rate_window_seconds,
     }
     if secrets:
-        statement["scope_down_statement"] = _not_by_cloudfront(secrets)
+        statement["scope_down_statement"] = _not_from_cloudfront(secrets)
     return Priced(rate_rule("rate-per-address", statement, origin), 2 + MATCH_CAPACITY * len(secrets))
 
 
 def _list_rule(name: str, statement: Statement, sets: int, secrets: Secrets) -> Priced:
     if secrets:
-        statement = {"and_statement": {"statements": [_not_by_cloudfront(secrets), statement]}}
+        statement = {"and_statement": {"statements": [_not_from_cloudfront(secrets), statement]}}
     rule: Rule = {
         "name": name,
         "priority": 0,
@@ -63,8 +63,8 @@ def _list_rule(name: str, statement: Statement, sets: int, secrets: Secrets) -> 
     return Priced(rule, sets + MATCH_CAPACITY * len(secrets))
 
 
-def _not_by_cloudfront(secrets: Secrets) -> Any:  # a part of a statement and a rate's scope have types of their own
-    """The request does not carry what CloudFront alone can send."""
+def _not_from_cloudfront(secrets: Secrets) -> Any:  # a nested statement and a rate's scope have different types
+    """The request does not carry CloudFront's secret header."""
     values: list[Statement] = [
         {
             "byte_match_statement": {

@@ -20,7 +20,7 @@ from contract import ROUTE, Kind
 from infra import access_log
 from infra.component import Component, StackContext
 from infra.domain import ApiDomain
-from infra.endpoint_type import stays_of_its_type
+from infra.endpoint_type import endpoint_type_hook
 from infra.gateway_responses import gateway_responses
 from infra.header_mapping import integration_parameters, method_parameters
 from infra.identity import Identity
@@ -33,8 +33,8 @@ from infra.usage_plans import usage_plans
 
 PATH = ROUTE.removeprefix("/")
 
-NOT_SERVED = (Kind.DOMAIN_NAME, "aws:apigateway/basePathMapping:BasePathMapping")
-"""What is no part of a stage's snapshot: it stands beside the API."""
+NOT_IN_SNAPSHOT = (Kind.DOMAIN_NAME, "aws:apigateway/basePathMapping:BasePathMapping")
+"""Resources of API Gateway that are not part of a stage's snapshot."""
 
 
 class StreamingApi(Component):
@@ -48,14 +48,14 @@ class StreamingApi(Component):
 
     rest_api_id: pulumi.Output[str]
     name: pulumi.Output[str]
-    """The REST API's name, by which CloudWatch knows it."""
+    """The REST API's name, CloudWatch's ``ApiName``."""
     stage_name: str
     stage_arn: pulumi.Output[str]
     url: pulumi.Output[str]
     """The stage's root, without a trailing slash."""
     invoke_url: pulumi.Output[str]
     origin_url: pulumi.Output[str]
-    """As ``url``, for CloudFront: execute-api's address for as long as there is one, for it answers from the start."""
+    """As ``url``, for CloudFront: execute-api's address unless disabled, because it works before the domain does."""
     log_group: pulumi.Output[str]
     api_keys: dict[str, pulumi.Output[str]]
     """The key of each team, by its name; secret."""
@@ -73,15 +73,15 @@ class StreamingApi(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Declare it; Pulumi refuses to delete a protected stack's API, whose address would change, and its log."""
-        self._parts: list[pulumi.Resource] = []
+        self._deployed: list[pulumi.Resource] = []
         self._inputs: list[object] = []
-        remembering = pulumi.ResourceOptions(transformations=[self._remember])
-        super().__init__("StreamingApi", stack, pulumi.ResourceOptions.merge(opts, remembering))
+        recording = pulumi.ResourceOptions(transformations=[self._record])
+        super().__init__("StreamingApi", stack, pulumi.ResourceOptions.merge(opts, recording))
         name = stack.name
         self._settings = settings
         self.stage_name = stage_name
 
-        # First, and without the API: a certificate that is never issued then leaves the API as it is.
+        # Declared before the API: if its certificate is never issued, the API is not changed.
         domain = None
         if settings.domain is not None:
             domain = ApiDomain(stack, settings.domain, settings, opts=self._child)
@@ -114,20 +114,20 @@ class StreamingApi(Component):
         self.api_keys = usage_plans(name, stage, settings.teams, self._child)
         self.register_outputs({"restApiId": api.id, "invokeUrl": self.invoke_url})
 
-    def answer_at_domain(self, after: Sequence[pulumi.Resource]) -> None:
+    def map_domain(self, after: Sequence[pulumi.Resource]) -> None:
         """Map the custom domain, if there is one, to the stage, after ``after`` exists."""
         if self._domain is not None:
-            self._domain.lead_to(self._stage, after)
+            self._domain.map_to(self._stage, after)
 
     @property
     def _only_at_domain(self) -> bool:
         return self._settings.domain is not None and self._settings.domain.only_this_name
 
-    def _remember(self, args: pulumi.ResourceTransformationArgs) -> None:
-        """Note every part of the API as it is declared, so that no part can be left out of the triggers."""
-        if args.type_.startswith("aws:apigateway/") and args.type_ not in NOT_SERVED:
-            self._parts.append(args.resource)
-            # Tags are no part of what a stage serves.
+    def _record(self, args: pulumi.ResourceTransformationArgs) -> None:
+        """Record every resource of the API as it is declared, so that the deployment's triggers include all of them."""
+        if args.type_.startswith("aws:apigateway/") and args.type_ not in NOT_IN_SNAPSHOT:
+            self._deployed.append(args.resource)
+            # Tags are not part of a stage's snapshot.
             given = {key: value for key, value in args.props.items() if value is not None and key != "tags"}
             self._inputs.append([args.name, given])
 
@@ -136,24 +136,24 @@ class StreamingApi(Component):
         return aws.apigateway.RestApi(
             f"{self._name}-api",
             description="Streams an agent's answers.",
-            # All three are given with every type: what is left out stays as it was, and with it a private API's policy.
+            # All three are always set: AWS keeps the old value of one that is left out, such as those of a private API.
             endpoint_configuration={
                 "types": settings.endpoint_type,
-                # A private API takes no other (https://docs.aws.amazon.com/apigateway/latest/developerguide/
+                # A private API accepts no other (https://docs.aws.amazon.com/apigateway/latest/developerguide/
                 # api-gateway-ip-address-type.html).
                 "ip_address_type": "dualstack" if settings.endpoint_type == "PRIVATE" else "ipv4",
                 "vpc_endpoint_ids": settings.vpc_endpoint_ids,
             },
-            policy=_who_may_call(settings.vpc_endpoint_ids),
+            policy=_resource_policy(settings.vpc_endpoint_ids),
             security_policy=settings.security_policy,
             endpoint_access_mode=settings.access_mode,
             disable_execute_api_endpoint=self._only_at_domain,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=self._stack.protect,
-                # The name itself, and not the component: a part of that waits for the API's stage.
+                # The domain name, not the component, whose mapping waits for the API's stage.
                 depends_on=None if domain is None else [domain.domain_name],
-                hooks=stays_of_its_type(self._name),
+                hooks=endpoint_type_hook(self._name),
             ),
         )
 
@@ -169,11 +169,11 @@ class StreamingApi(Component):
             type="COGNITO_USER_POOLS",
             provider_arns=[identity.user_pool_arn],
             identity_source="method.request.header.Authorization",
-            # The authorizer takes tokens of any client of the pool unless `aud` is pinned; an access token has no
-            # `aud` and fails here
+            # The authorizer accepts tokens of any client of the pool unless `aud` is pinned; an access token has no
+            # `aud` and is refused here
             # (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html).
             identity_validation_expression=pulumi.Output.concat("^", identity.client_id, "$"),
-            # Left out, it is 300 s, and AWS does not say whether a token that expires meanwhile is still let in
+            # The default is 300 s, and AWS does not say whether a token that expires meanwhile is still accepted
             # (https://docs.aws.amazon.com/apigateway/latest/api/API_CreateAuthorizer.html).
             authorizer_result_ttl_in_seconds=self._settings.authorizer_cache_seconds,
             opts=self._child,
@@ -184,7 +184,7 @@ class StreamingApi(Component):
             rest_api=api.id,
             resource_id=invocations.id,
             http_method="POST",
-            # Without scopes the authorizer takes the token for an ID token; with them, for an access token.
+            # Without scopes the authorizer expects an ID token; with scopes, an access token.
             authorization="COGNITO_USER_POOLS",
             authorizer_id=authorizer.id,
             api_key_required=bool(self._settings.teams),
@@ -211,12 +211,12 @@ class StreamingApi(Component):
             integration_http_method="POST",
             uri=runtime.url,
             response_transfer_mode=self._settings.response_transfer_mode,
-            # The default stays 29 s with STREAM; 900 s needs to be asked for, and no quota increase.
+            # With STREAM the default is still 29 s; 900 s can be set without a quota increase.
             timeout_milliseconds=self._settings.timeout_seconds * 1000,
             request_parameters=integration_parameters(runtime, self._settings.session_from),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # A link alone leads nowhere: the load balancer must listen and have its targets.
+                # The link works only once the load balancer has its listener and targets.
                 depends_on=None if private_edge is None else [private_edge],
                 additional_secret_outputs=["requestParameters"] if runtime.origin_secret is not None else None,
             ),
@@ -224,13 +224,13 @@ class StreamingApi(Component):
         )
 
     def _declare_stage(self, api: aws.apigateway.RestApi, *, tracing: bool) -> aws.apigateway.Stage:
-        # A stage serves a snapshot. It is taken anew when any input of any part declared so far changes; ids alone
-        # would not do, for they survive an update in place.
+        # A stage serves a snapshot. A new one is taken when an input of any recorded resource changes; ids would not
+        # do as triggers, because an update in place keeps them.
         deployment = aws.apigateway.Deployment(
             f"{self._name}-deployment",
             rest_api=api.id,
             triggers={"inputs": pulumi.Output.json_dumps(list(self._inputs), sort_keys=True).apply(_digest)},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._parts)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self._deployed)),
         )
         log = access_log.log_group(self._name, self._stack.log_retention_days, self._kept)
         self.log_group = log.name
@@ -251,7 +251,7 @@ class StreamingApi(Component):
         return stage
 
     def _throttle(self, stage: aws.apigateway.Stage, suffix: str, path: str, rate: float, burst: int) -> None:
-        """Bound a method's pace. The settings of one method replace those of ``*/*`` as a whole, so all are given."""
+        """Limit a method's rate. The settings of one method replace all of ``*/*``'s, so every one is set."""
         aws.apigateway.MethodSettings(
             f"{self._name}-throttle-{suffix}",
             rest_api=stage.rest_api,
@@ -269,11 +269,11 @@ class StreamingApi(Component):
         )
 
 
-def _who_may_call(vpc_endpoint_ids: list[str]) -> str:
-    """The API's policy: anybody, who then still needs a token; a private API's only through these VPC endpoints.
+def _resource_policy(vpc_endpoint_ids: list[str]) -> str:
+    """The API's policy: every caller, who still needs a token; of a private API only through these VPC endpoints.
 
-    A private API answers nobody until its policy names them. The others need none, but without one they would keep
-    what they had as a private API.
+    A private API refuses every call without a policy. Other types need none, but without one they would keep the
+    policy that they had as a private API.
     """
     statement: dict[str, object] = {
         "Effect": "Allow",

@@ -1,4 +1,4 @@
-"""What an ARN already says: partition and account, so that the program asks AWS for neither."""
+"""Reads partition and account from an ARN, so that the program needs no look-up for them."""
 
 from __future__ import annotations
 

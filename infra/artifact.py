@@ -1,4 +1,4 @@
-"""What AgentCore runs: the agent's deployment package in a private bucket, or an image.
+"""The artifact that AgentCore runs: the agent's deployment package in a private bucket, or an image.
 
 ``make package`` builds the package outside of Pulumi, `package.contents` names it, and this module uploads it.
 """
@@ -19,10 +19,10 @@ from package.contents import ROOT
 
 
 class Artifact(Protocol):
-    """Something that AgentCore can run."""
+    """The agent in a form that AgentCore can run."""
 
     grant: Grant
-    """What the agent's role needs so that AgentCore can fetch it."""
+    """What the agent's role needs so that AgentCore can fetch the artifact."""
     runtime_artifact: aws.bedrock.AgentcoreAgentRuntimeAgentRuntimeArtifactArgsDict
     """The runtime's argument."""
 
@@ -34,9 +34,8 @@ class CodePackage(Component):
     ``BucketServerSideEncryptionConfiguration``, ``BucketPublicAccessBlock``, ``BucketPolicy``, and the
     ``s3.BucketObjectv2``. Leaves the grant to read it to the runtime's role.
 
-    Packages of earlier deployments stay, so that a deployment that fails half-way leaves the running agent a package
-    that it can read. Nothing but the runtime knows which one is live, least of all a lifecycle rule that goes by age:
-    they end with the bucket.
+    Packages of earlier deployments stay until the bucket is deleted, so that the running agent can still read its own
+    if a deployment fails half-way. Only the runtime knows which package is live, so no lifecycle rule deletes by age.
     """
 
     grant: Grant
@@ -58,7 +57,7 @@ class CodePackage(Component):
         super().__init__("CodePackage", stack, opts)
         name = stack.name
         private = PrivateBucket(f"{name}-code", keep=stack.protect, key=key, opts=self._child)
-        private.give_policy(f"{name}-code-tls-only")
+        private.set_policy(f"{name}-code-tls-only")
         bucket = private.bucket
         uploaded = aws.s3.BucketObjectv2(
             f"{name}-code-package",
@@ -68,14 +67,14 @@ class CodePackage(Component):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 retain_on_delete=True,
-                # What a preview without the package puts in its place is no change.
+                # The placeholder of a preview without the package is not a change.
                 ignore_changes=None if package.exists() else ["source"],
             ),
         )
-        # The page on permissions does not list it, the one on code deployment does
+        # AWS's page on permissions does not list s3:GetObject, the one on code deployment does
         # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-get-started-code-deploy-python.html).
-        # Any of the bucket's packages: a grant that followed the key would have to reach all of IAM before AgentCore
-        # first uses it, at each deployment, and would take the package of the running agent away.
+        # It is for all packages in the bucket: a grant for one key would change at each deployment, would have to reach
+        # all of IAM before AgentCore first uses it, and would revoke the package of the running agent.
         packages = pulumi.Output.concat(bucket.arn, "/agent-*.zip")
         statements = [allow("Package", ["s3:GetObject"], [packages])]
         statements += [] if key is None else [key.grant]
@@ -91,7 +90,7 @@ class CodePackage(Component):
 
 
 def _asset(path: Path) -> pulumi.Asset:
-    """The package; in a preview something in its place when it is not built.
+    """The package; in a preview a placeholder when it is not built.
 
     Raises:
         pulumi.RunError: when it is not built and this is a deployment.
@@ -102,6 +101,6 @@ def _asset(path: Path) -> pulumi.Asset:
     missing = f"The agent's package {shown} is not built"
     if not pulumi.runtime.is_dry_run():
         raise pulumi.RunError(f"{missing}, so there is nothing to deploy: run `make package` first.")
-    # The engine reads a file as soon as it is declared, in a preview too, and would stop at one that is not there.
+    # The engine reads a file as soon as it is declared, in a preview too, and would fail if it is missing.
     pulumi.log.warn(f"{missing} yet; a preview does without it, a deployment needs `make package` first.")
     return pulumi.StringAsset("not built")

@@ -1,4 +1,4 @@
-"""A private bucket, readable only by whom a policy names: closed to the public, encrypted, versioned, over TLS only."""
+"""A private bucket, readable only by principals that a policy names: not public, encrypted, versioned, TLS only."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class PrivateBucket:
         keep: bool = False,
         key: EncryptionKey | None = None,
     ) -> None:
-        """Declare it; with ``keep`` it is not deleted with what it holds; ``key`` encrypts in place of S3's own."""
+        """Declare it; with ``keep`` it is not deleted while it holds objects; ``key`` encrypts in place of S3's own."""
         self._opts = opts
-        # Emptied when the stack is destroyed, for what stayed in it would otherwise keep it: all that it holds can be
-        # built again. Production's is emptied by hand, so that no slip takes away what is in use.
+        # Emptied when the stack is destroyed, because S3 deletes no bucket that holds objects; all of them can be built
+        # again. Production's is emptied by hand, so that packages in use are not deleted by mistake.
         self.bucket = aws.s3.Bucket(name, force_destroy=not keep, opts=opts)
         aws.s3.BucketVersioning(
             f"{name}-versions",
@@ -50,7 +50,7 @@ class PrivateBucket:
             ],
             opts=opts,
         )
-        self._closed = aws.s3.BucketPublicAccessBlock(
+        self._public_access_block = aws.s3.BucketPublicAccessBlock(
             f"{name}-private",
             bucket=self.bucket.id,
             block_public_acls=True,
@@ -60,8 +60,8 @@ class PrivateBucket:
             opts=opts,
         )
 
-    def give_policy(self, name: str, *statements: Mapping[str, Any]) -> None:
-        """Declare the bucket's one policy: nothing over plain HTTP, and the statements, whose parts may be outputs."""
+    def set_policy(self, name: str, *statements: Mapping[str, Any]) -> None:
+        """Declare the bucket's one policy: no plain HTTP, and these statements, which may contain outputs."""
         arn = self.bucket.arn
         tls_only = {
             "Sid": "RefusePlainHttp",
@@ -75,5 +75,7 @@ class PrivateBucket:
             name,
             bucket=self.bucket.id,
             policy=pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [tls_only, *statements]}),
-            opts=pulumi.ResourceOptions.merge(self._opts, pulumi.ResourceOptions(depends_on=[self._closed])),
+            opts=pulumi.ResourceOptions.merge(
+                self._opts, pulumi.ResourceOptions(depends_on=[self._public_access_block])
+            ),
         )

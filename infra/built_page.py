@@ -1,4 +1,4 @@
-"""The built chat page: where it is kept, by the content of its sources, so that no Node is needed once it is built."""
+"""Finds the built chat page, in a folder named by a digest of its sources; Node is needed only to build it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NOT_BUILT = "not built: run `make web`, or unpack a release's page.zip into .bui
 
 
 def source_files() -> list[Path]:
-    """What the build reads, in a fixed order; tests and what npm installs are not part of it."""
+    """The files that the build reads, in a fixed order; without tests and what npm installs."""
     names = ("package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "index.html")
     inside = (path for name in ("src", "public") for path in (SOURCES / name).rglob("*") if path.is_file())
     return [*(SOURCES / name for name in names), *sorted(inside)]
 
 
 def page_folder() -> Path:
-    """Where the page of the present sources is kept once it is built."""
+    """The folder of the page that is built from the current sources."""
     digest = hashlib.sha256()
     for path in source_files():
         content = path.read_bytes()
@@ -32,7 +32,7 @@ def page_folder() -> Path:
 
 
 def built_page() -> Path | None:
-    """The folder of the built page; None where the sources' page was never built, or there are no sources."""
+    """The folder of the built page; None if the current sources were not built, or there are no sources."""
     try:
         folder = page_folder()
     except OSError:

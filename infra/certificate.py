@@ -14,25 +14,25 @@ def issued_certificate(
     opts: pulumi.ResourceOptions,
     region: str | None = None,
 ) -> pulumi.Output[str]:
-    """Declare a certificate and its proof; its ARN is there only once it is issued.
+    """Declare a certificate and its validation record; return its ARN, which is known only once it is issued.
 
     Args:
-        name: what the resources' names begin with.
-        domain: the host name that it is for.
-        hosted_zone_id: the Route 53 zone that gets the proof.
+        name: prefix of the resources' names.
+        domain: the certificate's host name.
+        hosted_zone_id: the Route 53 zone for the validation record.
         opts: of every resource.
-        region: where the certificate is; None for the stack's own Region.
+        region: of the certificate; None for the stack's own Region.
     """
     certificate = aws.acm.Certificate(
         f"{name}-certificate", domain_name=domain, validation_method="DNS", region=region, opts=opts
     )
-    asked = certificate.domain_validation_options[0]
+    validation = certificate.domain_validation_options[0]
     record = aws.route53.Record(
         f"{name}-certificate-proof",
         zone_id=hosted_zone_id,
-        name=asked.resource_record_name,
-        type=asked.resource_record_type,
-        records=[asked.resource_record_value],
+        name=validation.resource_record_name,
+        type=validation.resource_record_type,
+        records=[validation.resource_record_value],
         ttl=300,
         opts=opts,
     )

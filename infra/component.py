@@ -10,12 +10,12 @@ import pulumi
 
 @dataclass(frozen=True)
 class StackContext:
-    """What every component of a stack is given.
+    """What all components of a stack share.
 
     Attributes:
         name: ``<project>-<stack>``, the prefix of every logical and physical name.
-        region: where everything is declared.
-        tags: put on every resource that takes any, by `Component`.
+        region: the stack's Region.
+        tags: set by `Component` on every resource that can have tags.
         protect: whether Pulumi, or AWS, refuses to delete what holds data or an address that users know.
         log_retention_days: how long each log group keeps its lines.
     """
@@ -27,12 +27,12 @@ class StackContext:
     log_retention_days: int = 30
 
     def below(self, part: str) -> StackContext:
-        """The same for a part whose resources carry its name as well: ``<project>-<stack>-<part>``."""
+        """The same for a part of the stack, with the names ``<project>-<stack>-<part>``."""
         return replace(self, name=f"{self.name}-{part}")
 
 
 class Component(pulumi.ComponentResource):
-    """A component whose children carry the stack's tags: a transformation adds them, so no child can forget any.
+    """A component whose children carry the stack's tags: a transformation adds them, so none is forgotten.
 
     Its Pulumi type is ``agentstream:infra:<kind>`` and its name the stack's.
 
@@ -53,7 +53,7 @@ class Component(pulumi.ComponentResource):
 
 
 def _tagging(tags: Mapping[str, str]) -> pulumi.ResourceTransformation:
-    """Adds the tags to each resource that takes any: its class lists ``tags`` among its inputs, also when unset."""
+    """Adds the tags to each resource that can have them: its class lists ``tags`` among its inputs, also when unset."""
 
     def add(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
         if "tags" not in args.props:

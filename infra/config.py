@@ -18,7 +18,7 @@ from infra.settings import source
 from infra.settings.agent_environment import agent_environment
 from infra.settings.base import Contradiction, Settings
 from infra.settings.confidential import refusals
-from infra.settings.environments import meant_kind
+from infra.settings.environments import suggested_kind
 from infra.settings.error_messages import (
     HIDDEN,
     KEYS_ELSEWHERE,
@@ -33,8 +33,8 @@ from infra.settings.stack import StackSettings
 
 __all__ = ["SettingsError", "StackConfig"]
 
-# What stands in for a required value that is missing or wrong while the other values are still being checked.
-_STAND_INS: Mapping[tuple[str, ...], Any] = {
+# Placeholders for required values that are missing or wrong, so that the other values can still be checked.
+_PLACEHOLDERS: Mapping[tuple[str, ...], Any] = {
     ("region",): "us-east-1",
     ("owner",): "nobody",
     ("project",): "agent-stream",
@@ -50,7 +50,7 @@ class StackConfig(StackSettings):
 
     @property
     def context(self) -> StackContext:
-        """What every component is given."""
+        """What all components share."""
         return StackContext(
             name=self.name,
             region=self.region,
@@ -65,18 +65,18 @@ class StackConfig(StackSettings):
         return agent_environment(self)
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Everything that is wrong between sections; see `Settings.contradictions`."""
+        """The contradictions between sections; see `Settings.contradictions`."""
         if self.environment not in (None, self.kind):
             yield Contradiction(
                 ("environment", "stack"),
-                f"the stack is named {self.stack}, and this key may only add to the rules that go with the name",
+                f"a stack named {self.stack} has the rules of {self.named_kind}, and this key cannot lower them",
                 f"write {self.kind}, or remove it",
             )
-        if self.environment is None and self.named_kind != (meant := meant_kind(self.stack)):
+        if self.environment is None and self.named_kind != (suggested := suggested_kind(self.stack)):
             yield Contradiction(
                 ("environment", "stack"),
-                f"a stack named {self.stack} would have the rules of {self.named_kind}, but its name suggests more",
-                f"write {meant}, or {self.named_kind} where that is what it is",
+                f"a stack named {self.stack} has the rules of {self.named_kind}, but its name suggests {suggested}",
+                f"write {suggested}, or {self.named_kind} if that is intended",
             )
         yield from between_sections(self)
         if self.kind == "prod":
@@ -84,7 +84,7 @@ class StackConfig(StackSettings):
 
     @classmethod
     def load(cls) -> StackConfig:
-        """Read the running program's configuration, which the engine, the Automation API or a unit test has filled.
+        """Read the running program's configuration, which the engine, the Automation API or a unit test has set.
 
         Raises:
             SettingsError: with every problem, when one or more values cannot work.
@@ -102,7 +102,7 @@ class StackConfig(StackSettings):
             project: its name in Pulumi.yaml, the namespace of its keys.
             stack: its name.
             values: as text, structured ones as JSON text.
-            secret: the keys that are stored encrypted in whole or in part; no message shows what they hold.
+            secret: the keys that are stored encrypted in whole or in part; no message shows their values.
 
         Raises:
             SettingsError: with every problem, when one or more values cannot work.
@@ -133,7 +133,7 @@ class StackConfig(StackSettings):
 
 
 def _decoded(value: Any) -> Any:
-    """A section as a mapping of its own, which may be changed while checking; plain text as it is.
+    """A section as a new mapping, which may be changed while checking; plain text as it is.
 
     Pulumi hands a program every structured value as JSON text.
     """
@@ -147,23 +147,23 @@ def _decoded(value: Any) -> Any:
 
 
 def _set_aside(given: dict[str, Any], location: tuple[str, ...]) -> tuple[str, ...]:
-    """Take a wrong value out (or put a stand-in where one is required), so that the rest can be checked.
+    """Remove a wrong value (or replace it by a placeholder if it is required), so that the rest can be checked.
 
-    Returns the key that was set aside: a section or a key of a section.
+    Returns the path of that value: a section or a key of a section.
     """
     path = location[:2] if isinstance(given.get(location[0]), dict) else location[:1]
-    holder = given[path[0]] if len(path) == 2 else given
-    if path in _STAND_INS:
-        holder[path[-1]] = _STAND_INS[path]
+    parent = given[path[0]] if len(path) == 2 else given
+    if path in _PLACEHOLDERS:
+        parent[path[-1]] = _PLACEHOLDERS[path]
     else:
-        holder.pop(path[-1], None)
+        parent.pop(path[-1], None)
     return path
 
 
 def _contradictions(
     project: str, config: StackConfig, wrong: set[tuple[str, ...]], hidden: Collection[str]
 ) -> Iterator[str]:
-    """The sentences of every contradiction between values that are right by themselves."""
+    """The message of each contradiction between values that are valid by themselves."""
     values = config.model_dump(by_alias=True, mode="json")
     found = [("", each) for each in config.contradictions()]
     for name, field in type(config).model_fields.items():

@@ -1,4 +1,4 @@
-"""The dashboard: what users wait for, what was refused and by whom, what the agent did. Declares nothing."""
+"""The body of the dashboard: response times, requests, refusals by layer, the agent. Declares no resource."""
 
 from __future__ import annotations
 

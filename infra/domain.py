@@ -22,7 +22,7 @@ class ApiDomain(Component):
 
     url: pulumi.Output[str]
     domain_name: aws.apigateway.DomainName
-    """There once its certificate is issued."""
+    """Created once its certificate is issued."""
 
     def __init__(
         self,
@@ -54,8 +54,8 @@ class ApiDomain(Component):
         self.url = pulumi.Output.concat("https://", self.domain_name.domain_name)
         self.register_outputs({"url": self.url})
 
-    def lead_to(self, stage: aws.apigateway.Stage, after: Sequence[pulumi.Resource]) -> None:
-        """Map the name to a stage and publish it, once ``after`` is there; resolvers learn the name last."""
+    def map_to(self, stage: aws.apigateway.Stage, after: Sequence[pulumi.Resource]) -> None:
+        """Map the domain to a stage once ``after`` exists; its DNS record is created last."""
         domain, settings = self.domain_name, self._settings
         mapping = aws.apigateway.BasePathMapping(
             f"{self._name}-domain-stage",
@@ -74,7 +74,7 @@ class ApiDomain(Component):
                     {
                         "name": domain.cloudfront_domain_name if self._at_the_edge else domain.regional_domain_name,
                         "zone_id": domain.cloudfront_zone_id if self._at_the_edge else domain.regional_zone_id,
-                        "evaluate_target_health": False,  # API Gateway's own addresses have no health to ask for
+                        "evaluate_target_health": False,  # API Gateway's addresses have no health check
                     }
                 ],
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[mapping]),

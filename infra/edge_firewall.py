@@ -1,4 +1,4 @@
-"""The web ACL in front of CloudFront: the rules that go by a viewer's address, where it can still be seen."""
+"""The web ACL on CloudFront: the rules on the viewer's address, which only CloudFront sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EdgeFirewall(WebAclComponent):
 
     Pulumi type: ``agentstream:infra:EdgeFirewall``. Produces ``wafv2.WebAcl`` of scope CLOUDFRONT, its
     ``cloudwatch.LogGroup`` and ``wafv2.WebAclLoggingConfiguration``, and a ``wafv2.IpSet`` for each address list and IP
-    version in use, all in us-east-1. Leaves everything else that a request may hold to `Firewall`, which sees it next.
+    version in use, all in us-east-1. Leaves all other rules to `Firewall`, which evaluates the request next.
     """
 
     SCOPE = "CLOUDFRONT"

@@ -1,4 +1,4 @@
-"""A KMS key of the stack's own, for a team whose rules ask for one."""
+"""A KMS key of the stack's own, for a team whose rules require one."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from infra.component import Component, StackContext
 from infra.permissions import Statement, allow, document
 
 DELETION_DAYS = 30
-"""Days in which a deleted key can be had back: without it what it encrypts is lost."""
+"""Days in which a deleted key can be restored; after that, what it encrypts is lost."""
 
 
 class EncryptionKey(Component):
     """A key for the package's bucket and the alarms' topic, replaced by AWS every year.
 
-    Pulumi type: ``agentstream:infra:EncryptionKey``. Produces ``kms.Key`` and ``kms.Alias``. Leaves who may read the
-    package to the agent's role (`grant`).
+    Pulumi type: ``agentstream:infra:EncryptionKey``. Produces ``kms.Key`` and ``kms.Alias``. Leaves the permission
+    to read the package to the agent's role (`grant`).
 
-    CloudWatch must be let use the key by name: an alarm cannot be told to a topic under a key that does not allow it,
-    nor under the one that AWS manages, and nothing says so
+    The key's policy must allow CloudWatch by name: an alarm is not delivered to a topic under a key that does not, nor
+    under the key that AWS manages, and no error is shown
     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html).
     """
 
     arn: pulumi.Output[str]
     grant: Statement
-    """What a role needs that reads what is encrypted."""
+    """What a role needs to read the encrypted data."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class EncryptionKey(Component):
 
 
 def _statements(partition: pulumi.Output[str], account_id: pulumi.Output[str]) -> list[Statement]:
-    # A key's policy names the key itself by *. The account's own policies decide who uses it, as for any other key
+    # In a key's policy, * means the key itself. The account's IAM policies decide who uses it, as for any other key
     # (https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html).
     of_account = {
         **allow("TheAccount", ["kms:*"], ["*"]),

@@ -1,9 +1,9 @@
-"""What a change of the API's endpoint type has to wait for.
+"""Refuses a change of the API's endpoint type while its access mode is STRICT.
 
 API Gateway fixes the type while the endpoint access mode is STRICT
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html), and takes about 15
-minutes to leave that mode. Which mode the deployed API is in only the engine knows, so it asks here before it changes
-the API, and in a preview already.
+minutes to leave that mode. Only the engine knows the mode of the deployed API, so this is a resource hook: the engine
+calls it before it updates the API, and in a preview too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 
 
-def stays_of_its_type(name: str) -> pulumi.ResourceHookBinding:
+def endpoint_type_hook(name: str) -> pulumi.ResourceHookBinding:
     """A hook that refuses another endpoint type for an API that is STRICT; ``name`` is the stack's.
 
     Needs Pulumi 3.182 or newer.
@@ -26,7 +26,7 @@ def stays_of_its_type(name: str) -> pulumi.ResourceHookBinding:
 
 
 def refuse_another_type(change: pulumi.ResourceHookArgs) -> None:
-    """Compare what is deployed with what is wanted.
+    """Compare the deployed with the declared type.
 
     Raises:
         pulumi.RunError: with the steps, when the type would change while the access mode is STRICT.

@@ -10,7 +10,7 @@ from infra import waf_rules
 from infra.component import StackContext
 from infra.origin import OriginSecret
 from infra.settings.firewall import FirewallSettings
-from infra.waf_parts import MISSPELT, TOO_LARGE, json_answer, too_many
+from infra.waf_parts import MISSPELT, TOO_LARGE, json_response, too_many
 from infra.web_acl import SECRET_HEADERS, WebAclComponent, data_protection
 
 
@@ -26,7 +26,7 @@ class Firewall(WebAclComponent):
 
     web_acl_arn: pulumi.Output[str]
     association: aws.wafv2.WebAclAssociation
-    """What puts the web ACL on the stage."""
+    """The association of the web ACL with the stage."""
     metric_name: str
     """The web ACL's name in CloudWatch's ``WebACL`` dimension."""
 
@@ -44,8 +44,8 @@ class Firewall(WebAclComponent):
     ) -> None:
         """Declare it; Pulumi refuses to delete a protected stack's log.
 
-        ``cloudfront`` is what CloudFront sends, where it is in front of the stage: the rules that go by the address
-        leave its requests to the web ACL there.
+        ``cloudfront`` is the secret that CloudFront sends, if it is in front of the stage: the address rules then leave
+        its requests to the web ACL on CloudFront.
         """
         super().__init__("Firewall", stack, opts)
         name = stack.name
@@ -54,15 +54,15 @@ class Firewall(WebAclComponent):
         secrets = cloudfront.accepted if cloudfront else []
         headers = [*SECRET_HEADERS, *([CLOUDFRONT_HEADER] if secrets else [])]
         limit = settings.body_limit_kb
-        too_large = [] if limit is None else [json_answer(TOO_LARGE, f"The request body is larger than {limit} KB.")]
+        too_large = [] if limit is None else [json_response(TOO_LARGE, f"The request body is larger than {limit} KB.")]
         misspelt = "The token must be sent as its issuer wrote it: Authorization: Bearer <ID token>."
         acl = aws.wafv2.WebAcl(
             f"{name}-firewall",
-            description="Stands in front of the API that streams.",  # WAF takes no apostrophe here
+            description="Stands in front of the API that streams.",  # WAF accepts no apostrophe here
             scope=self.SCOPE,
             default_action={"allow": {}},
             rules=waf_rules.rules(settings, self._address_sets(settings), allowed_origin, secrets),
-            # WAF reads 16 KB of a body unless told otherwise, and lets the rest pass unseen
+            # By default WAF inspects the first 16 KB of a body
             # (https://docs.aws.amazon.com/waf/latest/developerguide/web-acl-setting-body-inspection-limit.html).
             association_config={
                 "request_bodies": [{"api_gateway": {"default_size_inspection_limit": f"KB_{settings.inspection_kb}"}}],
@@ -70,7 +70,7 @@ class Firewall(WebAclComponent):
             custom_response_bodies=[
                 *too_large,
                 too_many(settings.rate_window_seconds),
-                json_answer(MISSPELT, misspelt),
+                json_response(MISSPELT, misspelt),
             ],
             data_protection_config=data_protection(headers),
             visibility_config={
@@ -80,9 +80,9 @@ class Firewall(WebAclComponent):
             },
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["rules"] if secrets else None),
         )
-        # A stage has one association, and deleting it takes whichever web ACL is there away. Made first, a replacement
-        # would be undone by the deletion of the old one (https://github.com/pulumi/pulumi-aws/issues/4782). Another
-        # stage's is another resource: it is made beside the old one, which stays until the old stage goes.
+        # A stage has one association, and deleting it removes whichever web ACL is associated. If the replacement were
+        # created first, the deletion of the old one would undo it (https://github.com/pulumi/pulumi-aws/issues/4782).
+        # For another stage it is another resource, created beside the old one, which stays as long as the old stage.
         self.association = aws.wafv2.WebAclAssociation(
             f"{name}-firewall-stage-{stage_name}",
             resource_arn=stage_arn,

@@ -1,10 +1,10 @@
-"""What the gateway says when it refuses a request itself: which problem it was, and the id to ask about.
+"""The gateway's own error responses: the problem, and the request id to report.
 
-A browser may only read a refusal that carries the CORS header, so each kind has it. 413 cannot be customised
+A page in a browser can read an error response only with the CORS header, so each kind has it. 413 cannot be customised
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
 
-Templates take variables as they are: no function makes a text safe to stand in JSON, and whether the validator's is,
-AWS does not say. So what is wrong with a body is told in a header, which cannot break the answer's JSON.
+Templates insert variables without escaping them for JSON, and AWS does not say whether the validator's text is safe
+there. So the problem of a body is reported in a header, which cannot break the response's JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pulumi
 import pulumi_aws as aws
 
 VALIDATION_HEADER = "X-Validation-Error"
-"""Carries the request validator's own words about a body that it refused."""
+"""Carries the request validator's message about a body that it refused."""
 
 
 class Refusal(NamedTuple):
@@ -25,7 +25,7 @@ class Refusal(NamedTuple):
     Attributes:
         kind: API Gateway's name for it.
         status: the status code, or None to keep the one that the gateway chose.
-        message: a sentence for the caller; None for the gateway's own, which names the reason.
+        message: a sentence for the caller; None for the gateway's own message, which names the reason.
     """
 
     kind: str
@@ -38,7 +38,7 @@ REFUSALS = (
     Refusal("UNAUTHORIZED", "401", "A valid ID token is needed: Authorization: Bearer <ID token>."),
     Refusal("ACCESS_DENIED", "403", "This token may not call this API."),
     Refusal("INVALID_API_KEY", "403", "A valid API key is needed: X-API-Key."),
-    # A path that does not exist ends here too, which is why the message speaks of both.
+    # A path that does not exist gets this too, so the message names both.
     Refusal(
         "MISSING_AUTHENTICATION_TOKEN", "403", "There is no such path, or the token is missing: POST /invocations."
     ),
@@ -60,7 +60,7 @@ REFUSALS = (
 
 
 def gateway_responses(name: str, api_id: pulumi.Output[str], origin: str, opts: pulumi.ResourceOptions) -> None:
-    """Declare every refusal; ``origin`` is the page that may read them, empty for none."""
+    """Declare every response; ``origin`` is the page that may read them, empty for none."""
     headers = {"gatewayresponse.header.Cache-Control": "'no-store'"}
     if origin:
         headers["gatewayresponse.header.Access-Control-Allow-Origin"] = f"'{origin}'"
@@ -70,7 +70,7 @@ def gateway_responses(name: str, api_id: pulumi.Output[str], origin: str, opts: 
             of_this_kind[f"gatewayresponse.header.{VALIDATION_HEADER}"] = "context.error.validationErrorString"
             if origin:
                 of_this_kind["gatewayresponse.header.Access-Control-Expose-Headers"] = f"'{VALIDATION_HEADER}'"
-        # `messageString` comes with its quotation marks; everything else is put in as it is.
+        # `messageString` includes its quotation marks; every other variable is inserted as it is.
         message = json.dumps(refusal.message) if refusal.message else "$context.error.messageString"
         aws.apigateway.Response(
             f"{name}-{refusal.kind.lower().replace('_', '-')}",

@@ -1,8 +1,8 @@
-"""What the gateway adds to a request on its way to the runtime. Quoted values are literals; there is no concatenation.
+"""The headers and parameters that the gateway maps to the runtime. Quoted values are literals; they cannot be joined.
 
-The session's header decides which microVM answers. That a claim of the token and a member of the body can be mapped is
-documented for proxy integrations, and nobody has confirmed it here on AWS; nor that a mapped header stands in place of
-the caller's own. So the agent compares the session with the token as well (agent/sessions.py).
+The session header decides which microVM answers. AWS documents for proxy integrations that a claim of the token and a
+member of the body can be mapped; this is unconfirmed on AWS, and so is that a mapped header replaces the caller's own.
+So the agent compares the session with the token as well (agent/sessions.py).
 
 Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/rest-api-parameter-mapping-sources.html
 """
@@ -22,11 +22,11 @@ SESSION_SOURCES: Mapping[SessionFrom, str] = {
     "thread": "method.request.body.threadId",
     "header": f"method.request.header.{SESSION_HEADER}",
 }
-"""Where the session's id comes from, for each value of `api.sessionFrom`."""
+"""The source of the session id, for each value of `api.sessionFrom`."""
 
 
 def method_parameters(session_from: SessionFrom) -> dict[str, pulumi.Input[bool]]:
-    """The headers that the integration maps from: a method declares them. True would make one required."""
+    """The headers that the integration maps from, which a method must declare; True would make one required."""
     headers = ["Authorization"] + ([SESSION_HEADER] if session_from == "header" else [])
     return {f"method.request.header.{header}": False for header in headers}
 

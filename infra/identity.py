@@ -1,4 +1,4 @@
-"""Who the caller is: the Cognito user pool and the app client that its tokens are made for."""
+"""The Cognito user pool, and the app client for which its tokens are issued."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.settings.identity import IdentitySettings
 from infra.settings.regions import is_government
 
 MFA = {"none": "OFF", "optional": "OPTIONAL", "required": "ON"}
-"""Cognito's names for whether a second factor is asked for."""
+"""Cognito's names for whether a second factor is required."""
 
 MANAGED_LOGIN = 2
 """The version of the login pages; 1 is the classic hosted UI."""
@@ -24,7 +24,7 @@ class Identity(Component):
     users to administrators, and the checking of tokens to the API's authorizer and the
     runtime.
 
-    The app client has no secret: it serves browsers and command lines, where a secret would not stay one.
+    The app client has no secret: it serves browsers and command lines, which cannot keep one.
     """
 
     user_pool_arn: pulumi.Output[str]
@@ -50,10 +50,10 @@ class Identity(Component):
             f"{name}-users",
             user_pool_tier=settings.tier,
             username_attributes=["email"],
-            # Left out, You@example.com and you@example.com would be two users, and it can never be changed.
+            # By default You@example.com and you@example.com would be two users, which can never be changed.
             username_configuration={"case_sensitive": False},
             auto_verified_attributes=["email"],
-            # Changing a verified address does not lock the user out: the old one counts until the new one is proven.
+            # Changing a verified address locks no user out: the old one stays valid until the new one is verified.
             user_attribute_update_settings={"attributes_require_verification_before_updates": ["email"]},
             admin_create_user_config={"allow_admin_create_user_only": not settings.self_sign_up},
             password_policy={
@@ -75,16 +75,16 @@ class Identity(Component):
             opts=pulumi.ResourceOptions(parent=self, protect=stack.protect),
         )
         client = _app_client(name, settings, pool, self._kept)
-        # A login domain is unique in its Region across all accounts, so by default it carries the account's number.
+        # A login domain is unique in its Region across all accounts, so the default contains the account's number.
         domain = aws.cognito.UserPoolDomain(
             f"{name}-login",
             user_pool_id=pool.id,
             domain=settings.domain_prefix or pool.arn.apply(lambda arn: f"{name}-{arn.split(':')[4]}"),
             managed_login_version=MANAGED_LOGIN,
-            # A pool has one domain of this kind, and refuses a second while the first is there.
+            # A pool has one domain of this kind, and refuses a second while the first exists.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        # Pages of version 2 answer "Login pages unavailable" until the app client has a branding style
+        # Login pages of version 2 show "Login pages unavailable" until the app client has a branding style
         # (https://docs.aws.amazon.com/cognito/latest/developerguide/managed-login-brandingeditor.html).
         aws.cognito.ManagedLoginBranding(
             f"{name}-branding",
@@ -110,7 +110,7 @@ class Identity(Component):
 def _app_client(
     name: str, settings: IdentitySettings, pool: aws.cognito.UserPool, opts: pulumi.ResourceOptions
 ) -> aws.cognito.UserPoolClient:
-    """The one client that tokens are made for: SRP for command lines, code grant with PKCE for the page."""
+    """The only client for which tokens are issued: SRP for command lines, code grant with PKCE for the page."""
     flows = ["ALLOW_USER_SRP_AUTH"]
     if not settings.refresh_token_rotation:
         # Cognito refuses REFRESH_TOKEN_AUTH together with rotation
@@ -131,7 +131,7 @@ def _app_client(
         access_token_validity=settings.id_token_minutes,
         refresh_token_validity=settings.refresh_token_days,
         token_validity_units={"id_token": "minutes", "access_token": "minutes", "refresh_token": "days"},
-        # Given even when off: leaving the block out would keep what was set before.
+        # Set even when disabled: without the block the previous setting would stay.
         refresh_token_rotation={
             "feature": "ENABLED",
             "retry_grace_period_seconds": settings.rotation_grace_seconds,

@@ -1,4 +1,4 @@
-"""What AgentCore runs, packed as a container: an image in a private repository.
+"""The artifact that AgentCore runs, as a container image in a private repository.
 
 The image is built on the machine that deploys; AgentCore runs linux/arm64 only
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html).
@@ -24,7 +24,7 @@ KEPT_IMAGES = 10
 
 
 def image_tag(target: str) -> str:
-    """A digest of everything that the image is made of: tags are immutable, so other content needs another tag."""
+    """A digest of everything that the image is built from: tags are immutable, so other content needs another tag."""
     recipe = DOCKERFILE.read_bytes() if DOCKERFILE.exists() else b""
     return hashlib.sha256(f"{package_digest()} {target} ".encode() + recipe).hexdigest()[:16]
 
@@ -55,14 +55,14 @@ class ContainerImage(Component):
         name = stack.name
         if not DOCKERFILE.exists():
             pulumi.log.warn(f"{DOCKERFILE.relative_to(ROOT)} is missing: write it before a deployment.", self)
-        # Slow to load, with Docker's provider: a stack with a package is spared it.
+        # Imported here because it is slow to load, with Docker's provider, and a stack with a package does not need it.
         import pulumi_awsx as awsx  # noqa: PLC0415
 
         repository = awsx.ecr.Repository(
             f"{name}-agent",
             image_tag_mutability="IMMUTABLE",
-            # ECR deletes no repository with images in it, and all of them can be built again; production's are
-            # deleted by hand.
+            # ECR deletes no repository that holds images unless forced, and all of them can be built again;
+            # production's are deleted by hand.
             force_delete=not stack.protect,
             image_scanning_configuration={"scan_on_push": True},
             lifecycle_policy={
@@ -91,7 +91,7 @@ class ContainerImage(Component):
             allow(
                 "Image", ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], [repository.url.apply(_repository_arn)]
             ),
-            # The login to the registry knows no resources.
+            # The login to the registry has no resource-level permissions.
             allow("Registry", ["ecr:GetAuthorizationToken"], ["*"]),
         ]
         self.grant = Grant("image", [], statements)

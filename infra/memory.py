@@ -1,4 +1,4 @@
-"""What the agent remembers beyond the life of a microVM: an AgentCore Memory."""
+"""An AgentCore Memory: keeps conversations beyond the life of a microVM."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Memory(Component):
     """Short-term memory: the events of each user's conversations, kept for some days.
 
     Pulumi type: ``agentstream:infra:Memory``. Produces ``bedrock.AgentcoreMemory``. Declares no long-term strategy:
-    one would have a model read every conversation. Leaves the grant to the runtime's role.
+    with one, a model would read every conversation. Leaves the grant to the runtime's role.
     """
 
     id: pulumi.Output[str]
     grant: Grant
-    """What the agent's role needs, on this memory and no other."""
+    """What the agent's role needs, on this memory only."""
 
     def __init__(self, stack: StackContext, days: int, *, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declare it; Pulumi refuses to delete a protected stack's, and the conversations in it."""

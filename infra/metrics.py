@@ -1,8 +1,8 @@
-"""Where each metric is: what AWS publishes, what the agent does, and metric filters for what only the access log holds.
+"""The metrics: those that AWS publishes, those that the agent publishes, and metric filters on the access log.
 
-The time to the first content is what a person waits for; API Gateway's own ``Latency`` of a stream is its whole length.
-The log's values are strings, which metric filters read as numbers where they are ones; a request that never reached
-the agent has ``-`` there and is filtered out.
+A user waits for the first content; API Gateway's own ``Latency`` of a stream is its whole duration. The log's values
+are strings, which metric filters read as numbers if they are numeric; a request that never reached the agent has ``-``
+there and is filtered out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ RUNTIME_THROTTLES = "RuntimeThrottles"
 AGENT_FAILED = "AgentFailed"
 
 AGENT_NAMESPACE = "agent-stream"
-"""Where the agent's log lines, which are metrics too, put them (agent/telemetry.py)."""
+"""The namespace of the metrics in the agent's log lines (agent/telemetry.py)."""
 
 
 class Metric(NamedTuple):
-    """A metric as CloudWatch knows it: another dimension would be another metric, and most likely an empty one."""
+    """A CloudWatch metric; with other dimensions it would be another metric, most likely an empty one."""
 
     namespace: str
     name: str
@@ -32,7 +32,7 @@ class Metric(NamedTuple):
 
 
 def stage_metric(name: str, api_name: pulumi.Output[str], stage: str) -> Metric:
-    """One of API Gateway's, of a stage.
+    """A metric of API Gateway for a stage.
 
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-metrics-and-dimensions.html
     """
@@ -40,7 +40,7 @@ def stage_metric(name: str, api_name: pulumi.Output[str], stage: str) -> Metric:
 
 
 def web_acl_metric(name: str, web_acl: str, region: str) -> Metric:
-    """One of WAF's, over all rules of a web ACL.
+    """A metric of WAF over all rules of a web ACL.
 
     Source: https://docs.aws.amazon.com/waf/latest/developerguide/waf-metrics.html
     """
@@ -53,7 +53,7 @@ def run_metric(agent: str) -> Metric:
 
 
 def failed(runs: Metric) -> Metric:
-    """Those runs that ended in an error; a refused one is the caller's fault, a stopped or abandoned one their wish."""
+    """The runs that ended in an error; refused, stopped and abandoned runs do not count, for the caller caused them."""
     return runs._replace(dimensions={**runs.dimensions, "Outcome": "error"})
 
 
@@ -62,7 +62,7 @@ class LogMetric(NamedTuple):
 
     Attributes:
         name: the metric's name.
-        pattern: which lines count (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html).
+        pattern: the lines that it selects (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html).
         value: the field that is the value, or ``1`` to count lines.
         unit: of the value.
     """
@@ -76,16 +76,17 @@ class LogMetric(NamedTuple):
 LOG_METRICS: Sequence[LogMetric] = (
     LogMetric(TIME_TO_FIRST_CONTENT, '{ $.timeToFirstContent != "-" }', "$.timeToFirstContent", "Milliseconds"),
     LogMetric(STREAM_DURATION, '{ $.responseTransferMode = "STREAMED" }', "$.integrationLatency", "Milliseconds"),
-    # An answer that came in one piece although the stack declares STREAM: somebody changed the API by hand.
+    # A buffered response although the stack declares STREAM: the API was changed outside Pulumi.
     LogMetric("Buffered", '{ $.responseTransferMode = "BUFFERED" }'),
     LogMetric("BadRequest", '{ $.status = "400" }'),
     LogMetric(UNAUTHORIZED, '{ $.status = "401" }'),
     LogMetric("Forbidden", '{ $.status = "403" }'),
     LogMetric("Throttled", '{ $.status = "429" && $.integrationStatus = "-" }'),
     LogMetric(RUNTIME_THROTTLES, '{ $.integrationStatus = "429" }'),
-    # What AgentCore says when the agent does not start or not answer, and when it refuses a request that the gateway
-    # has let in: then the two disagree, and every user has the same answer. One page has 424 for an agent that does not
-    # start, another 403 (…/devguide/runtime-http-protocol-contract.html, …/devguide/runtime-troubleshooting.html).
+    # AgentCore's statuses when the agent does not start or answer, and when AgentCore refuses a request that the
+    # gateway has accepted: then their settings disagree, and every user is refused. For an agent that does not start
+    # one page has 424 (…/devguide/runtime-http-protocol-contract.html), another 403
+    # (…/devguide/runtime-troubleshooting.html).
     LogMetric(
         AGENT_FAILED,
         "{ " + " || ".join(f'$.integrationStatus = "{status}"' for status in (401, 402, 403, 404, 424)) + " }",
@@ -111,7 +112,7 @@ def log_metrics(name: str, log_group: pulumi.Output[str], opts: pulumi.ResourceO
                 "name": metric.name,
                 "value": metric.value,
                 "unit": metric.unit,
-                # Without a default a quiet counter has no data, and an alarm cannot tell quiet from broken.
+                # Without a default a counter has no data while nothing is counted, as if the filter did not work.
                 "default_value": "0" if metric.value == "1" else None,
             },
             opts=opts,

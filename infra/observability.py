@@ -21,11 +21,11 @@ from infra.settings.regions import is_government
 PERIOD_SECONDS = 300
 
 FEWEST_FAILURES = 3
-"""Failures in a period below which no share of them is an alarm: one failed request at night is all of them."""
+"""With fewer failures in a period no percentage is an alarm: one failed request at night is 100 %."""
 
 
 class Watched(NamedTuple):
-    """What is observed, named as CloudWatch names it."""
+    """The observed resources, by their names in CloudWatch."""
 
     api_name: pulumi.Output[str]
     stage: str
@@ -35,7 +35,7 @@ class Watched(NamedTuple):
 
     @classmethod
     def of(cls, api: StreamingApi, firewall: Firewall, runtime: Runtime) -> Watched:
-        """What these three are called there."""
+        """The names of these three components."""
         return cls(api.name, api.stage_name, firewall.metric_name, runtime.id, api.log_group)
 
 
@@ -75,33 +75,33 @@ class Observability(Component):
     def _declare_topic(self, subscribers: list[str]) -> aws.sns.Topic:
         topic = aws.sns.Topic(
             f"{self._name}-alarms",
-            # Never the key that AWS manages for SNS: CloudWatch may not use it, and its alarms would be lost silently.
+            # Never AWS's managed key for SNS: CloudWatch may not use it, and alarms would be lost without an error.
             kms_master_key_id=None if self._key is None else self._key.arn,
             opts=self._child,
         )
         for subscriber in subscribers:
-            # Named by the address and not by its place in the list: SNS answers a second subscription of an address
-            # with the first one's ARN, so deleting what stood in another place would end a subscription that is wanted
-            # (https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html).
+            # Named by the address, not by its index in the list: SNS returns the first subscription's ARN for a second
+            # one of the same address, so deleting the resource of an old index would end a subscription that is still
+            # declared (https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html).
             aws.sns.TopicSubscription(
                 f"{self._name}-alarms-{hashlib.sha256(subscriber.encode()).hexdigest()[:8]}",
                 topic=topic.arn,
                 protocol="https" if subscriber.startswith("https://") else "email",
-                # Whoever has a webhook's address can post to it, and an e-mail address is somebody's.
+                # Anyone with a webhook's address can post to it, and an e-mail address is personal data.
                 endpoint=pulumi.Output.secret(subscriber),
                 opts=self._child,
             )
         return topic
 
     def _failures(self, percent: float, watched: Watched) -> None:
-        """Alarms on the share of what failed, one for each place where an answer can fail."""
+        """Alarms on the percentage of failures, one for each layer where a request can fail."""
         requests = metrics.stage_metric("Count", watched.api_name, watched.stage)
         # 5xx come from the gateway, or through it from AgentCore itself.
         self._share("server-errors", "answers are 5xx", percent, requests._replace(name="5XXError"), requests)
-        # An agent that does not start, or a runtime that refuses what the gateway has let in, is a 4xx.
+        # An agent that does not start, or a runtime that refuses what the gateway has accepted, is a 4xx.
         own = Metric(metrics.namespace(self._name), metrics.AGENT_FAILED)
         self._share("agent-failures", "requests got no answer from the agent", percent, own, requests)
-        # A run that fails has begun with a 200, so only the agent can tell.
+        # A run that fails has begun with a 200, so only the agent's own metric shows it.
         runs = metrics.run_metric(self._name)
         self._share("failed-runs", "runs of the agent ended in an error", percent, metrics.failed(runs), runs)
 
@@ -132,7 +132,7 @@ class Observability(Component):
         )
 
     def _limits(self, settings: ObservabilitySettings, watched: Watched) -> None:
-        """Alarms on metrics that have a limit of their own."""
+        """Alarms on metrics with a limit of their own in the settings."""
         own = metrics.namespace(self._name)
         self._alarm(
             "slow-first-content",
@@ -142,7 +142,7 @@ class Observability(Component):
             namespace=own,
             metric_name=metrics.TIME_TO_FIRST_CONTENT,
             extended_statistic="p95",
-            # A percentile of three requests says nothing.
+            # A percentile of three requests is meaningless.
             evaluate_low_sample_count_percentiles="ignore",
         )
         counters = (
@@ -178,7 +178,7 @@ class Observability(Component):
             )
 
     def _alarm(self, name: str, description: str, threshold: float, **watched: Any) -> None:
-        """An alarm that goes off when what it watches reaches its threshold, and says so again when it is over."""
+        """An alarm that notifies when its metric reaches the threshold, and again when it is back to normal."""
         aws.cloudwatch.MetricAlarm(
             f"{self._name}-{name}",
             name=f"{self._name}-{name}",
@@ -186,7 +186,7 @@ class Observability(Component):
             comparison_operator="GreaterThanOrEqualToThreshold",
             threshold=threshold,
             evaluation_periods=1,
-            treat_missing_data="notBreaching",  # at night there are no requests, and that is no fault
+            treat_missing_data="notBreaching",  # no requests, such as at night, are not a failure
             alarm_actions=[self._topic.arn],
             ok_actions=[self._topic.arn],
             opts=self._child,

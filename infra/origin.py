@@ -1,7 +1,7 @@
-"""Origin secrets: how the agent knows that a request came through the API, and the web ACL that it came by CloudFront.
+"""Origin secrets: they show the agent that a request came through the API, and the web ACL that it came by CloudFront.
 
-Two *generations* may be accepted at a time, so that a secret can be changed without refusing a request: sessions that
-are already running keep the variables they started with, and CloudFront's locations take a change one after the other.
+Two *generations* may be accepted at a time, so that a secret can be changed without refusing a request: running
+sessions keep the variables they started with, and CloudFront's locations apply a change one after the other.
 docs/security.md has the order of a rotation.
 """
 
@@ -23,10 +23,10 @@ class OriginSecret(Component):
     """
 
     sent: pulumi.Output[str]
-    """What is sent."""
+    """The value that is sent."""
     also_accepted: pulumi.Output[str] | None
     accepted: list[pulumi.Output[str]]
-    """What is let through: one value, or two while a rotation is under way."""
+    """The accepted values: one, or two during a rotation."""
 
     def __init__(
         self, stack: StackContext, settings: GenerationSettings, *, opts: pulumi.ResourceOptions | None = None
@@ -39,7 +39,7 @@ class OriginSecret(Component):
         self.register_outputs({})
 
     def _generation(self, number: int) -> pulumi.Output[str]:
-        # 48 letters and digits: 285 bits, and nothing that a header or a mapping would have to escape.
+        # 48 letters and digits: 285 bits, and no character that a header or a mapping would have to escape.
         password = random.RandomPassword(f"{self._name}-origin-{number}", length=48, special=False, opts=self._child)
         return pulumi.Output.secret(password.result)
 

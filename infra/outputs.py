@@ -1,4 +1,4 @@
-"""What the stack exports: exactly what `contract.StackOutputs` promises."""
+"""Exports the stack's outputs: exactly those of `contract.StackOutputs`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def export(**values: pulumi.Input[Any] | None) -> None:
     missing = [str(field.alias) for name, field in fields.items() if name not in values]
     if missing:
         raise pulumi.RunError(
-            f"The program does not export {', '.join(missing)}, which contract.StackOutputs promises: give it in "
-            "__main__.py, None where this stack has none."
+            f"The program does not export {', '.join(missing)}, which contract.StackOutputs declares: pass it in "
+            "__main__.py, or None if this stack has none."
         )
     unknown = [name for name in values if name not in fields]
     if unknown:
         raise pulumi.RunError(
-            f"The program exports {', '.join(unknown)}, which contract.StackOutputs does not have: describe it there."
+            f"The program exports {', '.join(unknown)}, which contract.StackOutputs does not declare: add it there."
         )
     for name, field in fields.items():
         if values[name] is not None:

@@ -1,4 +1,4 @@
-"""What the agent's role may do, and who may assume it: policy documents, nothing declared.
+"""The policy documents of the agent's role: what it may do, and who may assume it. Declares no resource.
 
 Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-permissions.html. That page allows all
 models and every repository; here each grant names what this stack uses.
@@ -19,26 +19,26 @@ Statement = dict[str, object]
 
 
 class Place(NamedTuple):
-    """Where the stack is: what every ARN begins with. Read from ARNs that the program holds, never looked up."""
+    """Partition, Region and account of the stack, taken from ARNs that the program has, never looked up."""
 
     partition: pulumi.Output[str]
     region: str
     account: pulumi.Output[str]
 
     def arn(self, service: str, *rest: pulumi.Input[str]) -> pulumi.Output[str]:
-        """The ARN of something of this account and Region."""
+        """The ARN of a resource in this account and Region."""
         return pulumi.Output.concat(
             "arn:", self.partition, ":", service, ":", self.region, ":", self.account, ":", *rest
         )
 
 
 class Grant(NamedTuple):
-    """What one kind of thing needs, as a policy of its own.
+    """The permissions for one purpose, as an inline policy of its own.
 
     Attributes:
-        kind: what it is for; one word.
-        key: the texts of the settings that decide what it allows. They are known when it is declared, as an ARN is not.
-        statements: what it allows.
+        kind: the purpose, in one word.
+        key: the values of the settings that it depends on; unlike ARNs they are known when it is declared.
+        statements: its permissions.
     """
 
     kind: str
@@ -47,10 +47,10 @@ class Grant(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The kind and a digest of the key: another key is another policy, made beside the present one.
+        """The kind and a digest of the key: with another key it is another policy, which replaces the old one.
 
-        Changed in place, a policy would lose what the running version of the agent still uses, and what its sessions
-        use until they end.
+        A policy that is changed in place would lose what the running version of the agent, and its sessions until they
+        end, still use.
         """
         return f"{self.kind}-{hashlib.sha256(json.dumps(list(self.key)).encode()).hexdigest()[:8]}"
 
@@ -83,7 +83,7 @@ def trust(place: Place) -> dict[str, object]:
 
 
 def execution(place: Place, settings: RuntimeSettings, runtime_name: str, parts: Sequence[Grant]) -> list[Grant]:
-    """The listed models, logs and traces of its own, and the grants of the parts that the stack gives the agent."""
+    """The grants for the listed models, its own logs and traces, and for the parts that the stack gives the agent."""
     named = list(dict.fromkeys([*settings.model_arns, *settings.also_model_arns]))
     guardrail = place.arn("bedrock", "guardrail/", settings.guardrail_id)
     author = [each.model_dump_json(by_alias=True) for each in settings.statements]
@@ -95,7 +95,7 @@ def execution(place: Place, settings: RuntimeSettings, runtime_name: str, parts:
         if settings.guardrail_id
         else Grant("guardrail", [], []),
         Grant("secrets", sorted(settings.secrets.values()), list(_secrets(place, settings))),
-        Grant("author", author, list(_of_the_author(place, settings))),
+        Grant("author", author, list(_author_statements(place, settings))),
     ]
     return [grant for grant in found if grant.statements]
 
@@ -106,7 +106,7 @@ def _models(place: Place, named: Sequence[str]) -> list[Statement]:
 
 
 def _secrets(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:
-    """Reading each named secret and parameter; neither of them lists any."""
+    """Permission to read each named secret and parameter, not to list them."""
     readers = {"secretsmanager": ["secretsmanager:GetSecretValue"], "ssm": ["ssm:GetParameter", "ssm:GetParameters"]}
     for service, actions in readers.items():
         arns = sorted({arn for arn in settings.secrets.values() if arn.split(":")[2] == service})
@@ -114,7 +114,7 @@ def _secrets(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:
             yield allow(f"Secrets{service.capitalize()}", actions, [of_account(place, arn) for arn in arns])
 
 
-def _of_the_author(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:
+def _author_statements(place: Place, settings: RuntimeSettings) -> Iterator[Statement]:
     """The statements that the stack file adds for the agent's own tools."""
     for number, each in enumerate(settings.statements, 1):
         resources: list[pulumi.Input[str]] = [of_account(place, arn) for arn in each.resources]
@@ -126,7 +126,7 @@ def _of_the_author(place: Place, settings: RuntimeSettings) -> Iterator[Statemen
 
 
 def of_account(place: Place, named: str) -> pulumi.Output[str]:
-    """An ARN of the settings, with the account's number where it says ACCOUNT."""
+    """An ARN of the settings, with ACCOUNT replaced by the account's number."""
     before, found, after = named.partition(f":{ACCOUNT}:")
     return pulumi.Output.concat(before, ":", place.account, ":", after) if found else pulumi.Output.from_input(named)
 
@@ -136,18 +136,18 @@ def _telemetry(place: Place, settings: RuntimeSettings, runtime_name: str) -> li
     metrics = allow("Metrics", ["cloudwatch:PutMetricData"], ["*"])
     metrics["Condition"] = {"StringEquals": {"cloudwatch:namespace": "bedrock-agentcore"}}
     traces = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"]
-    about_the_group = ["logs:CreateLogGroup", "logs:DescribeLogStreams"]
+    group_actions = ["logs:CreateLogGroup", "logs:DescribeLogStreams"]
     if settings.telemetry:
         # Unified spans: AgentCore lets X-Ray write into the runtime's own group
         # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html).
-        about_the_group.append("logs:PutResourcePolicy")
+        group_actions.append("logs:PutResourcePolicy")
     return [
-        allow("LogGroup", about_the_group, [group]),
+        allow("LogGroup", group_actions, [group]),
         allow("FindLogGroup", ["logs:DescribeLogGroups"], [place.arn("logs", "log-group:*")]),
         allow(
             "LogLines", ["logs:CreateLogStream", "logs:PutLogEvents"], [pulumi.Output.concat(group, ":log-stream:*")]
         ),
-        # X-Ray and CloudWatch metrics know no resources, so these two cannot name any.
+        # X-Ray and CloudWatch metrics have no resource-level permissions, so these two cannot name a resource.
         allow("Traces", traces, ["*"]),
         metrics,
     ]

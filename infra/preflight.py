@@ -1,6 +1,6 @@
-"""The answer to a browser's preflight: OPTIONS, without a token, from the gateway itself.
+"""The response to a browser's CORS preflight: OPTIONS, without a token, from the gateway itself.
 
-The agent puts ``Access-Control-Allow-Origin`` on its streamed answer: a proxy integration cannot
+The agent itself sets ``Access-Control-Allow-Origin`` on its streamed response: a proxy integration cannot
 (https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-cors.html).
 """
 
@@ -28,8 +28,8 @@ def preflight(
 ) -> None:
     """Declare the OPTIONS method of a resource for the pages of one origin, which may send ``more_headers`` too.
 
-    With an empty origin it answers too, without a header that would let any page in. It is not left out, because a
-    snapshot of the API is taken before what is no longer declared is deleted, and would go on answering
+    With an empty origin the method is declared too, without CORS headers. It is not left out, because the API's
+    snapshot is taken before resources that are no longer declared are deleted, so the stage would keep the old method
     (https://github.com/pulumi/pulumi-aws/issues/3289).
     """
     allowed = ["Authorization", "Content-Type", SESSION_HEADER, *([API_KEY_HEADER] if with_key else [])]
@@ -48,7 +48,7 @@ def preflight(
         authorization="NONE",  # a browser sends no token with a preflight
         opts=opts,
     )
-    answer = aws.apigateway.Integration(
+    integration = aws.apigateway.Integration(
         f"{name}-preflight-answer",
         rest_api=resource.rest_api,
         resource_id=resource.id,
@@ -57,7 +57,7 @@ def preflight(
         request_templates={"application/json": json.dumps({"statusCode": 204})},
         opts=opts,
     )
-    promised = aws.apigateway.MethodResponse(
+    response = aws.apigateway.MethodResponse(
         f"{name}-preflight-response",
         rest_api=resource.rest_api,
         resource_id=resource.id,
@@ -71,9 +71,9 @@ def preflight(
         rest_api=resource.rest_api,
         resource_id=resource.id,
         http_method=options.http_method,
-        status_code=promised.status_code,
+        status_code=response.status_code,
         response_parameters={f"method.response.header.{header}": value for header, value in headers.items()}
         if origin
         else None,
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[answer])),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[integration])),
     )

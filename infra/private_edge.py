@@ -1,4 +1,4 @@
-"""The private way from the API to the runtime; `infra.resource_policy` closes the public one.
+"""The private path from the API to the runtime; `infra.resource_policy` closes the public one.
 
     API Gateway → VPC link → network load balancer → interface endpoint → AgentCore
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     import pulumi_awsx as awsx
 
 SUBNET_PREFIX = 27
-"""Room for a load balancer, an endpoint and the link's interfaces in each zone."""
+"""Enough addresses for a load balancer, an endpoint and the link's interfaces in each zone."""
 
 ENDPOINT_HOST = 10
-"""The endpoint's place in each subnet. Fixed, so that the load balancer's targets need no look-up."""
+"""The index of the endpoint's address in each subnet. Fixed, so that the load balancer's targets need no look-up."""
 
 
 class PrivateEdge(Component):
@@ -36,8 +36,8 @@ class PrivateEdge(Component):
 
     Pulumi type: ``agentstream:infra:PrivateEdge``. Produces ``awsx.ec2.Vpc``, three ``ec2.SecurityGroup`` with their
     rules, ``ec2.VpcEndpoint``, ``lb.LoadBalancer``, ``TargetGroup``, ``TargetGroupAttachment``, ``Listener`` and
-    ``apigatewayv2.VpcLink``. Leaves the integration to `StreamingApi`, and the refusal of every other way to
-    `ResourcePolicy`.
+    ``apigatewayv2.VpcLink``. Leaves the integration to `StreamingApi`, and the refusal of requests by any
+    other path to `ResourcePolicy`.
     """
 
     vpc_link_id: pulumi.Output[str]
@@ -52,19 +52,19 @@ class PrivateEdge(Component):
         runtime: Runtime,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; of a protected stack Pulumi refuses to delete any part, and AWS the load balancer."""
+        """Declare it; in a protected stack Pulumi refuses to delete any of its resources, and AWS the load balancer."""
         super().__init__("PrivateEdge", stack, opts)
         name = stack.name
-        self._child = self._kept  # each part is needed by the only way
+        self._child = self._kept  # the only path to the runtime needs all of them
         networks = list(ipaddress.IPv4Network(settings.cidr).subnets(new_prefix=SUBNET_PREFIX))[: len(settings.zones)]
 
         vpc = self._vpc(settings, networks)
         subnets = vpc.isolated_subnet_ids
         link, balancer, endpoint = (self._group(vpc, kind) for kind in ("link", "balancer", "endpoint"))
-        self._let_through("link-to-balancer", link, balancer)
-        self._let_through("balancer-to-endpoint", balancer, endpoint)
+        self._allow_tls("link-to-balancer", link, balancer)
+        self._allow_tls("balancer-to-endpoint", balancer, endpoint)
 
-        way_in = aws.ec2.VpcEndpoint(
+        agentcore = aws.ec2.VpcEndpoint(
             f"{name}-agentcore",
             vpc_id=vpc.vpc_id,
             service_name=f"com.amazonaws.{stack.region}.bedrock-agentcore",
@@ -79,20 +79,20 @@ class PrivateEdge(Component):
             policy=pulumi.Output.json_dumps(_endpoint_policy(runtime.arn)),
             opts=self._child,
         )
-        self.load_balancer_arn = self._balancer(vpc, balancer, way_in, networks)
+        self.load_balancer_arn = self._balancer(vpc, balancer, agentcore, networks)
         self.vpc_link_id = aws.apigatewayv2.VpcLink(
             f"{name}-link", subnet_ids=subnets, security_group_ids=[link.id], opts=self._child
         ).id
-        self.endpoint_id = way_in.id
+        self.endpoint_id = agentcore.id
         self.register_outputs({"vpcLinkId": self.vpc_link_id, "loadBalancerArn": self.load_balancer_arn})
 
     def _vpc(self, settings: NetworkSettings, networks: list[ipaddress.IPv4Network]) -> awsx.ec2.Vpc:
-        import pulumi_awsx as awsx  # noqa: PLC0415 - slow to load: only a stack with a private edge pays for it
+        import pulumi_awsx as awsx  # noqa: PLC0415 - slow to load, and only a stack with a private edge needs it
 
         return awsx.ec2.Vpc(
             f"{self._name}-private",
             cidr_block=settings.cidr,
-            # Named, for awsx would otherwise ask AWS which zones there are.
+            # Named, because awsx would otherwise look the zones up.
             availability_zone_names=[f"{self._stack.region}{zone}" for zone in settings.zones],
             nat_gateways={"strategy": awsx.ec2.NatGatewayStrategy.NONE},
             subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
@@ -105,7 +105,7 @@ class PrivateEdge(Component):
         )
 
     def _group(self, vpc: awsx.ec2.Vpc, kind: str) -> aws.ec2.SecurityGroup:
-        """A group without rules of its own: nothing in, nothing out."""
+        """A security group without rules: no traffic in or out."""
         return aws.ec2.SecurityGroup(
             f"{self._name}-{kind}",
             description=f"The {kind} of the private way to AgentCore.",
@@ -113,8 +113,8 @@ class PrivateEdge(Component):
             opts=self._child,
         )
 
-    def _let_through(self, name: str, source: aws.ec2.SecurityGroup, target: aws.ec2.SecurityGroup) -> None:
-        """TLS from one group to another, and nothing else."""
+    def _allow_tls(self, name: str, source: aws.ec2.SecurityGroup, target: aws.ec2.SecurityGroup) -> None:
+        """Allow TLS from one group to another."""
         aws.vpc.SecurityGroupEgressRule(
             f"{self._name}-{name}-out",
             security_group_id=source.id,
@@ -186,7 +186,7 @@ class PrivateEdge(Component):
 
 
 def _endpoint_policy(runtime_arn: pulumi.Output[str]) -> dict[str, object]:
-    """Through this endpoint, this runtime only. IAM knows no principal for a caller with a JWT, hence ``*``.
+    """Allow this runtime only. IAM has no principal for a caller with a JWT, hence ``*``.
 
     Source: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/vpc-interface-endpoints.html
     """

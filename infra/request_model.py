@@ -1,12 +1,12 @@
-"""Which bodies reach the agent: a JSON schema that API Gateway checks before a microVM is woken.
+"""The request model: a JSON schema that API Gateway checks before a microVM is started.
 
-A body is an AG-UI ``RunAgentInput`` (https://docs.ag-ui.com), a ``prompt`` alone, or asks about a run that is there
-already: ``attach``, ``stop`` or ``history``. The schema is one flat object, so that a refusal names the member that is
-wrong, and no stricter than the agent, which checks everything again and in full (agent/request.py). The protocol's
-optional members, which grow, are left open.
+A body is an AG-UI ``RunAgentInput`` (https://docs.ag-ui.com), a ``prompt`` alone, or about an existing run or thread:
+``attach``, ``stop`` or ``history``. The schema is one flat object, so that the error names the member that is wrong,
+and no stricter than the agent, which checks everything again and in full (agent/request.py). Optional members of the
+protocol that are not listed are allowed, because later versions add more.
 
-What is wrong is told to the caller in the validator's own words, and those repeat a text that is too long or does not
-match. So nothing that a user writes has a length, a pattern or a choice here: a prompt never comes back in a header.
+The caller gets the validator's own message, which repeats a string that violates a length, pattern or enum. So none of
+these is set on text that a user writes: a prompt is never sent back in a header.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ EVERY_CONTENT_TYPE = "$default"
 """A model under ``application/json`` alone would leave a body of any other content type unchecked."""
 
 FORMS = ("prompt", "messages", "attach", "stop", "history")
-"""The members of which a body has one: what it asks for."""
+"""A body has one of these members."""
 
 
 def schema(session_from: SessionFrom) -> dict[str, Any]:
-    """The schema, in the draft that API Gateway knows.
+    """The schema, in the draft that API Gateway supports.
 
     Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/models-mappings-models.html
     """
@@ -59,8 +59,8 @@ def schema(session_from: SessionFrom) -> dict[str, Any]:
     }
     if session_from == "thread":
         least, most = SESSION_ID_LENGTH
-        # It becomes a header, so it has to be what one can hold. Said without `$`, which lets a line break pass in some
-        # dialects of regular expressions.
+        # It becomes a header's value, so only printable ASCII. The pattern has no `$`, which in some dialects of
+        # regular expressions matches before a final line break.
         properties["threadId"] = {**id_, "minLength": least, "maxLength": most, "not": {"pattern": "[^!-~]"}}
         whole["required"] = ["threadId"]
     return whole

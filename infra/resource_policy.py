@@ -1,9 +1,9 @@
-"""Which of the runtime's operations a token opens, and by which way.
+"""The runtime's resource policy: which operations the bearer of a token may call, and by which network path.
 
-AgentCore answers more than ``/invocations`` at a runtime's address: there is an operation that runs a command in the
-microVM, one that opens a shell in it, a WebSocket past the API, and one that ends a session. Its SDK builds such an
-address from the runtime's ARN and a bearer token. In the microVM lie the origin secret and the role's credentials, so
-the runtime's resource policy denies them: a Deny stands above every Allow.
+At a runtime's address AgentCore has more operations than ``/invocations``: one runs a command in the microVM, one opens
+a shell in it, one opens a WebSocket that bypasses the API, and one ends a session. Its SDK builds such an address from
+the runtime's ARN and a bearer token. The microVM holds the origin secret and the role's credentials, so the policy
+denies these operations: a Deny overrides every Allow.
 
 **Not tried on AWS.** Sources:
 https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/resource-based-policies.html and
@@ -26,11 +26,11 @@ Statement = dict[str, object]
 
 
 class ResourcePolicy(Component):
-    """The runtime's one resource policy: questions by one way, and nothing beside them.
+    """The runtime's one resource policy: allows invocations, if there is an endpoint only through it.
 
-    Pulumi type: ``agentstream:infra:ResourcePolicy``. Produces ``bedrock.AgentcoreResourcePolicy``. Leaves the way
-    through the VPC endpoint to `PrivateEdge`. Endpoints get no policy of their own: AWS evaluates the runtime's for
-    them too, and one that only allows would have to be repeated on each.
+    Pulumi type: ``agentstream:infra:ResourcePolicy``. Produces ``bedrock.AgentcoreResourcePolicy``. Leaves the path
+    through the VPC endpoint to `PrivateEdge`. Runtime endpoints get no policy of their own: AWS evaluates the runtime's
+    for them too.
     """
 
     def __init__(
@@ -51,21 +51,21 @@ class ResourcePolicy(Component):
             runtime_arn: of the runtime.
             account_id: of the stack's account, whose own administrators may end sessions.
             denied_actions: AgentCore's names without the service, see `infra.settings.denied_actions`.
-            endpoint_id: the only VPC endpoint that questions may come through; None for any way.
-            after: with an endpoint, what must have switched to the private way before: it refuses at once.
+            endpoint_id: the only VPC endpoint that invocations may come through; None for any path.
+            after: with an endpoint, resources that must use the private path first, because the policy applies at once.
             opts: of the component.
         """
         super().__init__("ResourcePolicy", stack, opts)
         name = stack.name
-        questions = (
+        invocations = (
             [_allow(runtime_arn)]
             if endpoint_id is None
             else [
                 _allow(runtime_arn, {"StringEquals": {"aws:SourceVpce": endpoint_id}}),
-                _no_other_way(runtime_arn, endpoint_id),
+                _deny_other_paths(runtime_arn, endpoint_id),
             ]
         )
-        statements = [*questions, *_siblings(runtime_arn, account_id, denied_actions)]
+        statements = [*invocations, *_other_operations(runtime_arn, account_id, denied_actions)]
         aws.bedrock.AgentcoreResourcePolicy(
             f"{name}-runtime-policy",
             resource_arn=runtime_arn,
@@ -73,8 +73,8 @@ class ResourcePolicy(Component):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=after,
-                # Under another name it would be created, and then the old one deleted: of the same ARN, whose policy
-                # would be gone.
+                # Without the alias the new name would be created and then the old one deleted, which would delete the
+                # policy of the same runtime.
                 aliases=[pulumi.Alias(name=f"{name}-only-privately")],
             ),
         )
@@ -82,30 +82,30 @@ class ResourcePolicy(Component):
 
 
 def _allow(runtime_arn: pulumi.Output[str], condition: Statement | None = None) -> Statement:
-    """A valid token may invoke. IAM knows no principal for its bearer, so AWS wants ``*``."""
+    """The bearer of a valid token may invoke. IAM has no principal for such a caller, so AWS requires ``*``."""
     allowed = _statement("Questions", "Allow", ["InvokeAgentRuntime"], runtime_arn)
     return allowed if condition is None else {**allowed, "Condition": condition}
 
 
-def _no_other_way(runtime_arn: pulumi.Output[str], endpoint_id: pulumi.Output[str]) -> Statement:
+def _deny_other_paths(runtime_arn: pulumi.Output[str], endpoint_id: pulumi.Output[str]) -> Statement:
     return {
         **_statement("NoOtherWay", "Deny", ["InvokeAgentRuntime"], runtime_arn),
         "Condition": {
             "StringNotEquals": {"aws:SourceVpce": endpoint_id},
-            # `Bool` is not met by a request without the key, which is then let through.
+            # `Bool` does not match a request without the key, so the Deny would not apply to it.
             "BoolIfExists": {"aws:ViaAWSService": "false"},
         },
     }
 
 
-def _siblings(
+def _other_operations(
     runtime_arn: pulumi.Output[str], account_id: pulumi.Output[str], denied_actions: Sequence[str]
 ) -> list[Statement]:
     for_everybody = [action for action in denied_actions if action != STOP_SESSION]
     denied = [_statement("NothingButQuestions", "Deny", for_everybody, runtime_arn)] if for_everybody else []
     if STOP_SESSION in denied_actions:
-        # Administrators end the sessions of a user whom they lock out. The bearer of a token is no principal of an
-        # account, and a negated comparison holds where its key is missing.
+        # Administrators need it to end the sessions of a user whom they lock out. A token's bearer is not a principal
+        # of any account, and a negated comparison is true when its key is missing, so the Deny applies to the bearer.
         condition = {"StringNotEquals": {"aws:PrincipalAccount": account_id}}
         denied.append(
             {**_statement("OnlyTheAccountStops", "Deny", [STOP_SESSION], runtime_arn), "Condition": condition}
@@ -119,5 +119,5 @@ def _statement(sid: str, effect: str, actions: Sequence[str], runtime_arn: pulum
         "Effect": effect,
         "Principal": "*",
         "Action": [SERVICE + action for action in actions],
-        "Resource": runtime_arn,  # AWS takes the exact ARN and no pattern
+        "Resource": runtime_arn,  # AWS accepts the exact ARN only, no pattern
     }

@@ -1,7 +1,7 @@
-"""Where the agent runs: the AgentCore runtime, the role it runs under, and who may call it.
+"""The AgentCore runtime: the role that the agent runs under, and the authorizer of its callers.
 
 A *session* is one microVM; AgentCore routes every request with the same session id to it. The *qualifier* is the
-name of a runtime endpoint; ``DEFAULT`` exists by itself and follows the latest version
+name of a runtime endpoint; ``DEFAULT`` always exists and follows the latest version
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-how-it-works.html).
 """
 
@@ -26,26 +26,26 @@ DEFAULT_ENDPOINT = "DEFAULT"
 
 
 class Runtime(Component):
-    """An AgentCore runtime that takes the user pool's ID tokens and streams over HTTP.
+    """An AgentCore runtime that accepts the user pool's ID tokens and streams over HTTP.
 
     Pulumi type: ``agentstream:infra:Runtime``. Produces ``iam.Role``, ``iam.RolePolicy``\\ s,
     ``bedrock.AgentcoreAgentRuntime``, and what the settings ask for: the `OriginSecret`, the `Memory`, a
     ``cloudwatch.LogGroup`` for each endpoint, and a ``bedrock.AgentcoreAgentRuntimeEndpoint`` when the qualifier is not
-    DEFAULT. Leaves the artifact to `CodePackage` or `ContainerImage`, the front door to `StreamingApi`, and the private
-    way to `PrivateEdge`.
+    DEFAULT. Leaves the artifact to `CodePackage` or `ContainerImage`, the API to `StreamingApi`, and the private path
+    to `PrivateEdge`.
     """
 
     arn: pulumi.Output[str]
     id: pulumi.Output[str]
     account_id: pulumi.Output[str]
     qualifier: pulumi.Output[str]
-    """Known once the endpoint of that name is there: what calls it waits for it."""
+    """Known once the endpoint of that name exists, so that resources which call it wait for it."""
     origin_secret: pulumi.Output[str] | None
-    """What the API must send in `ORIGIN_HEADER`; None when the stack does not ask for it."""
+    """The value that the API must send in `ORIGIN_HEADER`; None when the stack does not require it."""
     url: pulumi.Output[str]
     """The `/invocations` address without its query: nothing else streams."""
     address: pulumi.Output[str]
-    """`url` with qualifier and account: the whole address of an invocation."""
+    """`url` with qualifier and account: the complete address of an invocation."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Runtime(Component):
         environment: Mapping[str, str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; of a protected stack Pulumi refuses to delete the memory, and leaves the agent's logs behind."""
+        """Declare it; in a protected stack Pulumi refuses to delete the memory, and retains the agent's logs."""
         super().__init__("Runtime", stack, opts)
         name, region = stack.name, stack.region
 
@@ -70,7 +70,7 @@ class Runtime(Component):
         forwarded = ["Authorization"]
         grants = [artifact.grant]
         self.origin_secret = None
-        # Behind the private way the secret is a second lock: a token that leaks with the network's help still fails.
+        # With the private path the secret is a second barrier, against a caller with a token inside the network.
         if settings.bypass_protection != "none":
             secret = OriginSecret(stack, settings.origin_secret, opts=self._child)
             self.origin_secret = secret.sent
@@ -97,7 +97,7 @@ class Runtime(Component):
         self.arn = runtime.agent_runtime_arn
         self.id = runtime.agent_runtime_id
         self.account_id = arn.account_id(runtime.agent_runtime_arn)
-        # By id and account, never by ARN: API Gateway decodes and re-encodes an escaped ARN on its way.
+        # By id and account, never by ARN: API Gateway decodes and re-encodes an escaped ARN in a URL.
         self.url = pulumi.Output.concat(
             "https://bedrock-agentcore.", region, ".amazonaws.com/runtimes/", self.id, ROUTE
         )
@@ -108,7 +108,7 @@ class Runtime(Component):
                 f"{name}-endpoint",
                 name=settings.endpoint_name,
                 agent_runtime_id=self.id,
-                # Without a version the endpoint would stay on the one it was made with and serve old code
+                # Without a version the endpoint would keep the one it was created with and serve old code
                 # (https://github.com/aws-ia/terraform-aws-agentcore/pull/31).
                 agent_runtime_version=runtime.agent_runtime_version,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=groups),
@@ -165,7 +165,7 @@ class Runtime(Component):
                     "custom_claims": [_claim("token_use", "id")] if settings.check_token_use else None,
                 }
             },
-            # AgentCore validates the token and strips it, unless it is listed here; the agent needs its `sub`.
+            # AgentCore validates the token and removes it, unless it is listed here; the agent needs its `sub`.
             request_header_configuration={"request_header_allowlists": forwarded},
             lifecycle_configurations=[
                 {
@@ -182,12 +182,13 @@ class Runtime(Component):
         )
 
     def _logs(self, settings: RuntimeSettings) -> list[aws.cloudwatch.LogGroup]:
-        """Claim the groups that AgentCore writes to, so that their lines do not stay for ever.
+        """Declare the log groups that AgentCore writes to, so that their lines expire.
 
-        There is one for each endpoint, and DEFAULT is always there
-        (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html). That a group is
-        not there yet when the runtime is, and can be declared, is not documented; some find it made with the runtime
-        (https://github.com/hashicorp/terraform-provider-aws/issues/47629). `declareLogGroups` leaves them to AgentCore.
+        There is one for each endpoint, and DEFAULT always exists
+        (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/observability-configure.html). It is not
+        documented that the group does not exist yet when it is declared after the runtime; some report that it is
+        created with the runtime (https://github.com/hashicorp/terraform-provider-aws/issues/47629). With
+        `declareLogGroups: false` AgentCore creates them.
         """
         if not settings.declare_log_groups:
             return []
@@ -196,7 +197,7 @@ class Runtime(Component):
                 f"{self._name}-agent-log-{endpoint}",
                 name=pulumi.Output.concat("/aws/bedrock-agentcore/runtimes/", self.id, "-", endpoint),
                 retention_in_days=self._stack.log_retention_days,
-                # Its name has the runtime's id: a runtime that is replaced leaves its lines behind until they end.
+                # Its name contains the runtime's id: the lines of a replaced runtime stay until they expire.
                 opts=pulumi.ResourceOptions(parent=self, retain_on_delete=self._stack.protect),
             )
             for endpoint in sorted({DEFAULT_ENDPOINT, settings.qualifier})
@@ -206,8 +207,8 @@ class Runtime(Component):
 def _runtime_name(name: str, settings: RuntimeSettings) -> str:
     """The name in AgentCore: letters, digits and underscores, 48 at most, for which `infra.config` leaves room.
 
-    A runtime for the other kind of artifact is a replacement, made before the old one is deleted; so it needs another
-    name.
+    A runtime with the other kind of artifact is a replacement, created before the old one is deleted; so it needs
+    another name.
     """
     suffix = "_image" if settings.artifact == "container" else ""
     return name.replace("-", "_") + suffix
@@ -216,7 +217,7 @@ def _runtime_name(name: str, settings: RuntimeSettings) -> str:
 def _claim(
     name: str, value: str
 ) -> aws.bedrock.AgentcoreAgentRuntimeAuthorizerConfigurationCustomJwtAuthorizerCustomClaimArgsDict:
-    """What the runtime asks of one more claim: a token of another kind may carry the same audience."""
+    """One more required claim: a token of another kind may have the same audience."""
     return {
         "inbound_token_claim_name": name,
         "inbound_token_claim_value_type": "STRING",
@@ -228,7 +229,7 @@ def _claim(
 
 
 def _network(settings: RuntimeSettings) -> aws.bedrock.AgentcoreAgentRuntimeNetworkConfigurationArgsDict:
-    """Where the agent's own calls leave from. It says nothing of who may call the agent."""
+    """The network that the agent's own calls leave from; it does not decide who may call the agent."""
     if settings.network == "PUBLIC":
         return {"network_mode": "PUBLIC"}
     return {

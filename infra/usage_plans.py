@@ -1,6 +1,6 @@
-"""A share of the API for each team: a key of its own, a pace, and a day's allowance.
+"""A usage plan for each team: an API key, a rate limit, and a daily quota.
 
-A key tells teams apart; it proves nothing about the caller. The ID token does that, and stays required.
+An API key tells teams apart; it does not authenticate the caller. The ID token does, and stays required.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _plan(
         quota_settings={"limit": settings.requests_per_day, "period": "DAY"},
         opts=opts,
     )
-    # Both have the key itself among their outputs, and the provider takes only the first for a secret.
+    # Both have the key's value among their outputs, and the provider marks only the first one's as secret.
     secret = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["value"]))
     key = aws.apigateway.ApiKey(name, opts=secret)
     aws.apigateway.UsagePlanKey(name, usage_plan_id=plan.id, key_id=key.id, key_type="API_KEY", opts=secret)

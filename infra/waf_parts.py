@@ -1,4 +1,4 @@
-"""What a web ACL's rules are made of: their types, names and answers, and the price of each in capacity units."""
+"""Parts of a web ACL's rules: their types, names and responses, and their cost in capacity units."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def in_order(found: Sequence[Priced]) -> list[Rule]:
 
 
 def visibility(metric: str) -> aws.wafv2.WebAclRuleVisibilityConfigArgsDict:
-    """Metrics and samples under a name."""
+    """Metrics and sampled requests under a name."""
     return {"cloudwatch_metrics_enabled": True, "sampled_requests_enabled": True, "metric_name": metric}
 
 
 def refuse(status: int, body: str, origin: str) -> aws.wafv2.WebAclRuleActionArgsDict:
-    """Block with an answer of our own. It bypasses the gateway's responses, so it brings its CORS header along."""
+    """Block with a custom response. It bypasses the gateway's responses, so it needs its own CORS header."""
     response: aws.wafv2.WebAclRuleActionBlockCustomResponseArgsDict = {
         "response_code": status,
         "custom_response_body_key": body,
@@ -45,7 +45,7 @@ def refuse(status: int, body: str, origin: str) -> aws.wafv2.WebAclRuleActionArg
 
 
 def rate_rule(name: str, statement: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict, origin: str) -> Rule:
-    """Block what sends more than a rate-based statement allows."""
+    """Block requests above the limit of a rate-based statement."""
     return {
         "name": name,
         "priority": 0,
@@ -55,11 +55,11 @@ def rate_rule(name: str, statement: aws.wafv2.WebAclRuleStatementRateBasedStatem
     }
 
 
-def json_answer(key: str, message: str) -> aws.wafv2.WebAclCustomResponseBodyArgsDict:
-    """The body of an answer, under the key that rules name it by."""
+def json_response(key: str, message: str) -> aws.wafv2.WebAclCustomResponseBodyArgsDict:
+    """The body of a custom response, under the key by which rules refer to it."""
     return {"key": key, "content_type": "APPLICATION_JSON", "content": json.dumps({"message": message})}
 
 
 def too_many(window_seconds: int) -> aws.wafv2.WebAclCustomResponseBodyArgsDict:
-    """The body of the answer to a caller above a rate limit."""
-    return json_answer(TOO_MANY, f"Too many requests; try again in {window_seconds // 60} minutes.")
+    """The body of the response to a caller above a rate limit."""
+    return json_response(TOO_MANY, f"Too many requests; try again in {window_seconds // 60} minutes.")

@@ -1,8 +1,8 @@
-"""The web ACL's rules, and what each costs in capacity units.
+"""The web ACL's rules, and their cost in capacity units.
 
-Prompts are prose, and prose talks about SQL, scripts and paths. The managed groups' rules that read the *body* are
-therefore set to Count; the same rules on headers, path and query stay on Block. The web ACL does not recognise
-prompt injection, and does not claim to.
+Prompts are prose, and prose mentions SQL, scripts and paths. The managed groups' rules that inspect the *body* are
+therefore set to Count; the same rules on headers, path and query stay on Block. The web ACL does not detect prompt
+injection.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from infra.waf_parts import MISSPELT, TOO_LARGE, Priced, Rule, Statement, in_ord
 CAPACITY_LIMIT = 1_500
 """Units that a web ACL may have without a surcharge (…/developerguide/aws-waf-capacity-units.html)."""
 
-TOKEN_HEADER = "authorization"  # noqa: S105 - where a token stands, not one
+TOKEN_HEADER = "authorization"  # noqa: S105 - the name of the header, not a token
 
 SPELLING = (
     r"^Bearer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\."
     r"([A-Za-z0-9_-]{4})*([A-Za-z0-9_-][AQgw]|[A-Za-z0-9_-]{2}[AEIMQUYcgkosw048])?$"
 )
-"""A token as its issuer wrote it. What comes before the signature is covered by it; the signature itself has spare bits
-in its last character, which a lenient decoder ignores, so they must be zero, as in RFC 4648 §3.5."""
+"""The one valid spelling of a token. The signature covers everything before it; the signature's own last character has
+unused bits, which a lenient decoder ignores, so they must be zero, as in RFC 4648 §3.5."""
 
 
 class ManagedGroup(NamedTuple):
@@ -83,17 +83,17 @@ def rules(settings: FirewallSettings, addresses: Addresses, origin: str, secrets
     Args:
         settings: the web ACL's settings.
         addresses: the lists of addresses in use.
-        origin: the page that may read a refusal; empty for none.
-        secrets: what CloudFront sends, where it is in front of the stage.
+        origin: the page that may read a custom response; empty for none.
+        secrets: the values that CloudFront sends, if it is in front of the stage.
     """
     return in_order(_priced(settings, addresses, origin, secrets))
 
 
 def edge_rules(settings: FirewallSettings, addresses: Addresses) -> list[Rule]:
-    """The rules of the web ACL in front of CloudFront: those that go by the viewer's address.
+    """The rules of the web ACL on CloudFront: those on the viewer's address.
 
-    What else there is to look at in a request for the agent, the stage's web ACL looks at; the page's files are the
-    same whatever is in a request for one.
+    The stage's web ACL inspects everything else in a request to the agent; the page's files are static and do not
+    depend on the request.
     """
     groups = [IP_REPUTATION, *([ANONYMOUS_IP] if settings.anonymous_addresses else [])]
     return in_order(
@@ -102,7 +102,7 @@ def edge_rules(settings: FirewallSettings, addresses: Addresses) -> list[Rule]:
 
 
 def capacity(settings: FirewallSettings, secrets: int = 0) -> int:
-    """The capacity units of the stage's web ACL, which knows so many secrets: at most what AWS will count."""
+    """The capacity units of the stage's web ACL with so many CloudFront secrets; an upper bound of AWS's count."""
     both = ["IPv4", "IPv6"]
     lists = {"only": both} if settings.only_addresses else {}
     lists |= {"blocked": both} if settings.blocked_addresses else {}
@@ -118,7 +118,7 @@ def _priced(settings: FirewallSettings, addresses: Addresses, origin: str, secre
         *list_rules(addresses, secrets),
         _size_rule(settings, origin),
         address_rate(settings, origin, secrets),
-        # After the rate of addresses, so that whoever misspells is counted there.
+        # After the rate per address, so that requests with another spelling count there.
         *([_spelling_rule(origin)] if settings.one_token_spelling else []),
         _token_rate(settings, origin),
         *(_managed(group) for group in groups),
@@ -126,10 +126,10 @@ def _priced(settings: FirewallSettings, addresses: Addresses, origin: str, secre
 
 
 def _size_rule(settings: FirewallSettings, origin: str) -> Priced:
-    """Block a body that is longer than the limit; without a limit, count those that WAF cannot read whole.
+    """Block a body above the limit; without a limit, count bodies that WAF cannot inspect as a whole.
 
-    To refuse what it cannot read would protect nothing, since its rules on the body only count; and it would end a
-    conversation that an AG-UI client sends along whole.
+    Blocking those would protect nothing, since the rules on the body only count; and it would end a long conversation,
+    which an AG-UI client sends as a whole.
     """
     limit = settings.body_limit_kb
     rule: Rule = {
@@ -152,13 +152,13 @@ def _size_rule(settings: FirewallSettings, origin: str) -> Priced:
 
 
 def _token_rate(settings: FirewallSettings, origin: str) -> Priced:
-    """Block a token that comes with more than so many requests in a window."""
+    """Block a token that exceeds the limit of requests in a window."""
     # A user behind many addresses has one token. A request without the header is counted by its address only.
     token: aws.wafv2.WebAclRuleStatementRateBasedStatementArgsDict = {
         "aggregate_key_type": "CUSTOM_KEYS",
         "limit": settings.requests_per_token,
         "evaluation_window_sec": settings.rate_window_seconds,
-        # The authorizer ignores blanks around a token, so they make no other key.
+        # The authorizer ignores white space around a token, so it must not make another key.
         "custom_keys": [
             {"header": {"name": TOKEN_HEADER, "text_transformations": [{"priority": 0, "type": "REMOVE_WHITESPACE"}]}}
         ],
@@ -167,14 +167,14 @@ def _token_rate(settings: FirewallSettings, origin: str) -> Priced:
 
 
 def _spelling_rule(origin: str) -> Priced:
-    """Block a token that is spelt otherwise: each spelling would be a key, and a count, of its own."""
+    """Block a token in another spelling: each spelling would be another key with its own count."""
     header: aws.wafv2.WebAclRuleStatementSizeConstraintStatementFieldToMatchArgsDict = {
         "single_header": {"name": TOKEN_HEADER}
     }
     unchanged: list[aws.wafv2.WebAclRuleStatementSizeConstraintStatementTextTransformationArgsDict] = [
         {"priority": 0, "type": "NONE"}
     ]
-    # A header that is absent meets no condition, so a browser's preflight passes.
+    # An absent header matches no condition, so a browser's preflight passes.
     present: Statement = {
         "size_constraint_statement": {
             "comparison_operator": "GE",

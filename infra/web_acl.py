@@ -1,4 +1,4 @@
-"""What every web ACL of the stack has: sets of addresses, a log, and no secret in it or in a sample."""
+"""What every web ACL of the stack has: IP sets, and a log; both log and samples without secrets."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SECRET_HEADERS = ("authorization", "x-api-key")
 
 
 class WebAclComponent(Component):
-    """The base of a component that is a web ACL: where it is, and what is declared beside it."""
+    """The base of a component that is a web ACL: its scope and Region, its IP sets and its log."""
 
     SCOPE: ClassVar[Literal["REGIONAL", "CLOUDFRONT"]]
     REGION: ClassVar[str | None] = None
-    """Where the web ACL and what belongs to it are; None for the stack's own Region."""
+    """The Region of the web ACL and its resources; None for the stack's own."""
 
     def _address_sets(self, settings: FirewallSettings) -> Addresses:
         """Declare an IP set for each list in use and each IP version in it."""
@@ -48,7 +48,7 @@ class WebAclComponent(Component):
         """Declare the web ACL's log group, with these headers redacted, and have WAF write to it."""
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-firewall-log",
-            # WAF writes to no group of another name
+            # WAF requires this prefix
             # (https://docs.aws.amazon.com/waf/latest/developerguide/logging-cw-logs.html).
             name=f"aws-waf-logs-{self._name}",
             retention_in_days=self._stack.log_retention_days,
@@ -72,7 +72,7 @@ class WebAclComponent(Component):
             redacted_fields=[{"single_header": {"name": header}} for header in headers],
             logging_filter=None if settings.log_passed_requests else keep,
             region=self.REGION,
-            # A web ACL has one: deleting the old one would take the new one away.
+            # A web ACL has one logging configuration: deleting the old one would remove the new one.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
@@ -80,8 +80,8 @@ class WebAclComponent(Component):
 def data_protection(headers: Sequence[str]) -> aws.wafv2.WebAclDataProtectionConfigArgsDict:
     """Keep secret headers and prompts out of samples and out of the log.
 
-    Samples in the console show headers; a redacted log alone would leave the token there to read. And a rule that
-    counts a prompt may write what it matched to the log, for as long as that is kept
+    Samples in the console show headers, so redacting the log alone would leave the token readable there. And a rule
+    that counts a prompt may write the text that it matched to the log
     (https://docs.aws.amazon.com/waf/latest/developerguide/data-protection-examples.html).
     """
     return {

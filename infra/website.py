@@ -1,8 +1,7 @@
-"""The chat page at an address of its own: CloudFront in front of a private bucket, and of the API.
+"""The chat page at its own domain: CloudFront in front of a private bucket and of the API.
 
-Page and API are one origin, so a browser asks nobody's leave before a call, and no header decides who may read an
-answer. What CloudFront does to a stream is what its behaviour for ``/invocations`` says: nothing is stored, nothing is
-compressed, and the bytes pass as they come.
+Page and API have one origin, so the browser sends no CORS preflight and needs no CORS headers. The cache behaviour for
+``/invocations`` neither caches nor compresses, so CloudFront passes a stream on as it arrives.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 ALL_VIEWER_EXCEPT_HOST_HEADER = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 
 EVERY_METHOD = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
-"""CloudFront takes POST with all of these or not at all; the API refuses what it does not serve."""
+"""CloudFront allows POST only together with all of these; the API refuses methods that it does not declare."""
 
 READING = ["GET", "HEAD"]
 
@@ -42,15 +41,16 @@ YEAR_SECONDS = 31_536_000
 
 
 class Website(Component):
-    """The page's address.
+    """The page, its distribution and its domain.
 
     Pulumi type: ``agentstream:infra:Website``. Produces ``cloudfront.Distribution``, ``OriginAccessControl`` and
     ``ResponseHeadersPolicy``, a private ``s3.Bucket`` with what belongs to it and a ``BucketObjectv2`` for each file,
     an `EdgeFirewall`; with a hosted zone also ``route53.Record``; without a certificate also ``acm.Certificate`` and
     ``CertificateValidation``. Leaves tokens, throttle and everything but addresses to the API behind it.
 
-    It has no access log of its own: what asks the agent is in the API's, what is refused here in the web ACL's (with
-    ``firewall.logPassedRequests`` everything is), and the rest are reads of files that are the same for everybody.
+    It has no access log of its own: requests to the agent are in the API's log, requests that are refused here in the
+    web ACL's (all requests with ``firewall.logPassedRequests``), and the others read files that are the same for
+    everyone.
     """
 
     url: pulumi.Output[str]
@@ -63,22 +63,22 @@ class Website(Component):
         identity: Identity,
         api: StreamingApi,
         secret: OriginSecret,
-        told: Mapping[str, str | int],
+        page_settings: Mapping[str, str | int],
         firewall: FirewallSettings,
         after: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Declare it; a protected stack keeps the bucket with what it holds, and the web ACL's log.
+        """Declare it; a protected stack keeps the bucket with its objects, and the web ACL's log.
 
         Args:
             stack: what all components share.
             settings: the section ``website``.
-            identity: where the page sends its users to sign in.
-            api: what answers the page's questions.
-            secret: what CloudFront sends to the API, so that the stage's web ACL knows its requests.
-            told: what else the page must know, by the names of `PageConfig` in ``web/src/config.ts``.
-            firewall: the settings whose address rules hold here.
-            after: what must know the secret before CloudFront sends it.
+            identity: the user pool and its login pages.
+            api: the API behind ``/invocations``.
+            secret: the secret that CloudFront sends to the API, by which the stage's web ACL recognises its requests.
+            page_settings: more settings of the page, by their names in `PageConfig` of ``web/src/config.ts``.
+            firewall: the settings of the address rules.
+            after: resources that must know the secret before CloudFront sends it.
             opts: of the component.
         """
         part = stack.below("website")
@@ -93,7 +93,7 @@ class Website(Component):
             headers=self._headers(identity.login_url),
             after=after,
         )
-        bucket.give_policy(
+        bucket.set_policy(
             f"{part.name}-reader",
             {
                 "Sid": "ThisDistribution",
@@ -110,7 +110,7 @@ class Website(Component):
             "loginUrl": identity.login_url,
             "userPoolClientId": identity.client_id,
         }
-        config = page_config(outputs, settings.url, inspector=settings.inspector, **told)
+        config = page_config(outputs, settings.url, inspector=settings.inspector, **page_settings)
         upload(f"{part.name}-file", bucket.bucket, built_page(), pulumi.Output.json_dumps(config), parent=self)
         if settings.hosted_zone_id:
             self._publish(distribution)
@@ -137,7 +137,8 @@ class Website(Component):
             aliases=[settings.domain],
             default_root_object=INDEX,
             http_version="http2and3",
-            # The API answers over IPv4 alone, and lists and rates go by address: of IPv6's a caller has any number.
+            # The API has IPv4 only, and address lists and rates need addresses that a caller cannot change at will, as
+            # with IPv6.
             is_ipv6_enabled=False,
             price_class=settings.price_class,
             web_acl_id=web_acl.web_acl_arn,
@@ -146,10 +147,10 @@ class Website(Component):
                 "ssl_support_method": "sni-only",
                 "minimum_protocol_version": settings.security_policy,
             },
-            # Countries are the web ACL's to tell apart, whose refusals are in a log.
+            # A rule on countries belongs in the web ACL, which logs its refusals.
             restrictions={"geo_restriction": {"restriction_type": "none"}},
-            # Nothing of custom_error_responses: a page in place of the API's 401, 403 or 429 would hide why from its
-            # caller, and a page in place of a missing file would be cached as that file.
+            # No custom_error_responses: an error page instead of the API's 401, 403 or 429 would hide the reason from
+            # the caller, and one instead of a missing file would be cached as that file.
             origins=[pages, api],
             default_cache_behavior={
                 "target_origin_id": "page",
@@ -169,9 +170,9 @@ class Website(Component):
                     "allowed_methods": EVERY_METHOD,
                     "cached_methods": READING,
                     "cache_policy_id": CACHING_DISABLED,
-                    # Host is the origin's own, by which API Gateway finds the API.
+                    # Host must be the origin's own name, by which API Gateway finds the API.
                     "origin_request_policy_id": ALL_VIEWER_EXCEPT_HOST_HEADER,
-                    "compress": False,  # it would wait for enough to compress
+                    "compress": False,  # compression would buffer the stream
                     "response_headers_policy_id": headers.id,
                 }
             ],
@@ -200,22 +201,22 @@ class Website(Component):
         return {
             "origin_id": "api",
             "domain_name": address.apply(lambda url: url.netloc),
-            "origin_path": address.apply(lambda url: url.path),  # the stage; nothing where the host name is its own
+            "origin_path": address.apply(lambda url: url.path),  # the stage; empty with a custom domain
             "custom_headers": [{"name": CLOUDFRONT_HEADER, "value": secret.sent}],
             "custom_origin_config": {
-                "http_port": 80,  # asked for, and never used
+                "http_port": 80,  # required, and never used
                 "https_port": 443,
                 "origin_protocol_policy": "https-only",
                 "origin_ssl_protocols": ["TLSv1.2"],
-                # Between two packets, so at least one heartbeat must fit into it
+                # The longest time between two packets, so it must be longer than the time between heartbeats
                 # (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html).
                 "origin_read_timeout": self._settings.response_timeout_seconds,
             },
         }
 
     def _headers(self, login_url: pulumi.Output[str]) -> aws.cloudfront.ResponseHeadersPolicy:
-        """The security headers of every answer; see `infra.page.security_headers`."""
-        # The login pages alone: the page knows of its issuer what it needs, and asks it nothing.
+        """The security headers of every response; see `infra.page.security_headers`."""
+        # The login pages only: the page calls nothing else on another origin.
         sent = login_url.apply(lambda url: security_headers([url]))
         custom = ("Cross-Origin-Opener-Policy", "Permissions-Policy")
         return aws.cloudfront.ResponseHeadersPolicy(
@@ -247,7 +248,7 @@ class Website(Component):
                 {
                     "name": distribution.domain_name,
                     "zone_id": distribution.hosted_zone_id,
-                    "evaluate_target_health": False,  # CloudFront's own addresses have no health to ask for
+                    "evaluate_target_health": False,  # CloudFront's addresses have no health check
                 }
             ],
             opts=self._child,

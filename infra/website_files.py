@@ -1,4 +1,4 @@
-"""The chat page's files as objects of a bucket: the built page, and the settings that it asks for first."""
+"""The chat page's files as objects of a bucket: the built page, and its ``config.json``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CONFIG = "config.json"
 def upload(
     name: str, bucket: aws.s3.Bucket, folder: Path | None, config: pulumi.Output[str], *, parent: pulumi.Resource
 ) -> None:
-    """Declare an object for each file of the built page and for its settings; the page itself is changed last.
+    """Declare an object for each file of the built page and for its settings; ``index.html`` is replaced last.
 
-    What a page in somebody's browser may still ask for stays in the bucket when its successor has another name.
+    Files of an earlier build stay in the bucket, because a page that is open in a browser may still load them.
 
     Args:
-        name: what the resources' names begin with.
-        bucket: where they go.
-        folder: the built page; None where it is not built, which only a preview can do without.
+        name: prefix of the resources' names.
+        bucket: the bucket.
+        folder: the built page; None if it is not built, which is allowed in a preview only.
         config: the content of ``config.json``.
         parent: the component that they belong to.
 
@@ -38,7 +38,7 @@ def upload(
     kept = pulumi.ResourceOptions(parent=parent, retain_on_delete=True)
     first = [_file(name, bucket, path, kept, source=source) for path, source in sources.items()]
     first.append(_file(name, bucket, CONFIG, child, content=config))
-    # What a preview without the page puts in its place is no change.
+    # The placeholder of a preview without the page is not a change.
     last = pulumi.ResourceOptions(depends_on=first, ignore_changes=None if folder else ["source"])
     _file(name, bucket, INDEX, pulumi.ResourceOptions.merge(kept, last), source=index)
 
@@ -65,13 +65,13 @@ def _file(
 
 
 def _sources(folder: Path | None) -> dict[str, pulumi.Asset]:
-    """Each file's content by its key; something in the page's place where it is not built."""
+    """Each file's content by its key; a placeholder for ``index.html`` if the page is not built."""
     if folder is None:
         missing = f"The chat page, which website serves, is {NOT_BUILT}"
         if not pulumi.runtime.is_dry_run():
             raise pulumi.RunError(f"{missing}.")
         pulumi.log.warn(
-            f"{missing}; a preview does without it, and shows the other files of an earlier one as deleted."
+            f"{missing}; this preview goes on without it, and shows the other files of an earlier build as deleted."
         )
         return {INDEX: pulumi.StringAsset("not built")}
     paths: Sequence[Path] = sorted(path for path in folder.rglob("*") if path.is_file())

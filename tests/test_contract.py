@@ -11,7 +11,7 @@ import pytest
 import agent.caller
 import agent.settings
 import contract
-from infra.page import TOLD
+from infra.page import OUTPUTS as PAGE_OUTPUTS
 from local import ROOT
 from local.run.outputs import ADDRESSES
 
@@ -44,7 +44,9 @@ def test_the_page_which_is_another_language_repeats_it_equally() -> None:
     assert header == contract.SESSION_HEADER
 
 
-@pytest.mark.parametrize("names", [TOLD, ADDRESSES], ids=["the page is told", "the local run moves to loopback"])
+@pytest.mark.parametrize(
+    "names", [PAGE_OUTPUTS, ADDRESSES], ids=["the page is told", "the local run moves to loopback"]
+)
 def test_what_is_read_by_its_name_is_an_output(names: tuple[str, ...]) -> None:
     assert set(names) <= NAMES
 

@@ -1,1 +1,1 @@
-"""What may stand in a stack file, one module a section. `infra.config` puts them together and reads the file."""
+"""The settings of a stack file, one module for each section. `infra.config` combines them and reads the file."""

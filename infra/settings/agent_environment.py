@@ -1,6 +1,6 @@
-"""The agent's variables that follow from the settings, and whether they fit.
+"""Derives the agent's environment variables from the settings, and checks their size.
 
-AgentCore bounds the whole environment: 4 KB on platform V1, and on V2 1.5 KB for code and 2.5 KB for a container
+AgentCore limits the whole environment: 4 KB on platform V1, and on V2 1.5 KB for code and 2.5 KB for a container
 (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-how-it-works.html). So a variable whose value is
 the agent's own default is left out; docs/agent.md has those defaults.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from infra.settings.base import Contradiction
-from infra.settings.extras import as_variable, outside, size
+from infra.settings.extras import as_variable, in_other_regions, size
 from infra.settings.stack import StackSettings
 
 AGENT_DEFAULTS: Mapping[str, str] = {
@@ -23,9 +23,9 @@ AGENT_DEFAULTS: Mapping[str, str] = {
     "AGENT_KEEP_MEDIA": "note",
     "AGENT_GUARDRAIL_STREAM": "sync",
 }
-"""What the agent goes by when the variable is not set. A test holds them against the agent's own."""
+"""The agent's defaults for variables that are not set. A test compares them with the agent's own."""
 
-# What the program adds at deployment: two generations of the origin secret, the memory's id, the listening address.
+# Bytes added at deployment: two generations of the origin secret, the memory's id, the listening address.
 _ADDED_LATER = 300
 
 
@@ -62,9 +62,9 @@ def agent_environment(config: StackSettings) -> dict[str, str]:
 
 
 def environment_contradictions(config: StackSettings) -> Iterator[Contradiction]:
-    """What the agent's own variables and secrets have against the place that the stack is in."""
+    """Contradictions of the agent's variables and secrets with the stack's Region, platform and artifact."""
     runtime = config.runtime
-    for each in outside(runtime.secrets, config.region):
+    for each in in_other_regions(runtime.secrets, config.region):
         yield each._replace(keys=tuple(key if key == "region" else f"runtime.{key}" for key in each.keys))
     limit = 4_096 if runtime.platform_version == "V1" else 1_536 if runtime.artifact == "code" else 2_560
     secrets = {"AGENT_SECRETS": as_variable(runtime.secrets)} if runtime.secrets else {}
@@ -73,6 +73,6 @@ def environment_contradictions(config: StackSettings) -> Iterator[Contradiction]
         key = "environment" if size(runtime.environment) >= size(secrets) else "secrets"
         yield Contradiction(
             (f"runtime.{key}", "runtime.platformVersion", "runtime.artifact"),
-            f"the agent's variables come to about {whole} bytes, and AgentCore takes {limit}",
+            f"the agent's variables come to about {whole} bytes, and AgentCore allows {limit}",
             "shorten it, or let the agent read the rest from one secret or parameter",
         )

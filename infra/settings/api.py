@@ -31,10 +31,10 @@ SecurityPolicy = Literal[
 ]
 
 HEARTBEAT_MARGIN = 2
-"""The idle limit must be at least this many heartbeats long, so that one late heartbeat does not cost the stream."""
+"""The idle limit must be at least this many heartbeats long, so that one late heartbeat does not end the stream."""
 
 DEFAULT_SECONDS = DEFAULT_TIMEOUT_MILLISECONDS // 1000
-"""What an integration has when nothing is given; a guard rail refuses it, for users would be cut off in mid-word."""
+"""An integration's default timeout; a guard rail refuses it, because it would cut answers off."""
 
 
 def _is_an_origin(text: str) -> None:
@@ -42,9 +42,7 @@ def _is_an_origin(text: str) -> None:
         return
     origin = origin_of(web_address(text))
     if text != origin:
-        raise impossible(
-            "a browser sends scheme, host and port alone, and compares letter by letter", f"write {origin}"
-        )
+        raise impossible("a browser sends only scheme, host and port, and compares them exactly", f"write {origin}")
 
 
 ORIGIN = Pattern(
@@ -56,7 +54,7 @@ ORIGIN = Pattern(
 STAGE_NAME = Pattern(
     "at most 128 letters, digits and underscores",
     r"[A-Za-z0-9_]{0,128}",
-    why="it is part of the API's address, and no other characters are sure to be taken",
+    why="it is part of the API's address, and other characters may be refused",
 )
 TEAM = Pattern(
     "at most 32 lower-case letters, digits and hyphens, the first a letter",
@@ -77,24 +75,24 @@ CERTIFICATE = Pattern(
 REQUEST_HEADER = Pattern(
     "a header's name, like X-Request-Id",
     r"[A-Za-z][A-Za-z0-9-]{0,79}",
-    why="a browser would not ask for it by that name",
+    why="it is not a valid header name",
 )
 
 
 class TeamSettings(Settings):
-    """A team's share of the API: its own key, its own pace."""
+    """A team's usage plan: its own API key, rate and quota."""
 
     rate: float = Field(5, gt=0, le=1_000, description="Steady requests per second.")
-    burst: int = Field(10, ge=1, le=1_000, description="Requests taken at once.")
+    burst: int = Field(10, ge=1, le=1_000, description="Requests accepted at once.")
     requests_per_day: int = Field(10_000, ge=1, le=100_000_000, description="Requests a day before the key is refused.")
 
 
 class DomainSettings(Settings):
     """The API's custom domain."""
 
-    name: Annotated[str, HOST_NAME] = Field(description="Where the API answers.")
+    name: Annotated[str, HOST_NAME] = Field(description="The host name at which the API answers.")
     hosted_zone_id: Annotated[str, HOSTED_ZONE] = Field(
-        "", description="The Route 53 zone that gets the DNS record. Empty: the record is made elsewhere."
+        "", description="The Route 53 zone for the DNS record. Empty: you create the record yourself."
     )
     certificate_arn: Annotated[str, CERTIFICATE] = Field(
         "",
@@ -103,8 +101,8 @@ class DomainSettings(Settings):
     )
     only_this_name: bool = Field(
         False,
-        description="Switch the execute-api address off, so that only this one answers. A second step: deploy the "
-        "name, see that it answers, then write true.",
+        description="Disable the execute-api address, so that the API answers at this name only. A second step: deploy "
+        "the name, check that it answers, then write true.",
     )
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -120,12 +118,14 @@ class DomainSettings(Settings):
 class ApiSettings(Settings):
     """The REST API that streams."""
 
-    endpoint_type: EndpointType = Field("REGIONAL", description="Where the API answers. EDGE cuts silence after 30 s.")
+    endpoint_type: EndpointType = Field(
+        "REGIONAL", description="API Gateway's endpoint type. EDGE cuts a stream after 30 s of silence."
+    )
     vpc_endpoint_ids: list[Annotated[str, VPC_ENDPOINT]] = Field(
         [], max_length=20, description="With PRIVATE: the execute-api interface endpoints that may call the API."
     )
     security_policy: SecurityPolicy = Field(
-        "SecurityPolicy_TLS13_1_2_2021_06", description="Which TLS versions and ciphers the API takes."
+        "SecurityPolicy_TLS13_1_2_2021_06", description="Which TLS versions and ciphers the API accepts."
     )
     strict_host: bool = Field(
         False,
@@ -135,14 +135,15 @@ class ApiSettings(Settings):
     stage_name: Annotated[str, STAGE_NAME] = Field("", description="Empty: the stack's name.")
     session_from: SessionFrom = Field(
         "user",
-        description="What names the microVM that answers. user: the user's own id, from the token. thread: the body's "
-        "threadId, a microVM for each conversation. header: what the client sends. docs/security.md compares them.",
+        description="The source of the session id, which selects the microVM. user: the user's own id, from the token. "
+        "thread: the body's threadId, a microVM for each conversation. header: the client's session header. "
+        "docs/security.md compares them.",
     )
     response_transfer_mode: TransferMode = Field(
-        "STREAM", description="BUFFERED, which holds every word until the last, is refused: the guard rails would."
+        "STREAM", description="BUFFERED, which sends nothing until the answer is complete, is refused."
     )
     timeout_seconds: int = Field(
-        900, ge=DEFAULT_SECONDS + 1, le=STREAM_LIMIT_SECONDS, description="Longest answer, first to last byte."
+        900, ge=DEFAULT_SECONDS + 1, le=STREAM_LIMIT_SECONDS, description="Longest response, first to last byte."
     )
     heartbeat_seconds: float = Field(
         10,
@@ -155,8 +156,8 @@ class ApiSettings(Settings):
     )
     agent_sends_cors: bool = Field(
         True,
-        description="The agent names allowedOrigin on its answers. false: AgentCore does, and a second header would "
-        "have browsers refuse both. The doctor says which it is.",
+        description="The agent sets Access-Control-Allow-Origin on its responses. false: AgentCore sets it, and "
+        "browsers would refuse a response with two such headers. The doctor reports which it is.",
     )
     allowed_headers: list[Annotated[str, REQUEST_HEADER]] = Field(
         ["Cache-Control", "Last-Event-ID", "traceparent", "tracestate", "X-Amzn-Trace-Id", "X-Request-Id"],
@@ -167,40 +168,40 @@ class ApiSettings(Settings):
         0,
         ge=0,
         le=3600,
-        description="How long the API goes on letting a token in that it has checked once. 0 checks every time, so "
-        "that a token ends when it expires; AWS's own default is 300.",
+        description="Seconds for which the API accepts a token again without a check. 0 checks every time, so that an "
+        "expired token is always refused; AWS's own default is 300.",
     )
     throttle_rate: float = Field(
         20,
         gt=0,
         le=1_000,
-        description="Steady requests per second of each method without a rate of its own: OPTIONS, a browser's "
-        "preflight. It does not bound the calls of the agent; invocationRate does.",
+        description="Steady requests per second of each method without a rate of its own: OPTIONS, the CORS preflight. "
+        "It does not limit the calls of the agent; invocationRate does.",
     )
-    throttle_burst: int = Field(40, ge=1, le=1_000, description="Requests that such a method takes at once.")
+    throttle_burst: int = Field(40, ge=1, le=1_000, description="Requests that such a method accepts at once.")
     invocation_rate: float = Field(
         10,
         gt=0,
         le=200,
         description="Steady requests per second that reach the agent (POST), all callers and teams together; AgentCore "
-        "takes 200 an account.",
+        "allows 200 for an account.",
     )
     invocation_burst: int = Field(20, ge=1, le=200, description="Requests that reach the agent at once.")
     teams: dict[Annotated[str, TEAM], TeamSettings] = Field(
         {}, max_length=100, description="API keys and usage plans by team. When there are any, every call needs a key."
     )
-    domain: DomainSettings | None = Field(None, description="A host name of one's own.")
+    domain: DomainSettings | None = Field(None, description="A custom domain.")
     account_log_role: bool = Field(
         False,
-        description="Declare the role with which API Gateway writes logs. One an account and Region: without any, the "
-        "stage cannot be created. Switch it on in one stack only; it is kept when that stack is destroyed.",
+        description="Declare the role with which API Gateway writes logs: one for an account and Region, without which "
+        "the stage cannot be created. Write true in one stack only; the role is kept when that stack is destroyed.",
     )
 
     @field_validator("response_transfer_mode", mode="before")
     @classmethod
     def _streams(cls, mode: object) -> object:
         if mode == "BUFFERED":
-            raise impossible("users would see nothing until the last word is there", "write STREAM, or leave it out")
+            raise impossible("users would see nothing until the answer is complete", "write STREAM, or leave it out")
         return mode
 
     @property
@@ -218,7 +219,7 @@ class ApiSettings(Settings):
 
     @property
     def run_timeout_seconds(self) -> float:
-        """When the agent itself gives up: early enough that the stream can still say so before the gateway ends it."""
+        """When the agent ends a run: early enough to report it in the stream before the gateway ends that."""
         return self.timeout_seconds - min(30, self.timeout_seconds / 10)
 
     def contradictions(self) -> Iterator[Contradiction]:
@@ -230,9 +231,9 @@ class ApiSettings(Settings):
             yield from (each.below("domain") for each in self.domain.contradictions())
 
     def _team_contradictions(self) -> Iterator[Contradiction]:
-        # A stage's limits hold for each method by itself, and a method with limits of its own has no part in them
-        # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html), so what
-        # bounds a team is the POST's share alone.
+        # A stage's limits apply to each method separately, and not to a method with limits of its own
+        # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-request-throttling.html), so only
+        # the limits of POST bound a team.
         for name, team in self.teams.items():
             for key, share, whole in (
                 ("rate", team.rate, self.invocation_rate),

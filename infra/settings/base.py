@@ -1,4 +1,4 @@
-"""What all sections share: the model they are made of, and how one says that its values contradict each other.
+"""The base of all sections: their model, and how a section reports values that contradict each other.
 
 A *contradiction* is a problem between values that are each allowed alone. Sections yield theirs instead of raising,
 so that `infra.config` can report every problem of a stack file at once.
@@ -17,7 +17,7 @@ IMPOSSIBLE = "impossible"
 """The type of the errors whose message already is a sentence."""
 
 WRONG_TYPE = "wrong_type"
-"""The type of the errors of a value that is of another kind than its key's."""
+"""The type of the errors of a value with the wrong type."""
 
 
 class Contradiction(NamedTuple):
@@ -34,7 +34,7 @@ class Contradiction(NamedTuple):
     instead: str
 
     def below(self, section: str) -> Contradiction:
-        """The same contradiction, its keys as seen from the section that holds this one."""
+        """The same contradiction, with keys relative to the section that contains this one."""
         return self._replace(keys=tuple(f"{section}.{key}" for key in self.keys))
 
 
@@ -51,24 +51,24 @@ class Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """YAML reads yes, no, on and off as truth values, and Python takes those for the numbers 1 and 0."""
+    def _is_not_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse a boolean for another type: YAML reads yes, no, on and off as booleans, Python those as 1 and 0."""
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise PydanticCustomError(WRONG_TYPE, "a truth value")
         return value
 
     @field_validator("*")
     @classmethod
-    def _says_nothing_twice(cls, value: Any) -> Any:
+    def _has_no_duplicates(cls, value: Any) -> Any:
         """A repeated entry would be declared twice under one name, or ignored."""
         twice = [each for place, each in enumerate(value) if each in value[:place]] if isinstance(value, list) else []
         if twice:
             shown = " and ".join(each if isinstance(each, str) else "the same" for each in twice)
-            raise impossible(f"{shown} should not stand in it twice", "write each entry once")
+            raise impossible(f"{shown} should not be listed twice", "write each entry once")
         return value
 
     def contradictions(self) -> Iterator[Contradiction]:
-        """Everything that is wrong between this section's values."""
+        """The contradictions between this section's values."""
         yield from ()
 
 

@@ -1,8 +1,8 @@
-"""Settings that may be stored encrypted (``pulumi config set --secret``), and what is said of the others.
+"""Settings that may be stored encrypted (``pulumi config set --secret``), and the error for the others.
 
-Pulumi decrypts a section for the program and says only that something in it was encrypted. A *confidential* setting is
-declared as a secret wherever it goes, so it stays encrypted in the state; any other would end there in clear, which
-whoever encrypted it does not expect.
+Pulumi decrypts a section for the program and reports only that something in it was encrypted. A *confidential* setting
+is a secret in every resource that uses it, so it stays encrypted in the state. Any other setting would be in the state
+in clear, which is not what its author expects, so it is refused.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def confidential_keys(root: type[BaseModel]) -> Iterator[tuple[str, str]]:
 
 
 def refusals(project: str, root: type[BaseModel], encrypted: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence about each encrypted section (or plain key) that has no secret value in it."""
+    """The error for each encrypted section (or plain key) without a confidential setting in it."""
     known = list(confidential_keys(root))
     names = " and ".join(f"{section}.{key}" for section, key in known)
     for key, value in encrypted.items():
         held = value if isinstance(value, Mapping) else {}
         if not any(section == key and name in held for section, name in known):
             yield (
-                f"{project}:{key} is stored as a secret, but what it says would stand in clear in the state: of all "
-                f"settings only {names} stays a secret; store it without --secret, and name an agent's own secrets by "
-                "their ARNs under runtime.secrets."
+                f"{project}:{key} is stored as a secret, but its value would be in the state in clear: of all settings "
+                f"only {names} stays encrypted; store it without --secret, and name an agent's own secrets by their "
+                "ARNs under runtime.secrets."
             )

@@ -1,4 +1,4 @@
-"""What a key may be, in words: for the sentence about a wrong value, and for the reference page."""
+"""Describes the allowed values of a setting, for error messages and for the reference page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECTION = "keys of its own, indented below it"
 
 
 def allowed(field: FieldInfo, mark: Callable[[str], str] = str) -> str:
-    """What a field may be, to complete the sentence "write …"; ``mark`` formats literal YAML."""
+    """The allowed values of a field, to complete the sentence "write …"; ``mark`` formats literal YAML."""
     form = _first(field, Pattern)
     if form is not None:
         return str(form.description)
@@ -34,16 +34,16 @@ def allowed(field: FieldInfo, mark: Callable[[str], str] = str) -> str:
     return "text" if kind is str else SECTION
 
 
-def unlike(field: FieldInfo) -> str:
-    """The clause that says of a value that it is of another kind than the field's."""
+def type_mismatch(field: FieldInfo) -> str:
+    """The clause for a value that does not have the field's type."""
     annotation = bare(field.annotation)
     kind = get_origin(annotation) or annotation
     clauses: dict[Any, str] = {
         Literal: "that is not one of the choices",
         bool: "that is neither true nor false",
         list: "that is not a list",
-        int: "that is no whole number",
-        float: "that is no number",
+        int: "that is not a whole number",
+        float: "that is not a number",
         str: "that is not text",
     }
     return clauses.get(kind, "a section is not a single value")
@@ -57,7 +57,7 @@ def bare(annotation: Any) -> Any:
 
 
 def inside(field: FieldInfo) -> FieldInfo:
-    """What a list's entries, or a mapping's values, may be."""
+    """The field of a list's entries, or of a mapping's values."""
     return FieldInfo.from_annotation(get_args(bare(field.annotation))[-1])
 
 

@@ -1,4 +1,4 @@
-"""Which kind of stack a name says: ``prod`` carries rules that the others do not."""
+"""Derives the kind of a stack from its name; ``prod`` has rules that the others do not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 Environment = Literal["dev", "staging", "prod"]
 """The kinds of stack, each with the rules of the ones before it and its own."""
 
-# Part of a name, its number left out, and the kind that people mean by it.
-_MEANT: Mapping[str, Environment] = {
+# Words in a name, without a number at their end, and the kind that they suggest.
+_SUGGESTED: Mapping[str, Environment] = {
     "live": "prod",
     "prd": "prod",
     "preprod": "staging",
@@ -26,11 +26,11 @@ def named_kind(stack: str) -> Environment:
     return "prod" if stack.startswith("prod") else "staging" if stack.startswith("stag") else "dev"
 
 
-def meant_kind(stack: str) -> Environment:
-    """The kind that its words suggest, `named_kind` where they suggest none: ``live`` is more than dev.
+def suggested_kind(stack: str) -> Environment:
+    """The kind that the words in its name suggest, such as prod for ``live``; otherwise its `named_kind`.
 
-    A suggestion binds nobody; it is what a stack file is asked to confirm or to deny.
+    A suggestion has no effect by itself: the stack file must confirm or reject it.
     """
     words = [word.rstrip("0123456789") for word in stack.split("-")]
-    kinds = {_MEANT.get(word, named_kind(word)) for word in words}
+    kinds = {_SUGGESTED.get(word, named_kind(word)) for word in words}
     return next((kind for kind in ("prod", "staging") if kind in kinds), "dev")

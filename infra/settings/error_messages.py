@@ -1,4 +1,4 @@
-"""Turns what is wrong with a stack file into sentences: the key, the value, why it cannot work, what to write."""
+"""The error messages about a stack file, each a sentence: the key, the value, why it cannot work, what to write."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from infra.settings.base import IMPOSSIBLE, Contradiction
-from infra.settings.describe import allowed, bare, inside, section_model, unlike
+from infra.settings.describe import allowed, bare, inside, section_model, type_mismatch
 
 HIDDEN = frozenset({"project", "stack"})
-"""Fields of the configuration that the engine fills in; no stack file holds them."""
+"""Fields of the configuration that the engine sets; no stack file contains them."""
 
 KEYS_ELSEWHERE: Mapping[str, str] = {
     "region": "aws:region",
     "project": "The project's name in Pulumi.yaml",
     "stack": "The stack's name",
 }
-"""Fields of the configuration whose value is not under a key of the project's own."""
+"""Fields of the configuration that are not keys of the project, and where their values are."""
 
 _OUT_OF_BOUNDS: Mapping[str, str] = {
     "greater_than": "it must be above {gt}",
@@ -56,19 +56,19 @@ def full_key(project: str, path: tuple[str | int, ...]) -> str:
 
 
 def misplaced(project: str, key: str) -> str:
-    """The sentence about a key of the project's own whose value is read from elsewhere, so that it would be ignored."""
+    """The error for a key of the project whose value is read from elsewhere, so that it would be ignored."""
     elsewhere = KEYS_ELSEWHERE[key]
-    return f"{project}:{key} is not a setting, for that is read from {elsewhere[0].lower()}{elsewhere[1:]}; remove it."
+    return f"{project}:{key} is not a setting: that is read from {elsewhere[0].lower()}{elsewhere[1:]}; remove it."
 
 
 def of_another_project(project: str, values: Iterable[str], known: Collection[str]) -> Iterator[str]:
-    """The sentence about keys that would be ours under another project's name, as after ``name:`` was changed."""
+    """The error for keys with another project's name, such as after ``name:`` was changed."""
     named = [key.partition(":") for key in values]
     names = {name for name, _, key in named if key in known and name not in (project, "aws")}
     for name in sorted(names):
         keys = " and ".join(f"{name}:{key}" for other, _, key in named if other == name and key in known)
         yield (
-            f"{keys} would be read if the project's name in Pulumi.yaml were {name}, and it is {project}; run "
+            f"{keys} would be read if the project's name in Pulumi.yaml were {name}, but it is {project}; run "
             f"python -m tools.rename {project}, or write {project} in place of {name}."
         )
 
@@ -76,9 +76,11 @@ def of_another_project(project: str, values: Iterable[str], known: Collection[st
 def sentence(project: str, root: type[BaseModel], detail: ErrorDetails, hidden: Collection[str] = ()) -> str:
     """One validation error as a sentence; pydantic's own text is for developers.
 
-    Nothing is shown of a value in one of the ``hidden`` sections: the sentence ends up in logs.
+    No value of a ``hidden`` section is shown, because the sentence ends up in logs.
     """
-    path = tuple(part for part in detail["loc"] if part != "[key]")  # so pydantic marks the name of a team
+    path = tuple(
+        part for part in detail["loc"] if part != "[key]"
+    )  # pydantic's mark for a mapping's key, such as a team's name
     key, kind = full_key(project, path), detail["type"]
     if kind == "extra_forbidden":
         known = _writable_keys(_field_at(root, path[:-1]))
@@ -94,7 +96,7 @@ def sentence(project: str, root: type[BaseModel], detail: ErrorDetails, hidden: 
     if kind == IMPOSSIBLE:
         return f"{shown}, but {detail['msg']}."
     bounds = {name: _shown(bound) for name, bound in detail.get("ctx", {}).items()}
-    why = _OUT_OF_BOUNDS[kind].format(**bounds) if kind in _OUT_OF_BOUNDS else unlike(field)
+    why = _OUT_OF_BOUNDS[kind].format(**bounds) if kind in _OUT_OF_BOUNDS else type_mismatch(field)
     return f"{shown}, but {why}; write {allowed(field)}."
 
 

@@ -16,23 +16,23 @@ from infra.settings.patterns import Pattern, is_private, web_address
 __all__ = ["ACCOUNT", "ExtraSettings", "StatementSettings"]
 
 OPENAI_KEY = "OPENAI_API_KEY"
-"""The name under which a model of the form ``openai:MODEL`` looks for its key."""
+"""The variable with the key of a model of the form ``openai:MODEL``."""
 
-# Read before the agent's own code runs, or set by AgentCore or this program: a change there changes what runs.
-_OF_OTHERS = re.compile(r"(AGENT|AWS|LD|PYTHON|BEDROCK_AGENTCORE)(_.*|)|PYTHON.*|PATH|HOME|DOCKER_CONTAINER")
-_OF_A_SECRET = re.compile(r".*(API_?KEY|SECRET|PASSWORD|PASSWD|PRIVATE_KEY|(^|_)TOKEN)", re.IGNORECASE)
+# Variables that are read before the agent's own code runs, or set by AgentCore or this program.
+_RESERVED = re.compile(r"(AGENT|AWS|LD|PYTHON|BEDROCK_AGENTCORE)(_.*|)|PYTHON.*|PATH|HOME|DOCKER_CONTAINER")
+_LIKELY_SECRET = re.compile(r".*(API_?KEY|SECRET|PASSWORD|PASSWD|PRIVATE_KEY|(^|_)TOKEN)", re.IGNORECASE)
 
 
-def _is_free(text: str) -> None:
-    if _OF_OTHERS.fullmatch(text):
+def _is_not_reserved(text: str) -> None:
+    if _RESERVED.fullmatch(text):
         raise impossible(
             "that variable belongs to the runtime, to Python or to this program", "choose a name of your own"
         )
 
 
-def _is_no_secret(text: str) -> None:
-    _is_free(text)
-    if _OF_A_SECRET.fullmatch(text):
+def _is_not_secret(text: str) -> None:
+    _is_not_reserved(text)
+    if _LIKELY_SECRET.fullmatch(text):
         raise impossible(
             "its name says that it is a secret, and a variable is readable in this file, the state and the console",
             "store the value in Secrets Manager or Parameter Store, and name its ARN under runtime.secrets",
@@ -40,10 +40,10 @@ def _is_no_secret(text: str) -> None:
 
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
-VARIABLE = Pattern("at most 100 letters, digits and underscores", _NAME, check=_is_no_secret)
-SECRET_NAME = Pattern("at most 100 letters, digits and underscores", _NAME, check=_is_free)
+VARIABLE = Pattern("at most 100 letters, digits and underscores", _NAME, check=_is_not_secret)
+SECRET_NAME = Pattern("at most 100 letters, digits and underscores", _NAME, check=_is_not_reserved)
 VALUE = Pattern(
-    "1 to 1000 characters on one line", r"[^\x00-\x1f\x7f]{1,1000}", why="AgentCore bounds what its variables take"
+    "1 to 1000 characters on one line", r"[^\x00-\x1f\x7f]{1,1000}", why="AgentCore limits the size of its variables"
 )
 # IAM compares whole ARNs, and Secrets Manager ends each with a hyphen and six characters of its own
 # (https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html).
@@ -55,26 +55,27 @@ SECRET_ARN = Pattern(
     why="the agent's role is granted one named secret or parameter",
 )
 POLICY_LIMIT = 6_000
-"""Characters that the statements may come to, of the 10,240 that IAM allows a role's own policies."""
+"""The most characters of the statements, of the 10,240 that IAM allows for a role's inline policies."""
 
 
-def _grants_no_grants(text: str) -> None:
+def _is_not_administration(text: str) -> None:
     if text.startswith(("iam:", "organizations:")):
         raise impossible(
-            "who may change roles and accounts may do everything", "let the program that deploys the stack do it"
+            "a role that may change roles and accounts may do everything",
+            "let the program that deploys the stack do it",
         )
 
 
 ACTION = Pattern(
     "an action like dynamodb:GetItem, without *",
     r"[a-z0-9-]{1,64}:[A-Z][A-Za-z0-9]{0,127}",
-    why="what a prompt talks the agent into may use every action that its role has",
-    check=_grants_no_grants,
+    why="a prompt injection can use every action that the agent's role allows",
+    check=_is_not_administration,
 )
 RESOURCE = Pattern(
     "the ARN of a resource, like arn:aws:dynamodb:REGION:ACCOUNT:table/NAME",
     r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(\d{12}|ACCOUNT|):[^\s*?\x00-\x1f][^\s\x00-\x1f]{0,1000}",
-    why="what a prompt talks the agent into may use every resource that its role has",
+    why="a prompt injection can use every resource that the agent's role allows",
 )
 CONDITION = Pattern(
     "the name of a condition, like StringEquals or aws:PrincipalTag/team", r"[A-Za-z][A-Za-z0-9:/._-]{0,127}"
@@ -85,40 +86,40 @@ Values = Annotated[list[Annotated[str, CONDITION_VALUE]], Field(min_length=1, ma
 Keys = Annotated[dict[Annotated[str, CONDITION], Values], Field(max_length=10)]
 
 
-def _is_safe_to_send_a_key_to(text: str) -> None:
+def _is_encrypted_or_local(text: str) -> None:
     if text and not is_private(web_address(text)):
         raise impossible(
-            "the model's key and every prompt could be read on their way there", "write an https:// address"
+            "the model's key and every prompt would be sent without encryption", "write an https:// address"
         )
 
 
-BASE_URL = Pattern("an address like https://api.example.com/v1, or nothing", check=_is_safe_to_send_a_key_to)
+BASE_URL = Pattern("an address like https://api.example.com/v1, or nothing", check=_is_encrypted_or_local)
 
 
 class StatementSettings(Settings):
-    """One more statement of the role's policy, in the policy language's own terms. The guard rails judge it too."""
+    """One more statement of the role's policy, in the terms of IAM's policy language. The guard rails check it too."""
 
     effect: Literal["Allow", "Deny"] = Field("Allow", description="Whether it allows or denies.")
     actions: list[Annotated[str, ACTION]] = Field(
-        min_length=1, max_length=50, description="What the agent may do, action by action."
+        min_length=1, max_length=50, description="The actions that the agent may use."
     )
     resources: list[Annotated[str, RESOURCE]] = Field(
         min_length=1,
         max_length=50,
-        description="On what. ACCOUNT stands for the stack's own account.",
+        description="The resources that it may use. ACCOUNT stands for the stack's own account.",
     )
     conditions: dict[Annotated[str, CONDITION], Keys] = Field(
-        {}, max_length=10, description="Under which conditions, by operator and key, as in the policy language."
+        {}, max_length=10, description="Conditions by operator and key, as in IAM's policy language."
     )
 
 
 class ExtraSettings(Settings):
-    """What the author's own code is given; see `RuntimeSettings`."""
+    """Variables, secrets and permissions of the author's own code; see `RuntimeSettings`."""
 
     openai_base_url: Annotated[str, BASE_URL] = Field(
         "",
-        description="Where a model of the form openai:MODEL answers: any service that speaks OpenAI's protocol. Empty: "
-        "OpenAI's own.",
+        description="The base URL of a model of the form openai:MODEL: any service with OpenAI's API. Empty: OpenAI's "
+        "own.",
     )
     environment: dict[Annotated[str, VARIABLE], Annotated[str, VALUE]] = Field(
         {}, max_length=20, description="Variables for the agent's own code. No secrets: their values can be read."
@@ -134,7 +135,7 @@ class ExtraSettings(Settings):
     )
 
     def extra_contradictions(self, model: str, guardrail_id: str) -> Iterator[Contradiction]:
-        """What these values have against each other and against the model."""
+        """Contradictions between these values, and with the model."""
         both = sorted(set(self.environment) & set(self.secrets))
         if both:
             yield Contradiction(
@@ -145,20 +146,20 @@ class ExtraSettings(Settings):
         if len(json.dumps([each.model_dump() for each in self.statements])) > POLICY_LIMIT:
             yield Contradiction(
                 ("statements",),
-                f"they come to more than {POLICY_LIMIT} characters, and IAM bounds what a role's policies may say",
-                "name fewer resources, or what they have in common",
+                f"they have more than {POLICY_LIMIT} characters, and IAM limits the size of a role's policies",
+                "name fewer resources, or one ARN with * for several",
             )
         openai = model.startswith("openai:")
         if openai and OPENAI_KEY not in self.secrets:
             yield Contradiction(
                 ("secrets", "model"),
-                f"{model} is asked with a key, which the agent looks for under {OPENAI_KEY}",
+                f"{model} needs a key, which the agent reads from {OPENAI_KEY}",
                 f"store the key in Secrets Manager and write {OPENAI_KEY} with its ARN",
             )
         if self.openai_base_url and not openai:
             yield Contradiction(
                 ("openaiBaseUrl", "model"),
-                f"the model is {model}, which Bedrock answers",
+                f"the model is {model}, which Bedrock serves",
                 "write a model of the form openai:MODEL, or remove it",
             )
         if guardrail_id and openai:
@@ -169,22 +170,22 @@ class ExtraSettings(Settings):
             )
 
 
-def outside(secrets: Mapping[str, str], region: str) -> Iterator[Contradiction]:
-    """The secrets that the agent would look for in vain: it asks in its own Region."""
+def in_other_regions(secrets: Mapping[str, str], region: str) -> Iterator[Contradiction]:
+    """The secrets in other Regions, which the agent would not find: it reads in its own."""
     for name, arn in secrets.items():
         if arn.split(":")[3] != region:
             yield Contradiction(
                 (f"secrets.{name}", "region"),
-                f"the agent asks in {region}",
+                f"the agent reads secrets in {region}",
                 f"replicate the secret to {region}, and write its ARN there",
             )
 
 
 def size(variables: Mapping[str, str]) -> int:
-    """The bytes that AgentCore counts of an environment: names and values."""
+    """The size of an environment as AgentCore counts it: bytes of names and values."""
     return sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
 
 
 def as_variable(secrets: Mapping[str, str]) -> str:
-    """The secrets as the agent is told of them: a JSON object of ARNs by name, as short as it can be."""
+    """The value of the agent's variable for its secrets: a compact JSON object of ARNs by name."""
     return json.dumps(secrets, separators=(",", ":"))

@@ -20,7 +20,7 @@ def _is_a_network(text: str) -> None:
     except ValueError as error:
         raise impossible(f"that is not a network ({error})", f"write {NETWORK.description}") from None
     if network.prefixlen == 0:
-        raise impossible("WAF refuses it, for it is every address", "write narrower networks")
+        raise impossible("WAF refuses a network of all addresses", "write narrower networks")
 
 
 NETWORK = Pattern("a network like 192.0.2.0/24 or 2001:db8::/32", r"[0-9A-Fa-f.:/]+", check=_is_a_network)
@@ -35,10 +35,10 @@ class FirewallSettings(Settings):
         ge=1,
         le=64,
         description="Larger request bodies are blocked; at most inspectionKb. Left out: bodies of up to 10 MB pass, as "
-        "AG-UI clients send the whole conversation, and those that WAF cannot read whole are counted.",
+        "AG-UI clients send the whole conversation, and those that WAF cannot inspect as a whole are counted.",
     )
     inspection_kb: Literal[16, 32, 48, 64] = Field(
-        64, description="How much of a body WAF reads. Above 16 it charges for the larger requests."
+        64, description="How much of a body WAF inspects. Above 16, larger requests cost extra."
     )
     requests_per_address: int = Field(
         600, ge=10, le=2_000_000_000, description="Requests from one address in a window before it is blocked."
@@ -48,10 +48,10 @@ class FirewallSettings(Settings):
     )
     one_token_spelling: bool = Field(
         True,
-        description="Refuse a token that is not spelt as its issuer wrote it, after Bearer and one blank: each other "
-        "spelling would be counted by itself.",
+        description="Refuse a token in any other spelling than its issuer's, after Bearer and one space: each spelling "
+        "would have a count of its own.",
     )
-    rate_window_seconds: RateWindow = Field(300, description="The window that both rates are counted in.")
+    rate_window_seconds: RateWindow = Field(300, description="The window of both rates.")
     anonymous_addresses: bool = Field(
         False, description="Also block VPNs, proxies, Tor and hosting providers (AWSManagedRulesAnonymousIpList)."
     )
@@ -73,13 +73,13 @@ class FirewallSettings(Settings):
         if self.body_limit_kb is not None and self.body_limit_kb > self.inspection_kb:
             yield Contradiction(
                 ("bodyLimitKb", "inspectionKb"),
-                f"WAF reads {self.inspection_kb} KB of a body, so the rest would reach the agent uninspected",
+                f"WAF inspects {self.inspection_kb} KB of a body, so the rest would reach the agent uninspected",
                 f"write {self.inspection_kb} or less",
             )
         both = sorted(set(self.only_addresses) & set(self.blocked_addresses))
         if both:
             yield Contradiction(
                 ("blockedAddresses", "onlyAddresses"),
-                f"{', '.join(both)} is both let in and blocked",
+                f"{', '.join(both)} is both allowed and blocked",
                 "remove it from one of the lists",
             )

@@ -1,4 +1,4 @@
-"""Which generations of a generated secret are in use, so that one can be changed while requests are under way."""
+"""The generations of a generated secret that are in use, so that it can be rotated without refusing requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class GenerationSettings(Settings):
 
     sent: int = Field(1, ge=1, le=9_999, description="The generation that is sent, and accepted.")
     also_accepted: int | None = Field(
-        None, ge=1, le=9_999, description="Another generation that is accepted, while a rotation is under way."
+        None, ge=1, le=9_999, description="Another generation that is accepted, during a rotation."
     )
 
     def contradictions(self) -> Iterator[Contradiction]:

@@ -11,14 +11,14 @@ from infra.settings.base import Contradiction, Settings, impossible
 from infra.settings.patterns import Pattern, is_private, web_address
 
 RESERVED = ("aws", "amazon", "cognito")
-"""Words that Cognito takes in no domain prefix
+"""Words that Cognito refuses in a domain prefix
 (https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-assign-domain-prefix.html)."""
 
 
-def _leads_back_safely(text: str) -> None:
+def _is_valid_callback(text: str) -> None:
     url = web_address(text)
     if "*" in text or url.fragment is not None:
-        raise impossible("Cognito takes neither a * nor a # in it", "write the page's full address")
+        raise impossible("Cognito accepts neither a * nor a # in it", "write the page's full address")
     if not is_private(url):
         raise impossible(
             "Cognito sends an authorization code there, over https or to localhost only",
@@ -33,7 +33,7 @@ def _is_not_reserved(text: str) -> None:
 
 
 CALLBACK_URL = Pattern(
-    "a page's https:// address, like https://chat.example.com/, or http:// on localhost", check=_leads_back_safely
+    "a page's https:// address, like https://chat.example.com/, or http:// on localhost", check=_is_valid_callback
 )
 DOMAIN_PREFIX = Pattern(
     "at most 63 lower-case letters, digits and inner hyphens, or nothing",
@@ -63,21 +63,23 @@ class IdentitySettings(Settings):
     threat_protection: Literal["none", "audit", "enforced"] = Field(
         "none", description="Cognito's risk scoring of sign-ins: reported (audit) or acted on (enforced)."
     )
-    password_length: int = Field(12, ge=8, le=99, description="Shortest password; all four kinds of character needed.")
+    password_length: int = Field(
+        12, ge=8, le=99, description="Shortest password; all four kinds of character are required."
+    )
     password_history: int = Field(
-        5, ge=0, le=24, description="So many earlier passwords are refused as a new one. 0: none is remembered."
+        5, ge=0, le=24, description="How many earlier passwords are refused as a new one. 0: none."
     )
     firewall: bool = Field(
         False,
-        description="Put the web ACL before the user pool's own addresses too: sign-in pages and calls without AWS "
-        "credentials. Its rates then count a user's sign-ins with his questions.",
+        description="Associate the web ACL with the user pool too: its login pages, and calls without AWS credentials. "
+        "Its rates then count a user's sign-ins together with requests to the API.",
     )
-    temporary_password_days: int = Field(7, ge=1, le=365, description="How long an invitation stays good.")
+    temporary_password_days: int = Field(7, ge=1, le=365, description="How long an invitation is valid.")
     id_token_minutes: int = Field(
         60,
         ge=5,
         le=1440,
-        description="Lifetime of ID and access tokens. A token cannot be taken back before it ends: "
+        description="Lifetime of ID and access tokens. A token cannot be revoked before it expires: "
         "API Gateway and AgentCore validate it offline. A production stack allows 60 at most.",
     )
     refresh_token_days: int = Field(30, ge=1, le=3650, description="Lifetime of a sign-in.")
@@ -93,7 +95,7 @@ class IdentitySettings(Settings):
         ["http://localhost:5173/"],
         min_length=1,
         max_length=100,
-        description="Where the login page may send the browser back to, after signing in and after signing out.",
+        description="Addresses to which the login page may send the browser back, after signing in and out.",
     )
     domain_prefix: Annotated[str, DOMAIN_PREFIX] = Field(
         "",
@@ -105,7 +107,7 @@ class IdentitySettings(Settings):
     deletion_protection: bool = Field(True, description="Cognito refuses to delete the pool, and its users with it.")
     protect: bool = Field(
         False,
-        description="Pulumi refuses to delete or replace what cannot be made again: the pool with its users, the API "
+        description="Pulumi refuses to delete or replace what cannot be recreated: the pool with its users, the API "
         "with its address, the agent's memory, the logs.",
     )
 
@@ -129,6 +131,6 @@ class IdentitySettings(Settings):
         if self.id_token_minutes > self.refresh_token_days * 1440:
             yield Contradiction(
                 ("refreshTokenDays", "idTokenMinutes"),
-                "a refresh token that ends before the ID token refreshes nothing",
+                "a refresh token that expires before the ID token cannot refresh it",
                 "raise refreshTokenDays",
             )

@@ -1,9 +1,9 @@
 """Which ARNs a role needs so that it may invoke a Bedrock model from a Region.
 
 A model is invoked by its own id in one Region, or through an *inference profile*, which may send the request to others.
-Bedrock then asks for leave to use the profile, the model where the request comes from, and the model wherever it may
-go (https://docs.aws.amazon.com/bedrock/latest/userguide/geographic-cross-region-inference.html); for a ``global.``
-profile the last is one ARN without a Region
+Bedrock then requires permission for the profile, for the model in the request's own Region, and for the model in every
+Region that the request may be sent to (https://docs.aws.amazon.com/bedrock/latest/userguide/geographic-cross-region-inference.html);
+for a ``global.`` profile the last is one ARN without a Region
 (https://docs.aws.amazon.com/bedrock/latest/userguide/global-cross-region-inference.html).
 """
 
@@ -17,7 +17,7 @@ from infra.settings.patterns import Pattern
 from infra.settings.regions import REGIONS, partition_of
 
 ACCOUNT = "ACCOUNT"
-"""Stands for the number of the stack's own account in an ARN: a stack file need not know it."""
+"""A placeholder for the number of the stack's own account in an ARN, so that a stack file need not contain it."""
 
 GEOGRAPHY = re.compile(r"(us|eu|apac|jp|au|ca|us-gov|global)\.")
 
@@ -28,7 +28,7 @@ _ARN = re.compile(
 )
 
 
-def _names_one_thing(arn: str) -> None:
+def _is_one_model(arn: str) -> None:
     found = _ARN.fullmatch(arn)
     if not found or not (found["region"] or found["model"]):
         raise impossible(
@@ -40,19 +40,19 @@ def _names_one_thing(arn: str) -> None:
 
 MODEL_ARN = Pattern(
     "arn:aws:bedrock:REGION::foundation-model/ID or arn:aws:bedrock:REGION:ACCOUNT:inference-profile/ID",
-    check=_names_one_thing,
+    check=_is_one_model,
 )
 MODEL = Pattern(
     "bedrock: and the id of a model or inference profile, or the ARN of one with the account's number, or openai: and "
     "the name of a model",
-    # The agent is handed this as it stands, so ACCOUNT in it would reach Bedrock.
+    # The agent gets this value unchanged, so ACCOUNT in it would reach Bedrock.
     r"bedrock:([A-Za-z0-9.:_-]+|arn:aws[a-z-]*:bedrock:(?!\S*:ACCOUNT:)\S+)|openai:[A-Za-z0-9._:/-]{1,128}",
-    why="the agent could not ask for it",
+    why="the agent could not call it",
 )
 
 
 def model_contradictions(model: str, arns: Sequence[str], region: str) -> Iterator[Contradiction]:
-    """What keeps a role that is granted ``arns`` from invoking ``model`` (``bedrock:…``) from a Region."""
+    """Why a role with permission for ``arns`` cannot invoke ``model`` (``bedrock:…``) from a Region."""
     if not model.startswith("bedrock:"):
         return
     name = model.removeprefix("bedrock:")
@@ -60,7 +60,7 @@ def model_contradictions(model: str, arns: Sequence[str], region: str) -> Iterat
     if found and found["region"] != region:
         yield Contradiction(
             ("model", "region"),
-            f"the agent asks Bedrock in {region}",
+            f"the agent calls Bedrock in {region}",
             f"write the ARN of a model or inference profile in {region}, or its id alone",
         )
         return
@@ -69,26 +69,26 @@ def model_contradictions(model: str, arns: Sequence[str], region: str) -> Iterat
     if missing:
         yield Contradiction(
             ("modelArns", "model", "region"),
-            f"Bedrock would refuse the first prompt, for {name} in {region} needs more",
+            f"Bedrock would refuse the first prompt, because {name} in {region} needs more",
             f"add {' and '.join(missing)}"
-            + (", and the model in each other Region of the profile" * _roams(name))
+            + (", and the model in each other Region of the profile" * _is_geographic(name))
             + f", or name a model that {region} has",
         )
     elif "application-inference-profile/" in name and not any("::foundation-model/" in arn for arn in arns):
         yield Contradiction(
             ("modelArns", "model"),
-            f"Bedrock would refuse the first prompt, for {name} stands for a model, which needs an ARN too",
+            f"Bedrock would refuse the first prompt, because the model behind {name} needs an ARN too",
             "add that model's ARN, for each Region that the profile may send a request to",
         )
 
 
-def _roams(name: str) -> bool:
+def _is_geographic(name: str) -> bool:
     """Whether a model's id is that of an inference profile within a geography."""
     return bool(GEOGRAPHY.match(name)) and not name.startswith("global.")
 
 
 def _needed(name: str, region: str) -> Iterator[str]:
-    """The ARNs without which a request for the model fails; a profile's other Regions are known to Bedrock alone."""
+    """The ARNs without which a request for the model fails; only Bedrock knows a profile's other Regions."""
     start = f"arn:{partition_of(region)}:bedrock"
     found = _ARN.fullmatch(name)
     if found and not name.partition(":inference-profile/")[1]:

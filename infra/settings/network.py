@@ -1,4 +1,4 @@
-"""Settings of the private way from the API to the runtime."""
+"""Settings of the private path from the API to the runtime."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from infra.settings.base import Settings, impossible
 from infra.settings.patterns import Pattern
 
 PRIVATE = [ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
-"""RFC 1918, from which AWS advises to take a VPC's addresses. Other networks that are called private, such as the
-loopback's, route nowhere (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html)."""
+"""The networks of RFC 1918, which AWS recommends for a VPC. Others that Python calls private, such as loopback, cannot
+be routed (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html)."""
 
 
 def _is_a_private_network(text: str) -> None:
@@ -21,9 +21,11 @@ def _is_a_private_network(text: str) -> None:
     except ValueError as error:
         raise impossible(f"that is not a network ({error})", f"write {CIDR.description}") from None
     if not any(network.subnet_of(each) for each in PRIVATE):
-        raise impossible(f"a VPC's addresses lie within {', '.join(map(str, PRIVATE))}", f"write {CIDR.description}")
+        raise impossible(
+            f"a VPC's addresses must be within {', '.join(map(str, PRIVATE))}", f"write {CIDR.description}"
+        )
     if not 16 <= network.prefixlen <= 24:
-        raise impossible("AWS takes no VPC larger than a /16, and the subnets want a /24", f"write {CIDR.description}")
+        raise impossible("AWS allows no VPC larger than a /16, and the subnets need a /24", f"write {CIDR.description}")
 
 
 CIDR = Pattern("a private network of between /16 and /24, like 10.87.0.0/24", check=_is_a_private_network)

@@ -17,7 +17,7 @@ Retention = Literal[
 ]
 
 
-def _is_whole(text: str) -> None:
+def _is_valid_address(text: str) -> None:
     if text.startswith("https://"):
         web_address(text)
 
@@ -26,12 +26,12 @@ SUBSCRIBER = Pattern(
     "an e-mail address or an https:// address",
     r"https://\S+|[!-?A-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,63}",
     why="SNS cannot reach it",
-    check=_is_whole,
+    check=_is_valid_address,
 )
 
 
 class ObservabilitySettings(Settings):
-    """What is kept, what raises an alarm, and who hears of it."""
+    """Logs, traces, alarms with their subscribers, and the dashboard."""
 
     log_retention_days: Retention = Field(30, description="How long each log group keeps its lines.")
     tracing: bool = Field(True, description="X-Ray traces of the API's stage.")
@@ -40,14 +40,14 @@ class ObservabilitySettings(Settings):
     subscribers: Annotated[list[Annotated[str, SUBSCRIBER]], CONFIDENTIAL] = Field(
         [],
         max_length=20,
-        description="E-mail addresses and https:// addresses that hear of alarms. Each must confirm. One with a token "
+        description="E-mail addresses and https:// addresses to notify of alarms. Each must confirm. One with a token "
         "in it can be stored encrypted: pulumi config set --secret --path 'agent-stream:observability.subscribers[0]'.",
     )
     error_percent: float = Field(
         5,
         gt=0,
         le=100,
-        description="Alarm: share of failures in five minutes, three at least: answers that are 5xx, requests that the "
+        description="Alarm: percentage of failures in five minutes, at least three: 5xx responses, requests that the "
         "agent did not answer, runs that ended in an error.",
     )
     first_content_milliseconds: int = Field(
@@ -60,7 +60,7 @@ class ObservabilitySettings(Settings):
         description="Alarm: requests without a valid token in five minutes; many mean an attack or a bad release.",
     )
     runtime_throttles: int = Field(
-        1, ge=1, description="Alarm: requests that AgentCore refuses as too many, in five minutes."
+        1, ge=1, description="Alarm: requests that AgentCore throttles (429) in five minutes."
     )
 
     def contradictions(self) -> Iterator[Contradiction]:

@@ -1,4 +1,4 @@
-"""How a text must be written: one description for the check, for the error and for the reference page."""
+"""The formats of text settings: one description for the check, the error and the reference page."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LOOPBACK = ("localhost", "127.0.0.1")
 
 @dataclass(frozen=True)
 class Pattern:
-    """How a text must be written, as an annotation of its type: ``Annotated[str, Pattern(...)]``.
+    """The format of a text, as an annotation of its type: ``Annotated[str, Pattern(...)]``.
 
     Attributes:
         description: completes the sentence "write …".
         regex: the regular expression that the whole text matches.
-        why: the clause that says why no other text will do.
-        check: looks closer, before the regular expression is tried, and raises `impossible` with its own sentence.
+        why: the clause that says why another text cannot work.
+        check: a closer check, made before the regular expression; raises `impossible` with its own sentence.
     """
 
     description: str
@@ -39,9 +39,9 @@ class Pattern:
         return no_info_after_validator_function(self._checked, handler(source))
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Tell an editor the description and the pattern, unless JavaScript reads it otherwise; called by pydantic."""
-        told = {**handler(core_schema), "description": f"Write {self.description}."}
-        return told if "(?i" in self.regex else {**told, "pattern": f"^(?:{self.regex})$"}
+        """The description and the pattern for editors, unless JavaScript cannot read it; called by pydantic."""
+        schema = {**handler(core_schema), "description": f"Write {self.description}."}
+        return schema if "(?i" in self.regex else {**schema, "pattern": f"^(?:{self.regex})$"}
 
     def _checked(self, text: str) -> str:
         if self.check is not None:
@@ -52,7 +52,7 @@ class Pattern:
 
 
 def web_address(text: str) -> Url:
-    """The address, when it is written as a browser writes it: it is compared letter by letter.
+    """Parse an address, which must be in the form that a browser writes, because it is compared exactly.
 
     Raises:
         PydanticCustomError: see `impossible`.
@@ -60,14 +60,14 @@ def web_address(text: str) -> Url:
     try:
         url = Url(text)
     except ValueError:
-        raise impossible("it is no web address", "write one like https://chat.example.com/") from None
+        raise impossible("it is not a web address", "write one like https://chat.example.com/") from None
     if text not in (str(url), str(url).removesuffix("/")):
-        raise impossible("it is compared letter by letter, and a browser writes it otherwise", f"write {url}")
+        raise impossible("it is compared exactly, and a browser writes it in another form", f"write {url}")
     return url
 
 
 def is_private(url: Url) -> bool:
-    """Whether nobody on the way can read what is sent to an address: https, or this machine."""
+    """Whether requests to an address cannot be read in transit: https, or this machine."""
     return url.scheme == "https" or (url.scheme == "http" and url.host in LOOPBACK)
 
 

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 from infra.settings.patterns import Pattern
 
 ELSEWHERE = ("cn-", "eusc-", "us-iso", "eu-iso")
-"""Regions whose host names do not end in amazonaws.com, as those that the components write do."""
+"""Prefixes of Regions whose host names do not end in amazonaws.com, which the components assume."""
 
 REGIONS = frozenset(region.value for region in aws.Region if not region.value.startswith(ELSEWHERE))
 

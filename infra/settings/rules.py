@@ -1,4 +1,4 @@
-"""What is wrong between the sections of a stack file, and what a production stack may not do."""
+"""Contradictions between the sections of a stack file, and the rules of a production stack."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from infra.settings.website_rules import website_contradictions
 
 
 def between_sections(config: StackSettings) -> Iterator[Contradiction]:
-    """Everything that is wrong between values of different sections."""
+    """The contradictions between values of different sections."""
     runtime, api = config.runtime, config.api
     if (runtime.bypass_protection == "private") != (config.network is not None):
         yield Contradiction(
             ("network", "runtime.bypassProtection"),
-            f"bypassProtection is {runtime.bypass_protection}: the private way needs a network, and the others have no "
-            "use for one",
+            f"bypassProtection is {runtime.bypass_protection}: private needs a network, and the other values do not "
+            "use one",
             "write network with bypassProtection: private, and leave both out otherwise",
         )
     body_limit = config.firewall.body_limit_kb
@@ -35,7 +35,7 @@ def between_sections(config: StackSettings) -> Iterator[Contradiction]:
     if runtime.session_seconds < api.timeout_seconds:
         yield Contradiction(
             ("runtime.sessionSeconds", "api.timeoutSeconds"),
-            f"an answer may take {api.timeout_seconds} s, and the microVM that gives it would end before",
+            f"an answer may take {api.timeout_seconds} s, and the microVM that gives it would end earlier",
             f"write {api.timeout_seconds} or more, or lower api.timeoutSeconds",
         )
     yield from _run_times(config)
@@ -48,25 +48,25 @@ def between_sections(config: StackSettings) -> Iterator[Contradiction]:
 
 
 def _run_times(config: StackSettings) -> Iterator[Contradiction]:
-    """An idle microVM must outlast the answer that is still being read from it."""
+    """A microVM that AgentCore considers idle must not end while its answer is still being read."""
     runtime, api = config.runtime, config.api
     if runtime.idle_session_seconds < api.timeout_seconds <= runtime.session_seconds:
         yield Contradiction(
             ("runtime.idleSessionSeconds", "api.timeoutSeconds"),
-            f"an answer may take {api.timeout_seconds} s, and a microVM that AgentCore takes for idle would end in it",
+            f"an answer may take {api.timeout_seconds} s, and a microVM that AgentCore deems idle would end earlier",
             f"write {api.timeout_seconds} or more, or lower api.timeoutSeconds",
         )
     written = "detached_seconds" in runtime.model_fields_set
     if written and runtime.run_seconds is None and runtime.detached_seconds > config.run_seconds:
         yield Contradiction(
             ("runtime.detachedSeconds", "runtime.runSeconds", "api.timeoutSeconds"),
-            f"a run ends after {config.run_seconds:g} s, read or not, where runSeconds is left out",
+            f"without runSeconds a run ends after {config.run_seconds:g} s, whether it is read or not",
             f"write {config.run_seconds:g} or less, or write runSeconds",
         )
 
 
 def _certificate(config: StackSettings) -> Iterator[Contradiction]:
-    """A certificate is where the API's host name is: CloudFront's are in us-east-1
+    """The certificate must be in the API's Region, and for an EDGE API, which is behind CloudFront, in us-east-1
     (https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-custom-domains-prerequisites.html).
     """
     domain = config.api.domain
@@ -94,7 +94,7 @@ def _login_domain(config: StackSettings) -> Iterator[Contradiction]:
 
 
 def for_production(config: StackSettings) -> Iterator[Contradiction]:
-    """What a production stack may not do.
+    """The rules that only a production stack must follow.
 
     Alarms may be off, or without subscribers: a team may watch the metrics, or subscribe to the topic, by other means.
     """
@@ -104,43 +104,43 @@ def for_production(config: StackSettings) -> Iterator[Contradiction]:
         (
             "api.allowedOrigin",
             api.allowed_origin.startswith("http://"),
-            "a page that came over http could have been changed on its way to take the users' tokens",
+            "a page that is served over http could be changed in transit to take the users' tokens",
             "write an https:// origin",
         ),
         (
             "api.allowedOrigin",
             api.allowed_origin.startswith("https://") and is_on_this_machine(api.allowed_origin),
-            "whatever runs on a user's machine could call the API from a page",
+            "any program on a user's machine could serve a page that calls the API",
             "write the origin that users see",
         ),
         (
             "runtime.bypassProtection",
             runtime.bypass_protection == "none",
-            "a caller with a token could go round WAF, throttle and log to the runtime",
+            "a caller with a token could bypass WAF, throttle and log and call the runtime directly",
             "write origin-secret or private",
         ),
         (
             "runtime.deniedActions",
             not all(covers(runtime.denied_actions, action) for action in SHELLS),
-            "a token could open a shell in the microVM, beside the origin secret and the role's credentials",
+            "the bearer of a token could open a shell in the microVM, which holds the role's credentials",
             f"add {' and '.join(SHELLS)}, or the shorter {SHELLS[0]}*",
         ),
         (
             "runtime.originSecret.required",
             not runtime.origin_secret.required,
-            "a caller with a token could go round WAF, throttle and log to the runtime",
+            "a caller with a token could bypass WAF, throttle and log and call the runtime directly",
             "write true",
         ),
         (
             "runtime.logPrompts",
             runtime.log_prompts,
-            "prompts are personal data and would stand in the log",
+            "prompts are personal data and would be in the log",
             "write false",
         ),
         (
             "identity.idTokenMinutes",
             identity.id_token_minutes > 60,
-            "an ID token cannot be taken back, so it must end soon",
+            "an ID token cannot be revoked, so it must expire soon",
             "write 60 or less",
         ),
         (
@@ -152,13 +152,13 @@ def for_production(config: StackSettings) -> Iterator[Contradiction]:
         (
             "identity.deletionProtection",
             not identity.deletion_protection,
-            "a slip would delete every user's account",
+            "a mistake would delete every user's account",
             "write true",
         ),
         ("identity.protect", not identity.protect, "a replaced user pool loses every user's account", "write true"),
         (
             "identity.callbackUrls",
-            any(is_on_this_machine(url) for url in identity.callback_urls),  # http:// is taken for no other host
+            any(is_on_this_machine(url) for url in identity.callback_urls),  # http:// is allowed for no other host
             "a page on a developer's machine could receive the users' authorization codes",
             "write https:// addresses of other hosts only",
         ),

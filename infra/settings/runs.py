@@ -18,12 +18,12 @@ from infra.settings.patterns import Pattern
 MEDIA_HOST = Pattern(
     "a host name in lower case, like images.example.com",
     r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
-    why="the agent fetches from named public hosts only, and compares them letter by letter",
+    why="the agent fetches from named public hosts only, and compares their names exactly",
 )
 
 
 class RunSettings(Settings):
-    """What the agent's core goes by; see `RuntimeSettings`, which adds where and as what the agent runs."""
+    """The settings of the agent's runs; `RuntimeSettings` adds those of the agent's deployment."""
 
     run_seconds: int | None = Field(
         None,
@@ -36,28 +36,28 @@ class RunSettings(Settings):
         300,
         ge=0,
         le=1_209_600,
-        description="How long a run goes on that nobody reads. 0 ends it at once.",
+        description="How long a run goes on without a reader. 0 ends it at once.",
     )
     keep_seconds: int = Field(
         300, ge=0, le=86_400, description="How long the events of a finished run can still be read."
     )
     when_busy: Literal["interrupt", "queue", "reject"] = Field(
         "interrupt",
-        description="What a question does to a run that is under way in its thread: end it, wait for it, or be "
-        "refused with SESSION_BUSY.",
+        description="What a question does when its thread has a run already: end that run, wait for it, or be refused "
+        "with SESSION_BUSY.",
     )
     caller_history: Literal["ignore", "use"] = Field(
         "ignore",
-        description="What a caller's earlier messages are where the agent has none of the thread: left out, or taken "
-        "for what was said, on the caller's word.",
+        description="Earlier messages in a request, when the agent has no history of the thread: ignore leaves them "
+        "out; use makes them the history, although the caller could have invented them.",
     )
     tool_errors: Literal["model", "run"] = Field(
-        "model", description="Who hears of a tool's exception: the model, which may try again, or the run, which ends."
+        "model", description="Who handles a tool's exception: the model, which may try again, or the run, which ends."
     )
     guardrail_stream: Literal["sync", "async"] = Field(
         "sync",
-        description="sync: the guardrail sees words before the user does. async: words are not held back, and some "
-        "may have been read when it intervenes.",
+        description="sync: the guardrail checks text before the user gets it. async: text is sent at once, and the "
+        "user may have read some when the guardrail intervenes.",
     )
     media_hosts: list[Annotated[str, MEDIA_HOST]] = Field(
         [],
@@ -72,7 +72,7 @@ class RunSettings(Settings):
         BODY_LIMIT_BYTES,
         ge=1_024,
         le=BODY_LIMIT_BYTES,
-        description="Largest request body that the agent reads. API Gateway takes 10 MB.",
+        description="Largest request body that the agent reads. API Gateway accepts 10 MB.",
     )
     max_prompt_chars: int = Field(
         32_000, ge=1, le=1_000_000, description="Longest text of a user in one question, in characters."
@@ -82,24 +82,24 @@ class RunSettings(Settings):
     )
 
     def run_contradictions(self, session_seconds: int, idle_session_seconds: int) -> Iterator[Contradiction]:
-        """What a run's times have against each other and against the life of the microVM, both in seconds."""
+        """Contradictions between a run's times, and with the lifetime of the microVM, in seconds."""
         if self.run_seconds is not None and self.run_seconds >= session_seconds:
             yield Contradiction(
                 ("runSeconds", "sessionSeconds"),
                 f"the microVM that gives the answer ends after {session_seconds} s",
                 f"write {session_seconds - 1} or less, or raise sessionSeconds",
             )
-        # One that is left out is shortened instead; only what somebody wrote can be wrong.
+        # A default is shortened instead; only a value in the file can be wrong.
         written = self.model_fields_set
         if "detached_seconds" in written and self.run_seconds is not None and self.detached_seconds > self.run_seconds:
             yield Contradiction(
                 ("detachedSeconds", "runSeconds"),
-                f"a run ends after {self.run_seconds} s, read or not",
+                f"a run ends after {self.run_seconds} s, whether it is read or not",
                 f"write {self.run_seconds} or less",
             )
         if "keep_seconds" in written and self.keep_seconds > idle_session_seconds:
             yield Contradiction(
                 ("keepSeconds", "idleSessionSeconds"),
-                f"an idle microVM ends after {idle_session_seconds} s, and what it keeps ends with it",
+                f"an idle microVM ends after {idle_session_seconds} s, and the events that it keeps are lost",
                 f"write {idle_session_seconds} or less, or raise idleSessionSeconds",
             )

@@ -1,8 +1,8 @@
-"""Reads a stack's settings from Pulumi's configuration, whichever way it was filled.
+"""Reads a stack's settings from Pulumi's configuration, whichever way it was set.
 
-The engine hands a program its configuration in variables, the Automation API and a unit test by
-`pulumi.runtime.set_all_config`. `pulumi.Config` reads both, but it gives one key at a time and lists none, so the
-keys that nobody asked for (a slip, which must be refused) come from the two stores behind it.
+The engine passes a program its configuration in environment variables; the Automation API and unit tests call
+`pulumi.runtime.set_all_config`. `pulumi.Config` reads both, but cannot list the keys, so unknown keys, which must be
+refused, are read from the two stores behind it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Source(NamedTuple):
 
 
 def read(project: str, known: Iterable[str]) -> Source:
-    """Everything that is configured: ``known`` are the keys of the project's own that a program asks for."""
+    """The whole configuration; ``known`` are the keys of the project that a program reads."""
     values: dict[str, Any] = {**(store.get_config_env() or {}), **store.CONFIG.get()}
     for namespace, key in (("aws", "region"), *((project, key) for key in known)):
         value = pulumi.Config(namespace).get(key)
         if value is not None:
             values[f"{namespace}:{key}"] = value
-    # A program that the engine starts has its secret keys in a variable, of which is_config_secret knows nothing.
+    # A program that the engine starts has its secret keys in a variable, which is_config_secret does not read.
     secret = {*store.get_config_secret_keys_env(), *(key for key in values if store.is_config_secret(key))}
     return Source(values, frozenset(secret))

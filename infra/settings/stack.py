@@ -1,8 +1,8 @@
-"""The settings of a stack as a whole: its sections, and what follows from them.
+"""The settings of a stack as a whole: its sections, and the values that follow from them.
 
-*Environment* is the kind of stack: ``prod`` carries rules that the others do not. It follows from the stack's name, and
-the file may only raise it: so a second production stack (``prod-eu``) is not mistaken for something lesser, and no line
-of a file switches production's rules off.
+*Environment* is the kind of stack: ``prod`` has rules that the others do not. It follows from the stack's name, and the
+file may only raise it: so a second production stack (``prod-eu``) has production's rules, and no setting turns them
+off.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from infra.settings.website import WebsiteSettings
 PROJECT = Pattern(
     "at most 25 lower-case letters, digits and single hyphens between them, the first a letter",
     r"(?=.{1,25}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-    why="every name begins with it, and AWS bounds names",
+    why="every name begins with it, and AWS limits the length of names",
 )
 STACK = Pattern(
     "at most 16 lower-case letters, digits and single hyphens between them, the first a letter",
     r"(?=.{1,16}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
-    why="it becomes part of every name, and AWS bounds names",
+    why="it becomes part of every name, and AWS limits the length of names",
 )
-# The characters that every service takes in a tag's value; AgentCore's are the fewest
+# The characters that every service accepts in a tag's value; AgentCore accepts the fewest
 # (https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_CreateAgentRuntime.html).
 OWNER = Pattern(
     "at most 256 letters without accents, digits, blanks and . _ : / = + @ -, the first a letter or digit",
@@ -46,16 +46,18 @@ OWNER = Pattern(
 
 
 class StackSettings(Settings):
-    """Everything a stack file may say, section by section."""
+    """All settings of a stack file, by section."""
 
     project: Annotated[str, PROJECT]
     stack: Annotated[str, STACK]
-    region: Annotated[str, REGION] = Field(description="Where everything is declared.")
-    owner: Annotated[str, OWNER] = Field(description="The team that answers for this stack; every resource is tagged.")
+    region: Annotated[str, REGION] = Field(description="The stack's Region.")
+    owner: Annotated[str, OWNER] = Field(
+        description="The team that is responsible for this stack; a tag on every resource."
+    )
     environment: Environment | None = Field(
         None,
-        description="prod carries rules that the others do not. Left out: prod for a stack named prod…, staging for "
-        "one named stag…, dev otherwise. It may raise what the name says, never lower it.",
+        description="prod has rules that the others do not. Left out: prod for a stack named prod…, staging for "
+        "one named stag…, dev otherwise. It may raise the kind in the name, never lower it.",
     )
     identity: IdentitySettings = IdentitySettings()
     firewall: FirewallSettings = FirewallSettings()
@@ -72,7 +74,7 @@ class StackSettings(Settings):
 
     @property
     def named_kind(self) -> Environment:
-        """The environment that the stack's name says."""
+        """The environment that follows from the stack's name."""
         return named_kind(self.stack)
 
     @property
@@ -82,12 +84,12 @@ class StackSettings(Settings):
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tags of every resource that can carry any."""
+        """The tags of every resource that can have tags."""
         return {"project": self.project, "stack": self.stack, "environment": self.kind, "owner": self.owner}
 
     @property
     def stage_name(self) -> str:
-        """The API's stage: the stack's name, in characters that an address takes for sure."""
+        """The API's stage: the stack's name with underscores, because hyphens may be refused."""
         return self.api.stage_name or self.stack.replace("-", "_")
 
     @property
@@ -97,7 +99,7 @@ class StackSettings(Settings):
 
     @property
     def detached_seconds(self) -> float:
-        """How long a run goes on that nobody reads, in seconds."""
+        """How long a run goes on without a reader, in seconds."""
         return min(self.runtime.detached_seconds, self.run_seconds)
 
     @property

@@ -1,4 +1,4 @@
-"""What a stack with a page of its own needs of its other sections."""
+"""Contradictions between the section ``website`` and the others."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from infra.settings.regions import is_government
 from infra.settings.stack import StackSettings
 
 ONLY_TLS_1_3 = "SecurityPolicy_TLS13_1_3_"
-"""How the API's policies begin that take TLS 1.3 alone. The ciphers that CloudFront offers to an origin are TLS 1.2's
+"""The prefix of the API's policies that accept TLS 1.3 only. CloudFront offers an origin only ciphers of TLS 1.2
 (…/DeveloperGuide/secure-connections-supported-ciphers-cloudfront-to-origin.html)."""
 
 HEARTBEATS = 2
-"""CloudFront must wait for as many heartbeats, so that a late one does not cost the stream."""
+"""CloudFront's timeout must be at least this many heartbeats long, so that a late one does not end the stream."""
 
 
 def website_contradictions(config: StackSettings) -> Iterator[Contradiction]:
-    """What a stack with a page of its own cannot be."""
+    """The contradictions of a stack with the section ``website``."""
     website, api = config.website, config.api
     if website is None:
         return
@@ -39,18 +39,18 @@ def website_contradictions(config: StackSettings) -> Iterator[Contradiction]:
         yield Contradiction(
             ("api.securityPolicy", "website.domain"),
             "CloudFront calls the API with TLS 1.2",
-            "write SecurityPolicy_TLS13_1_2_2021_06, which takes both",
+            "write SecurityPolicy_TLS13_1_2_2021_06, which accepts both",
         )
     if api.domain is not None and api.domain.name == website.domain:
         yield Contradiction(
             ("website.domain", "api.domain.name"),
-            "that name leads to the API, and a name leads to one place",
+            "the API has that name, and a name can have one target only",
             "write a name of its own for the page",
         )
     if website.url not in config.identity.callback_urls:
         yield Contradiction(
             ("identity.callbackUrls", "website.domain"),
-            f"the login page would send nobody back to {website.url}",
+            f"the login page would not send a browser back to {website.url}",
             f"add {website.url}",
         )
     if api.teams:

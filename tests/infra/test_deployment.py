@@ -48,17 +48,17 @@ def test_a_change_of_any_input_is_a_new_snapshot(
     which: tuple[str, str], value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resource, changed_input = which
-    remember = StreamingApi._remember
+    record = StreamingApi._record
 
     def meddle(self: StreamingApi, args: pulumi.ResourceTransformationArgs) -> None:
         """Change the input as if the program declared it so."""
         if f"{args.type_} {args.name}" == resource:
             (snake,) = (name for name in args.props if name.replace("_", "") == changed_input.lower())
             cast("dict[str, object]", args.props)[snake] = f"changed to {value!r}"
-        remember(self, args)
+        record(self, args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(StreamingApi, "_remember", meddle)
+        patch.setattr(StreamingApi, "_record", meddle)
         graph = evaluate("dev", MockProvider(stack_settings("dev")["aws:region"]), settings=stack_settings("dev"))
     assert snapshot(graph) != snapshot(environment_graph("dev"))
 

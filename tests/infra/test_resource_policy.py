@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.config import SettingsError, StackConfig
-from infra.settings.denied_actions import SHELLS, SIBLINGS
+from infra.settings.denied_actions import OTHER_OPERATIONS, SHELLS
 from local.program import engine
 from local.program.evaluate import evaluate
 from local.program.graph import Graph
@@ -46,7 +46,7 @@ class TestEveryMode:
         denied = statements["NothingButQuestions"]
         assert denied["Effect"] == "Deny"
         assert "Condition" not in denied
-        everything = {f"bedrock-agentcore:{name}" for name in SIBLINGS}
+        everything = {f"bedrock-agentcore:{name}" for name in OTHER_OPERATIONS}
         assert {*denied["Action"], *statements["OnlyTheAccountStops"]["Action"]} == everything
 
     def test_the_accounts_own_administrators_may_end_a_session(self) -> None:
@@ -118,9 +118,9 @@ class TestSetting:
     @pytest.mark.parametrize(
         ("names", "words"),
         [
-            (["InvokeAgentRuntime"], "every question would be refused"),
-            (["Invoke*"], "every question would be refused"),
-            (["*"], "every question would be refused"),
+            (["InvokeAgentRuntime"], "every request would be refused"),
+            (["Invoke*"], "every request would be refused"),
+            (["*"], "every request would be refused"),
             (["DeleteResourcePolicy"], "lock the administrators out"),
             (["UpdateAgentRuntime"], "lock the administrators out"),
         ],

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from agent.settings import Settings as AgentSettings
 from infra.config import SettingsError, StackConfig
 from infra.settings.describe import bare, inside, section_model
-from infra.settings.environments import meant_kind, named_kind
+from infra.settings.environments import named_kind, suggested_kind
 from infra.settings.patterns import Pattern
 from infra.settings.stack import OWNER
 from local.program.evaluate import evaluate
@@ -117,7 +117,7 @@ def accepted_stacks(draw: st.DrawFn) -> Stack:
         changes.setdefault("runtime", {})["bypassProtection"] = "private"
     # A name that may mean more than dev wants an answer (``environment``), which these stacks do not give.
     names = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,6})?", fullmatch=True)
-    name = draw(names.filter(lambda each: meant_kind(each) == named_kind(each)))
+    name = draw(names.filter(lambda each: suggested_kind(each) == named_kind(each)))
     base = stack_settings("prod") | {f"{PROJECT}:owner": draw(st.from_regex(OWNER.regex, fullmatch=True))}
     while True:
         given_ = {key: json.loads(base.get(f"{PROJECT}:{key}", "{}")) | values for key, values in changes.items()}

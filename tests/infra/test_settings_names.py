@@ -40,7 +40,9 @@ class TestTheEnvironment:
     def test_the_file_may_not_lower_it(self, stack: str, environment: str) -> None:
         settings = {**changed_settings("prod", {}), f"{PROJECT_NAME}:environment": environment}
         (found,) = problems_of(stack, settings)
-        assert found.startswith(f'{PROJECT_NAME}:environment is "{environment}", but the stack is named {stack}')
+        assert found.startswith(
+            f'{PROJECT_NAME}:environment is "{environment}", but a stack named {stack} has the rules of'
+        )
 
     def test_production_rules_hold_whatever_the_file_says(self) -> None:
         lax: dict[str, dict[str, Any]] = {
@@ -71,8 +73,10 @@ class TestTheEnvironment:
     )
     def test_a_name_that_may_mean_more_than_dev_is_asked_about(self, stack: str, meant: str) -> None:
         (found,) = problems_of(stack, stack_settings("dev"))
-        assert found.startswith(f"{PROJECT_NAME}:environment is left out, but a stack named {stack} would have")
-        assert found.endswith(f"write {meant}, or dev where that is what it is.")
+        assert found.startswith(
+            f"{PROJECT_NAME}:environment is left out, but a stack named {stack} has the rules of dev"
+        )
+        assert found.endswith(f"write {meant}, or dev if that is intended.")
         said = {**stack_settings("dev"), f"{PROJECT_NAME}:environment": "dev"}
         assert StackConfig.parse(PROJECT_NAME, stack, said).kind == "dev"
 
@@ -134,7 +138,7 @@ class TestNames:
     def test_what_is_read_from_elsewhere_is_no_key_of_the_project(self, key: str, elsewhere: str) -> None:
         """Taken, such a Region would be the program's and not the provider's; ignored, it would look obeyed."""
         settings = {**stack_settings("dev"), f"{PROJECT_NAME}:{key}": "eu-west-1"}
-        expected = f"{PROJECT_NAME}:{key} is not a setting, for that is read from {elsewhere}; remove it."
+        expected = f"{PROJECT_NAME}:{key} is not a setting: that is read from {elsewhere}; remove it."
         assert problems_of("dev", settings) == [expected]
 
     def test_a_region_under_a_key_of_the_project_is_not_taken_for_the_providers(self) -> None:

@@ -36,8 +36,8 @@ def test_a_secret_section_that_keeps_its_secret_is_accepted() -> None:
 def test_one_that_would_stand_in_clear_is_refused_by_name(section: str) -> None:
     settings = changed_settings("dev", {"firewall": {"requestsPerAddress": 500}})
     (found,) = problems_of("dev", settings, secret={f"{PROJECT}:{section}"})
-    assert found.startswith(f"{PROJECT}:{section} is stored as a secret, but what it says would stand in clear")
-    assert "only observability.subscribers stays a secret; store it without --secret" in found
+    assert found.startswith(f"{PROJECT}:{section} is stored as a secret, but its value would be in the state in clear")
+    assert "only observability.subscribers stays encrypted; store it without --secret" in found
 
 
 @pytest.mark.parametrize(

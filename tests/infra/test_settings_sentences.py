@@ -109,8 +109,8 @@ def test_what_to_write_names_the_bounds_the_choices_and_the_form() -> None:
     ("path", "value", "said"),
     [
         (("api", "timeoutSeconds"), 901, "is 901, but 900 is the most; write a whole number from 30 to 900."),
-        (("api", "timeoutSeconds"), "long", 'is "long", but that is no whole number; write a whole number'),
-        (("api", "timeoutSeconds"), True, "is true, but that is no whole number; write a whole number"),
+        (("api", "timeoutSeconds"), "long", 'is "long", but that is not a whole number; write a whole number'),
+        (("api", "timeoutSeconds"), True, "is true, but that is not a whole number; write a whole number"),
         (("api", "heartbeatSeconds"), 0, "is 0, but it must be above 0; write a number above 0."),
         (("api", "strictHost"), "maybe", 'is "maybe", but that is neither true nor false; write true or false.'),
         (("identity", "mfa"), False, "is false, but that is not one of the choices; write none, optional or required."),

@@ -46,7 +46,7 @@ def test_a_certificate_stands_in_for_a_zone() -> None:
         (
             {"website": {"certificateArn": CERTIFICATE.format("eu-west-1")}},
             "website.certificateArn",
-            "CloudFront takes certificates of us-east-1 alone; write the ARN of one in us-east-1",
+            "CloudFront accepts certificates in us-east-1 only; write the ARN of one in us-east-1",
         ),
         ({"website": {"responseTimeoutSeconds": 121}}, "website.responseTimeoutSeconds", "from 5 to 120"),
         ({"website": {"securityPolicy": "TLSv1"}}, "website.securityPolicy", "TLSv1.2_2021"),
@@ -55,7 +55,7 @@ def test_a_certificate_stands_in_for_a_zone() -> None:
         (
             {"identity": {"callbackUrls": ["https://other.example.com/"]}},
             "identity.callbackUrls",
-            "send nobody back to https://chat.example.com/; add https://chat.example.com/",
+            "not send a browser back to https://chat.example.com/; add https://chat.example.com/",
         ),
         # Cognito compares letter by letter, and the page says what CloudFront serves: its root.
         ({"identity": {"callbackUrls": ["https://chat.example.com"]}}, "identity.callbackUrls", "add https://chat"),

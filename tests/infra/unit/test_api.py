@@ -56,7 +56,7 @@ def test_a_team_gets_a_key_and_every_call_needs_one(package: Path, aws: AwsMocks
 @pulumi.runtime.test
 def test_a_name_of_ones_own_is_the_address(package: Path, aws: AwsMocks) -> pulumi.Output[None]:
     made = streaming_api(package, domain={"name": "agent.example.com", "hostedZoneId": "Z0123456789"})
-    made.answer_at_domain(after=[])
+    made.map_domain(after=[])
 
     def check(address: str) -> None:
         assert address == "https://agent.example.com/invocations"

@@ -35,7 +35,7 @@ def website(
             identity=identity,
             api=an_api(package, ApiSettings.model_validate(api or {}), identity),
             secret=OriginSecret(STACK.below("website"), page.secret),
-            told={"sessionFrom": "user", "maxPromptChars": 1000},
+            page_settings={"sessionFrom": "user", "maxPromptChars": 1000},
             firewall=FirewallSettings(),
             after=[],
         )
