@@ -1,1 +1,1 @@
-"""Benchmarks and the soak: how fast, how many, and what a fault does to everybody else."""
+"""Benchmarks, and the soak test: many streams, and faults while streams run."""

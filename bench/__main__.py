@@ -1,4 +1,4 @@
-"""``make bench``: every figure that the project promises, each beside a peer's; some minutes of a quiet machine."""
+"""``make bench``: measures every figure beside a peer; takes some minutes of a quiet machine."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def sections(folder: Path, rounds: int) -> dict[str, Callable[[], Rows]]:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(min=1, help="So many samples of each side.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of samples of each side.")] = 5,
     report: Annotated[bool, typer.Option(help="Write bench/report.md and its picture.")] = True,
 ) -> None:
-    """Measure and show; exit code 1 when a goal was not reached."""
+    """Measure and print the figures; exits with 1 when a goal was not reached."""
     console = Console(record=True, width=150)
     measured: list[Section] = []
     with tempfile.TemporaryDirectory(prefix="agent-stream-bench-") as folder:

@@ -1,4 +1,4 @@
-"""How fast the agent streams, and how soon it ends for nobody, beside the same agent behind the SDK's own ``yield``."""
+"""Throughput, first event and the end after a hang-up: the agent beside the same agent behind the SDK's ``yield``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench.servers import agent
 STREAMS = (1, 50, 100, 300)
 
 WORDS = 20_000
-"""In all streams of a measurement together."""
+"""The number of words in all streams of a measurement together."""
 
 FIRST_EVENTS = 20
-"""So many at least are in a median."""
+"""The least number of samples in a median."""
 
 ANSWER_SECONDS = 3
-"""How long an answer lasts that nobody hears to its end."""
+"""The length of an answer whose client hangs up."""
 
 EVENTS_GOAL, EVENTS_GOAL_MANY, FIRST_EVENT_GOAL, HANG_UP_GOAL = 3.0, 2.0, 1.0, 10.0
 PEER = "the SDK's yield"
@@ -32,11 +32,11 @@ HANG_UPS = {
     "a talking model": f"words={ANSWER_SECONDS * 100} pause=0.01",
     "a silent model": f"words=2 pause=0 silence={ANSWER_SECONDS}",
 }
-"""What the model does meanwhile. One that has not ended after twice the time of its answer is waited for no longer."""
+"""What the model does after the hang-up. If it has not ended after twice the time of its answer, the wait ends."""
 
 
 class Streamed(NamedTuple):
-    """Events a second over all streams, and the median milliseconds to a stream's first event."""
+    """Events a second over all streams, and the median time to a stream's first event in milliseconds."""
 
     events_per_second: float
     first_event_ms: float
@@ -46,7 +46,7 @@ async def stream(session: aiohttp.ClientSession, url: str, words: int) -> tuple[
     """Read one answer: its events, and seconds to the first."""
     began, events, first = time.perf_counter(), 0, 0.0
     async with session.post(f"{url}/invocations", json={"prompt": f"Go [words={words} pause=0]"}) as answer:
-        # Counted, not parsed: the reader must not be what is measured.
+        # Events are counted, not parsed, so that the reader is not the bottleneck.
         async for chunk in answer.content.iter_any():
             events += chunk.count(b"data: ")
             first = first or time.perf_counter() - began
@@ -54,34 +54,34 @@ async def stream(session: aiohttp.ClientSession, url: str, words: int) -> tuple[
 
 
 async def measure(url: str, streams: int) -> Streamed:
-    """So many streams at once, the same number of words in all."""
+    """Measure this many streams at once, with the same number of words in all."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await stream(session, url, 10)
         began = time.perf_counter()
         results = await asyncio.gather(*(stream(session, url, WORDS // streams) for _ in range(streams)))
         seconds = time.perf_counter() - began
-        # One first event alone says little.
+        # A single first event is a poor sample.
         more = [await stream(session, url, 1) for _ in range(FIRST_EVENTS - streams)]
     firsts = [first for _, first in (*results, *more)]
     return Streamed(sum(events for events, _ in results) / seconds, statistics.median(firsts) * 1000)
 
 
 async def hang_up(url: str, directive: str) -> float:
-    """Milliseconds from the client's going away, in mid-answer, to the end of the model's answer."""
+    """Milliseconds from a client's hang-up in the middle of an answer to the end of the model's answer."""
     prompt = f"{uuid.uuid4()} [{directive}]"
     async with aiohttp.ClientSession() as session:
         async with session.post(f"{url}/invocations", json={"prompt": prompt}) as answer:
             while b"delta" not in await answer.content.readany():
                 pass
-            left = time.monotonic()
+            hung_up = time.monotonic()
             answer.close()
-        async with session.get(f"{url}/ended", params={"prompt": prompt}) as told:
-            end = await told.json()
-            return ((end or time.monotonic()) - left) * 1000
+        async with session.get(f"{url}/ended", params={"prompt": prompt}) as response:
+            end = await response.json()
+            return ((end or time.monotonic()) - hung_up) * 1000
 
 
 async def figures(folder: Path, rounds: int) -> list[Figure]:
-    """Events a second, the first event and the end after a hang-up."""
+    """Figures of the throughput, the first event and the end after a hang-up."""
     streamed: dict[tuple[str, int], list[Streamed]] = {}
     ended: dict[tuple[str, str], list[float]] = {}
     async with agent("ours", folder) as ours, agent("yield", folder) as theirs:

@@ -1,8 +1,8 @@
 """The same Strands agent behind two entry points: ``python -m bench.agent_servers ours|yield PORT``.
 
 ``yield`` is the SDK's own streaming path, as its documentation shows it: an async generator that yields what Strands
-streams. ``ours`` is this project's. ``GET /ended?prompt=...`` answers when the model has ended its answer to a prompt,
-with the time, or with null when it goes on for too long.
+streams. ``ours`` is this project's. ``GET /ended?prompt=...`` waits until the model has ended its answer to a prompt,
+and returns the time, or null if that takes too long.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from agent.settings import Settings
 from local.doubles.scripted import ScriptedModel
 
 PATIENCE_SECONDS = 6.0
-"""How long the end of an answer is waited for."""
+"""The longest wait for the end of an answer."""
 
 _ends: dict[str, float] = {}
-"""When the model ended its answer to each prompt, by the clock that all processes of a machine share."""
+"""When the model ended its answer to each prompt, on the monotonic clock, which all processes of a machine share."""
 
 
-def watch_the_model() -> None:
-    """Note when an answer of the scripted model ends, however it ends."""
+def record_ends() -> None:
+    """Patch the scripted model to record when an answer ends, however it ends."""
     stream = ScriptedModel.stream
 
     async def watched(self: ScriptedModel, messages: Messages, *args: Any, **kwargs: Any) -> AsyncIterator[StreamEvent]:
@@ -54,7 +54,7 @@ async def ended(request: Request) -> JSONResponse:
 
 
 def yielding() -> BedrockAgentCoreApp:
-    """The SDK's own way."""
+    """The agent behind the SDK's own entry point."""
     from strands import Agent  # noqa: PLC0415 - only this side needs it here
 
     app = BedrockAgentCoreApp()
@@ -71,14 +71,14 @@ def yielding() -> BedrockAgentCoreApp:
 
 
 def ours() -> BedrockAgentCoreApp:
-    """This project's way."""
+    """The agent behind this project's entry point."""
     settings = Settings(model="scripted", require_user=False, session_from="header", detached_seconds=0)
     return create_app(settings)
 
 
 def application(which: str) -> BedrockAgentCoreApp:
-    """One of the two, with its model watched."""
-    watch_the_model()
+    """One of the two, with the ends of its model's answers recorded."""
+    record_ends()
     app = {"ours": ours, "yield": yielding}[which]()
     app.add_route("/ended", ended)
     return app

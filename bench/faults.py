@@ -1,6 +1,6 @@
-"""One thing goes wrong while streams run: each fault, and what its victim must see.
+"""The faults of the soak test, each injected while other streams run, and what the affected client must see.
 
-A scenario is an async function of a `Scene`; it returns a sentence about the victim, or raises AssertionError.
+A scenario is an async function of a `Scene`; it returns a sentence about the affected client, or raises AssertionError.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ ONE_BYTE_SECONDS = 5
 
 
 class Scene(NamedTuple):
-    """What a scenario has to work with. ``url`` is the gateway's; ``short`` one whose integration ends after 2 s."""
+    """The gateways of a scenario.
+
+    ``short`` has an integration timeout of 2 s, ``huge`` a backend that sends 20 MB, ``full`` a full disk for its log.
+    """
 
     chain: Chain
     url: str
@@ -50,7 +53,7 @@ async def _one(scene: Scene, url: str, prompt: str) -> str:
 async def _request(
     scene: Scene, url: str, prompt: str, thread: str | None = None
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A request on a bare connection, its answer not read yet."""
+    """Send a request on a raw connection, without reading its response."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(LOOPBACK, parts.port, limit=1024)
     body = json.dumps({"prompt": prompt, "threadId": thread or str(uuid.uuid4())})
@@ -64,7 +67,7 @@ async def _request(
 
 
 async def emulator_killed(scene: Scene) -> str:
-    """Nobody can sign in; whoever has a token goes on, for the keys are known."""
+    """Nobody can sign in; a caller with a token is still served, because the keys are cached."""
     os.kill(scene.chain.services.processes["emulator"], signal.SIGKILL)
     outcome = await _one(scene, scene.url, "Still there? [words=5 pause=0.01]")
     assert outcome == "whole", outcome
@@ -72,13 +75,13 @@ async def emulator_killed(scene: Scene) -> str:
 
 
 async def keys_unreachable(scene: Scene) -> str:
-    """A token with a key id that nobody has seen, while the keys cannot be fetched."""
+    """A token with an unknown key id, while the keys cannot be fetched."""
     header = {**jwt.get_unverified_header(scene.token), "kid": "a key that nobody has"}
     forged = (
         f"{base64.urlsafe_b64encode(json.dumps(header).encode()).decode().rstrip('=')}.{scene.token.partition('.')[2]}"
     )
     async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
-        status = 401  # for as long as the keys were fetched so lately that they are not fetched anew
+        status = 401  # until the keys may be fetched again, see `local.planes.tokens.REFRESH_SECONDS`
         while status == 401:
             async with session.post(
                 scene.url, headers={"Authorization": f"Bearer {forged}"}, json={"prompt": "Hi"}
@@ -87,11 +90,11 @@ async def keys_unreachable(scene: Scene) -> str:
             outcome = await _one(scene, scene.url, "And I? [words=2 pause=0.01]")
             assert outcome == "whole", outcome
     assert status == 500, status
-    return "status 500, and whoever has a known key is answered"
+    return "status 500, and a caller with a known key is answered"
 
 
 async def one_byte_reader(scene: Scene) -> str:
-    """A client that reads one byte a second of an answer that no buffer on the way can hold."""
+    """A client that reads one byte a second of a response that is larger than all buffers."""
     reader, writer = await _request(scene, scene.huge, "Slowly.")
     try:
         for _ in range(ONE_BYTE_SECONDS):
@@ -103,7 +106,7 @@ async def one_byte_reader(scene: Scene) -> str:
 
 
 async def vanishing_client(scene: Scene) -> str:
-    """A client whose connection is reset in mid-stream, which the agent is never told; another stops its run."""
+    """A client's connection is reset in mid-stream, unnoticed by the agent; another client stops the run."""
     thread = str(uuid.uuid4())
     reader, writer = await _request(scene, scene.url, "Goodbye. [words=2000 pause=0.01]", thread)
     await reader.readuntil(b"TEXT_MESSAGE_CONTENT")
@@ -121,7 +124,7 @@ async def vanishing_client(scene: Scene) -> str:
 
 
 async def gateway_killed(scene: Scene) -> str:
-    """A gateway's process is killed in mid-stream and another started; the client attaches there."""
+    """A gateway's process is killed in the middle of a stream and another is started; the client attaches there."""
     path = urlsplit(scene.url).path
     services = scene.chain.services
     prompt = Prompt("Hold on. [words=40 pause=0.05]")
@@ -129,15 +132,15 @@ async def gateway_killed(scene: Scene) -> str:
     said = [{"id": str(uuid.uuid4()), "role": "user", "content": prompt.text}]
     question = {"threadId": thread_id, "runId": run_id, "messages": said}
     listener = Listener(prompt)
-    url = await scene.chain.start_gateway("mortal-gateway", scene.chain.graph)
+    url = await scene.chain.start_gateway("killed-gateway", scene.chain.graph)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {scene.token}"}) as session:
         with suppress(aiohttp.ClientError):
             async with session.post(url + path, json=question) as answer:
                 async for line in answer.content:
                     listener.read(line)
                     if len(listener.said) == 5:
-                        os.kill(services.processes["mortal-gateway"], signal.SIGKILL)
-        url = await scene.chain.start_gateway("reborn-gateway", scene.chain.graph)
+                        os.kill(services.processes["killed-gateway"], signal.SIGKILL)
+        url = await scene.chain.start_gateway("second-gateway", scene.chain.graph)
         attach = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
         async with session.post(url + path, json=attach) as answer:
             async for line in answer.content:
@@ -148,7 +151,7 @@ async def gateway_killed(scene: Scene) -> str:
 
 
 async def silent_agent(scene: Scene) -> str:
-    """An agent that says nothing until the integration timeout."""
+    """An agent that sends nothing until the integration timeout."""
     outcome = await _one(scene, scene.short, "Say nothing. [words=5 after=600]")
     assert outcome == "cut", outcome
     return "cut at the timeout"
@@ -171,14 +174,14 @@ async def huge_answer(scene: Scene) -> str:
 
 
 async def full_disk(scene: Scene) -> str:
-    """A disk that has no room for the access log."""
+    """A full disk for the access log."""
     outcome = await _one(scene, scene.full, "Anybody? [words=5 pause=0.01]")
     assert outcome == "whole", outcome
     return "answered, unlogged"
 
 
 async def agent_killed(scene: Scene) -> str:
-    """The agent's process is killed; here it serves everybody, so everybody is cut."""
+    """The agent's process is killed; it serves all streams here, so all of them are cut."""
     os.kill(scene.chain.services.processes["agent"], signal.SIGKILL)
     outcome = await _one(scene, scene.url, "Anybody? [words=5 pause=0.01]")
     assert outcome == "status 424", outcome
@@ -202,10 +205,10 @@ WITHOUT_USER_POOL: Mapping[str, Scenario] = {
     "emulator killed": emulator_killed,
     "keys unreachable": keys_unreachable,
 }
-"""The same, in this order and last: the emulator does not come back."""
+"""Faults that leave every other stream whole, in this order and last, because the emulator is not started again."""
 
 FATAL: Mapping[str, Scenario] = {"agent killed": agent_killed}
-"""Faults that cut every stream, each of which must see a defined end."""
+"""Faults that cut every stream; each stream must end with a defined outcome."""
 
 
 async def verdict_of(work: Awaitable[str]) -> str:

@@ -1,6 +1,6 @@
-"""A figure of the benchmark: ours beside a peer's, measured in turn on the same machine, and told as a ratio.
+"""A figure of the benchmark: ours beside a peer's, measured in turn on the same machine, and reported as a ratio.
 
-An absolute time says more about a machine than about a program, so none of them is promised.
+An absolute time depends more on the machine than on the program, so no goal is an absolute time.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ class Figure:
     """One measure of two sides.
 
     Attributes:
-        what: is measured.
+        what: the name of the measure.
         unit: of the samples.
-        peer: what ours is measured beside.
-        ours: samples, taken in turn with the peer's, so that a busy machine is busy for both.
+        peer: the name of the peer.
+        ours: our samples, taken in turn with the peer's, so that a busy machine affects both.
         theirs: the peer's samples.
         better: whether more is better, or less.
-        goal: the least `ratio` that holds; None for a figure that is only told.
+        goal: the least `ratio` that is promised; None without a promise.
     """
 
     what: str
@@ -55,11 +55,11 @@ class Absent:
 
 
 def spread(samples: Sequence[float], unit: str) -> str:
-    """The median, and between what the samples lie: ``5.1 ms (4.9 to 6.0)``."""
+    """The median and the range of the samples: ``5.1 ms (4.9 to 6.0)``."""
     median, least, most = (number(one) for one in (statistics.median(samples), min(samples), max(samples)))
     return f"{median} {unit}" + ("" if least == most else f" ({least} to {most})")
 
 
 def number(value: float) -> str:
-    """Three digits that say something."""
+    """A number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -22,7 +22,7 @@ BAR = 24
 HEAD = """# Figures
 
 Written by `make bench`, which measures every figure beside a peer's on the same machine, in turn: {rounds} samples of
-each side, told as median and range. A ratio above one is in our favour; a goal is the least ratio that is promised.
+each side, reported as median and range. A ratio above one is in our favour; a goal is the least ratio that is promised.
 
 {day}, {system}, {cores} processors, Python {python}. Nothing here was measured on AWS. How each is measured, and what
 was tried to make it better: [README.md](README.md).
@@ -32,7 +32,7 @@ was tried to make it better: [README.md](README.md).
 
 
 def verdict(row: Figure) -> str:
-    """The goal and whether it held."""
+    """The goal, and whether it was reached."""
     return "" if row.goal is None else f"{number(row.goal)} {'held' if row.held else 'NOT HELD'}"
 
 
@@ -76,10 +76,10 @@ def page(sections: Sequence[Section], rounds: int, sentences: Sequence[str]) -> 
 
 
 def write(console: Console, sections: Sequence[Section], rounds: int, sentences: Sequence[str]) -> None:
-    """Write the page, and what the console has recorded as its picture."""
+    """Write the page, and the recorded console output as its picture."""
     text = "\n".join(page(sections, rounds, sentences)).rstrip() + "\n"
     (FOLDER / "report.md").write_text(text, encoding="utf-8")
     picture = console.export_svg(title="agent-stream, measured")
-    # Without the fonts that rich would have a viewer fetch: a picture is whole by itself.
-    whole = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
-    (FOLDER / "report.svg").write_text(whole, encoding="utf-8")
+    # Without the web fonts that rich refers to, so that a viewer loads nothing.
+    offline = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    (FOLDER / "report.svg").write_text(offline, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What is measured: the agent behind our entry point and behind the SDK's, and two nginx that pass a stream on."""
+"""The measured servers: the agent behind our entry point and behind the SDK's, and two nginx that proxy a stream."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ http {{
 }}
 """
 PASSING = 'proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_read_timeout 900s;'
-"""What a stream needs of nginx: https://nginx.org/en/docs/http/ngx_http_proxy_module.html."""
+"""nginx's settings for a stream: https://nginx.org/en/docs/http/ngx_http_proxy_module.html."""
 
 
 def argv(which: str, port: int) -> list[str]:
@@ -38,7 +38,7 @@ def argv(which: str, port: int) -> list[str]:
 
 @asynccontextmanager
 async def agent(which: str, folder: Path) -> AsyncIterator[str]:
-    """One of the two entry points; its base URL."""
+    """Run one of the two entry points; yields its base URL."""
     port = any_port()
     child = await Child.start(
         which, argv(which, port), log=folder / f"{which}.log", cwd=ROOT, environment=bare_environment()
@@ -51,19 +51,19 @@ async def agent(which: str, folder: Path) -> AsyncIterator[str]:
 
 
 def nginx() -> str | None:
-    """Where nginx is, None where it is not installed."""
+    """The path of nginx; None if it is not installed."""
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @asynccontextmanager
 async def two_hops(backend: str, folder: Path) -> AsyncIterator[str]:
-    """Two nginx in a row before a server, buffering off; their base URL. `nginx` must have found one."""
+    """Run two nginx in a row before a server, with buffering off; yields their base URL. nginx must be installed."""
     program = nginx()
     assert program is not None
     first, second = any_port(), any_port()
     configuration = folder / "nginx.conf"
-    how = {"folder": folder, "host": LOOPBACK, "first": first, "second": second, "passing": PASSING}
-    configuration.write_text(NGINX.format(**how, backend=backend))
+    values = {"folder": folder, "host": LOOPBACK, "first": first, "second": second, "passing": PASSING}
+    configuration.write_text(NGINX.format(**values, backend=backend))
     child = await Child.start(
         "nginx",
         [program, "-c", str(configuration), "-p", str(folder)],

@@ -1,7 +1,7 @@
 """``make soak``: many streams for a minute, then every fault in turn while streams run.
 
-Every stream is checked word by word. The table says what the others saw, what the victim saw, and how far the memory
-of gateway and runtime grew.
+Every stream is checked word by word. The table shows the outcomes of the other streams, the outcome of the affected
+client, and the growth of the gateway's and the runtime's memory.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Others(NamedTuple):
 
 
 def unthrottled(graph: Graph) -> Graph:
-    """The graph with a throttle and rate rules that the soak itself does not meet."""
+    """The graph with a throttle that the soak does not reach, and without rate rules."""
     for settings in graph.all(Kind.METHOD_SETTINGS):
         pace = {**settings.inputs["settings"], "throttlingRateLimit": 10_000, "throttlingBurstLimit": 5_000}
         graph = graph.with_inputs(settings.urn, settings=pace)
@@ -75,7 +75,7 @@ def with_timeout(graph: Graph, milliseconds: int) -> Graph:
 
 @asynccontextmanager
 async def huge_backend() -> AsyncIterator[str]:
-    """A backend that answers everything with 20 MB."""
+    """Run a backend that answers every request with 20 MB."""
 
     async def answer(scope: object, receive: object, send: object) -> None:
         async def megabytes() -> AsyncIterator[bytes]:
@@ -119,31 +119,31 @@ async def stage(folder: Path) -> AsyncIterator[Scene]:
 
 
 def memory_mb(chain: Chain) -> dict[str, int]:
-    """The most megabytes that each server has held so far."""
+    """The peak memory of each server so far, in megabytes."""
     sizes = {}
     for name, pid in chain.services.processes.items():
         if name.endswith(("agent", "gateway", "runtime")):
             try:
                 status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-            except FileNotFoundError:  # it was killed
+            except FileNotFoundError:  # it has been killed
                 continue
             sizes[name] = int(status.partition("VmHWM:")[2].split()[0]) // 1024
     return sizes
 
 
 def grown(before: dict[str, int], after: dict[str, int]) -> int:
-    """The most that one of the servers grew by, in megabytes; one that came back anew did not grow."""
+    """The largest growth of a server, in megabytes; a restarted server counts as not grown."""
     return max(after.get(name, 0) - before[name] for name in before)
 
 
 def summary(heard: Sequence[Heard]) -> str:
-    """How the streams ended, with their counts."""
+    """The outcomes of the streams, with their counts."""
     counts = Counter(one.outcome for one in heard)
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
 
 
 def random_cuts(seconds: int) -> Callable[[], Sequence[float]]:
-    """Return what says when a stream of so many seconds is cut: once to five times, at moments of its own."""
+    """A function that returns the random times of one to five cuts of a stream of this length."""
     chance = random.Random(0)  # noqa: S311 - the same soak every time
 
     def cuts() -> Sequence[float]:
@@ -156,7 +156,7 @@ def random_cuts(seconds: int) -> Callable[[], Sequence[float]]:
 async def steady(
     scene: Scene, streams: int, seconds: int, console: Console, cuts: Callable[[], Sequence[float]] = tuple
 ) -> Row:
-    """So many streams at once for so long; with `cuts` each is cut, and attached to."""
+    """Run many streams at once; with ``cuts`` each is cut and attached to again."""
     words = seconds * 4
     before = memory_mb(scene.chain)
     prompt = Prompt(f"On and on. [words={words} pause=0.25]")
@@ -175,13 +175,13 @@ async def steady(
 async def under_fault(
     scene: Scene, name: str, scenario: Scenario, others: Others, console: Console, *, fatal: bool
 ) -> Row:
-    """A fault while streams run."""
+    """Inject a fault while streams run."""
     before = memory_mb(scene.chain)
     streams = others.streams
     prompt = Prompt(f"Meanwhile. [words={others.seconds * 10} pause=0.1]")
     with console.status(f"{name}, while {streams} streams run ..."):
         listening = asyncio.create_task(listen_to_many(scene.url, scene.token, prompt, streams))
-        await asyncio.sleep(1.5)  # let them begin: the fault is to hit them in mid-stream
+        await asyncio.sleep(1.5)  # so that the fault comes in the middle of the streams
         victim = await verdict_of(scenario(scene))
         heard = await listening
     growth = grown(before, memory_mb(scene.chain))
@@ -192,7 +192,7 @@ async def under_fault(
 
 
 async def everything_at_once(scene: Scene) -> str:
-    """All faults that need the user pool and leave the others whole, at the same time."""
+    """Inject all of `UNTOUCHED` at the same time."""
     victims = await asyncio.gather(*(verdict_of(scenario(scene)) for scenario in UNTOUCHED.values()))
     failed = [
         f"{name}: {victim}" for name, victim in zip(UNTOUCHED, victims, strict=True) if victim.startswith("FAILED")
@@ -218,15 +218,15 @@ async def soak(streams: int, seconds: int, others: Others, console: Console, *, 
 
 def main(
     streams: Annotated[int, typer.Option(help="Streams at once in the first part.")] = 300,
-    seconds: Annotated[int, typer.Option(help="How long each lasts.")] = 60,
-    others: Annotated[int, typer.Option(help="Streams that run beside each fault.")] = 50,
-    beside: Annotated[int, typer.Option(help="Seconds that those last.")] = 6,
-    together: Annotated[bool, typer.Option(help="All faults at once in place of one after another.")] = False,
+    seconds: Annotated[int, typer.Option(help="How long each lasts, in seconds.")] = 60,
+    others: Annotated[int, typer.Option(help="Streams that run during each fault.")] = 50,
+    beside: Annotated[int, typer.Option(help="How long those last, in seconds.")] = 6,
+    together: Annotated[bool, typer.Option(help="Inject all faults at once instead of one after another.")] = False,
 ) -> None:
-    """Many streams, then every fault in turn while streams run; exit code 1 when anything did not hold."""
+    """Run many streams, then every fault in turn while streams run; exits with 1 when a check failed."""
     console = Console(highlight=False)
     rows = asyncio.run(soak(streams, seconds, Others(others, beside), console, together=together))
-    table = Table("what", "the streams", "the victim", "memory", "held")
+    table = Table("what", "other streams", "affected client", "memory", "held")
     for row in rows:
         table.add_row(row.name, row.others, row.victim, row.memory, "yes" if row.held else "[bold red]NO[/]")
     console.print(table)

@@ -1,4 +1,4 @@
-"""A cold start: a new process to its first ``/ping``, and to the first event of its first answer."""
+"""A cold start: the time of a new process to its first ``/ping``, and to the first event of its first answer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from local.processes.child import Child, bare_environment
 from local.processes.ports import any_port
 
 PING_GOAL = 1 / 0.6
-"""The first /ping comes in at most 0.6 of the time that the libraries' imports alone take."""
+"""The first /ping takes at most 0.6 of the time of the libraries' imports alone."""
 
 EVENT_GOAL = 0.9
-"""No later than the SDK's own way, give or take a tenth: both load the same libraries."""
+"""As fast as the SDK's own entry point, within a tenth: both load the same libraries."""
 
 IMPORTS = "import strands, bedrock_agentcore.runtime, uvicorn"
 QUESTION = {"prompt": "Go [words=1 pause=0]"}
@@ -35,7 +35,7 @@ def started_in(code: str) -> float:
 
 
 async def started(name: str, command: list[str], port: int, folder: Path) -> tuple[float, float]:
-    """Seconds from the start of a process to its first /ping, and to the first event of an answer asked for at once."""
+    """Seconds from the start of a process to its first /ping, and to the first event of an immediate request."""
     environment = {
         **bare_environment(),
         "AGENT_MODEL": "scripted",
@@ -60,7 +60,7 @@ async def started(name: str, command: list[str], port: int, folder: Path) -> tup
 
 
 async def figures(folder: Path, rounds: int) -> list[Figure]:
-    """Our process beside bare imports, and beside the SDK's own way."""
+    """Figures of our process beside bare imports, and beside the SDK's own entry point."""
     pings, events, imports, theirs = [], [], [], []
     for _ in range(rounds):
         port = any_port()

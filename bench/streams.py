@@ -17,12 +17,12 @@ READ_LIMIT = 2**16
 
 
 class Heard(NamedTuple):
-    """How one stream went.
+    """The result of one stream.
 
     Attributes:
         outcome: ``whole``, ``cut``, ``error CODE`` or ``status N``; ``garbled`` when words are missing, doubled or out
             of order.
-        words: text events that came.
+        words: text events that arrived.
         first_word: seconds from the question.
         longest_gap: seconds between two arrivals.
     """
@@ -34,7 +34,7 @@ class Heard(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """A prompt, and the words that the scripted model answers it with."""
+    """A prompt, and the words of the scripted model's answer."""
 
     text: str
 
@@ -52,13 +52,13 @@ class Listener:
         self.said: list[str] = []
         self.outcome = "cut"
         self.number = 0
-        """Of the last event."""
+        """The number of the last event."""
         self.doubled = False
         self.first_word = self.longest_gap = 0.0
         self._started = self._last = time.monotonic()
 
     def read(self, line: bytes) -> None:
-        """Take in one line of the stream."""
+        """Read one line of the stream."""
         now = time.monotonic()
         self.longest_gap, self._last = max(self.longest_gap, now - self._last), now
         if line.startswith(b"id: "):
@@ -77,7 +77,7 @@ class Listener:
             self.outcome = "whole"
 
     def heard(self) -> Heard:
-        """Say how it went."""
+        """The result so far."""
         said, expected = self.said, self.expected
         if self.doubled or said != expected[: len(said)] or (self.outcome == "whole" and said != expected):
             self.outcome = "garbled"
@@ -90,11 +90,11 @@ async def listen(
     """Ask once and check every event of the answer.
 
     Args:
-        session: its connections are used.
+        session: the client session.
         url: of the API.
         token: of the caller.
-        prompt: what is asked.
-        cuts: seconds after which each connection is cut; after each the run is attached to.
+        prompt: the question.
+        cuts: seconds after which each connection is cut; the client then attaches to the run.
     """
     thread_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
     listener = Listener(prompt)
@@ -114,7 +114,7 @@ async def listen(
             pass  # the outcome so far: a cut
         if listener.outcome != "cut":
             break
-        # Before its first event a question may not have arrived: it is asked again, which is safe under its run's id.
+        # Without an event the question may not have arrived: ask again, which is safe with the same run id.
         if listener.number:
             body = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
     return listener.heard()
@@ -123,7 +123,7 @@ async def listen(
 async def listen_to_many(
     url: str, token: str, prompt: Prompt, count: int, cuts: Callable[[], Sequence[float]] = tuple
 ) -> list[Heard]:
-    """Ask so many times at once; `cuts` says when each stream's connections are cut."""
+    """Ask ``count`` times at once; ``cuts`` returns when a stream's connections are cut."""
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=READ_LIMIT) as session:

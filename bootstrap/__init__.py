@@ -1,1 +1,1 @@
-"""The deploying roles: a Pulumi program of its own, run once an account and Region; see README.md beside it."""
+"""The deploying roles: a separate Pulumi program, run once for an account and Region; see README.md beside it."""

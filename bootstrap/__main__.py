@@ -1,4 +1,4 @@
-"""What GitHub's workflows need in an AWS account; declared once, by a person with rights over IAM."""
+"""Declares what GitHub's workflows need in an AWS account; run once, by a person with IAM permissions."""
 
 import sys
 from pathlib import Path

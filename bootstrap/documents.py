@@ -1,4 +1,4 @@
-"""From the map of permissions to policy documents of a stack: what it needs, merged, and cut to the sizes AWS takes."""
+"""Makes a stack's policy documents from the map of permissions: merged, and split to the sizes that AWS allows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from bootstrap.permissions import NEEDED, Grant
 
 MANAGED_POLICY_CHARACTERS = 6144
-"""AWS's limit of one managed policy, whitespace left out; a role takes ten of them.
+"""AWS's limit for one managed policy, without white space; a role can have ten of them.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 """
@@ -61,15 +61,15 @@ PARTS: Mapping[str, frozenset[str]] = {
         {"aws:apigateway/account:Account", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"},
     ),
 }
-"""What a stack has only where its settings ask for it; a role gets these types' permissions only then."""
+"""The resource types of each optional part of a stack; a role gets their permissions only with that part."""
 
 READS = ("Get", "Describe", "List")
 
 CONTENT = frozenset({"GetObject", "GetObjectVersion", "GetDownloadUrlForLayer"})
-"""Reads that give away what was deployed, packages and images, and that no preview needs."""
+"""Reads of what was deployed, packages and images, which no preview needs."""
 
 NEEDS_BOUNDARY = frozenset({"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"})
-"""What could give a role more than the deploying role has itself, were there no bound."""
+"""Actions that could give a role more than the deploying role has, if no boundary were required."""
 
 AGENT_AT_MOST: Sequence[Grant] = (
     Grant(("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream", "bedrock:ApplyGuardrail"), ("*",)),
@@ -110,18 +110,18 @@ AGENT_AT_MOST: Sequence[Grant] = (
         ),
     ),
 )
-"""The most that a role of a stack may ever do, whatever its own policy says: the permissions boundary."""
+"""The permissions boundary of a stack's own roles: the most that they may do, whatever their policies allow."""
 
 
 def needed(parts: Iterable[str]) -> list[Grant]:
-    """The grants of what every stack has, and of the named parts."""
+    """The grants for the resources of every stack, and for those of the named parts."""
     optional = frozenset().union(*PARTS.values())
     wanted = frozenset().union(*(PARTS[part] for part in parts))
     return [grant for type_, grants in NEEDED.items() if type_ not in optional or type_ in wanted for grant in grants]
 
 
 def reading() -> list[Grant]:
-    """What `preview --refresh` reads of any stack: the reading half of every grant."""
+    """The grants for `preview --refresh` of any stack: the reading actions of every grant."""
     found = []
     for grants in NEEDED.values():
         for grant in grants:
@@ -132,7 +132,7 @@ def reading() -> list[Grant]:
 
 
 def is_reading(action: str) -> bool:
-    """Whether an action changes nothing; API Gateway's is an HTTP method."""
+    """Whether an action only reads; API Gateway's actions are HTTP methods."""
     verb = action.partition(":")[2]
     return verb == "GET" or (verb.startswith(READS) and verb not in CONTENT)
 
@@ -142,8 +142,8 @@ def statements(grants: Iterable[Grant], names: Mapping[str, str], boundary: str 
 
     Args:
         grants: what to allow.
-        names: what stands for STACK_, STACK, REGION, ACCOUNT and ZONE, replaced in this order.
-        boundary: the ARN of the managed policy that every role made must be bounded by.
+        names: values for the placeholders STACK_, STACK, REGION, ACCOUNT and ZONE, replaced in this order.
+        boundary: the ARN of the permissions boundary that every created role must have.
     """
     merged: dict[str, tuple[set[str], Grant]] = {}
     for grant in _bounded(grants, boundary):
@@ -158,7 +158,7 @@ def statements(grants: Iterable[Grant], names: Mapping[str, str], boundary: str 
 
 
 def _bounded(grants: Iterable[Grant], boundary: str) -> Iterable[Grant]:
-    """Creating a role, and giving one permissions, only with the boundary on it."""
+    """The grants, with those that create roles or give them permissions restricted to roles with the boundary."""
     for grant in grants:
         risky = tuple(action for action in grant.actions if action in NEEDS_BOUNDARY)
         if not boundary or not risky:

@@ -1,10 +1,10 @@
-"""What deploying each type of resource asks of AWS: the reviewed map behind the deploying roles, nothing declared.
+"""The permissions for deploying each type of resource: the reviewed map behind the deploying roles.
 
-A line names a type's actions and the resources they are about. STACK stands for ``<project>-<stack>``, with which
-every name that the program gives begins, and STACK_ for the same with underscores, as AgentCore takes it; REGION and
-ACCOUNT are the account's. Actions without resources of their own, or whose resource has a random id, name a wider
-pattern, each with its reason. The creating calls are compared with AWS's service models in ``tests/bootstrap``; the
-reading, changing and deleting ones are the Terraform provider's under Pulumi's, reviewed and not exercised on AWS.
+A line names a type's actions and their resources. STACK stands for ``<project>-<stack>``, with which every name in the
+program begins, and STACK_ for the same with underscores, as AgentCore requires; REGION and ACCOUNT are the account's.
+Actions without resource-level permissions, or whose resource has a random id, have a wider pattern, each with its
+reason. The creating calls are compared with AWS's service models in ``tests/bootstrap``; the reading, changing and
+deleting calls are those of the Terraform provider behind Pulumi's, reviewed and not exercised on AWS.
 
 Source of the actions and their resources: https://docs.aws.amazon.com/service-authorization/latest/reference/
 """
@@ -52,12 +52,12 @@ GROUPS = (
     "arn:aws:logs:REGION:ACCOUNT:log-group:/aws/bedrock-agentcore/runtimes/STACK_*",
     "arn:aws:logs:REGION:ACCOUNT:log-group:/aws/vpc/STACK*",
 )
-# What CloudFront uses is in us-east-1 wherever the stack is, and called global there. Its own ids are random.
+# CloudFront's web ACL, certificate and log are in us-east-1 wherever the stack is; its own ids are random.
 EDGE = "arn:aws:wafv2:us-east-1:ACCOUNT:global"
 EDGE_CERTIFICATES = "arn:aws:acm:us-east-1:ACCOUNT:certificate/*"
 EDGE_GROUPS = "arn:aws:logs:us-east-1:ACCOUNT:log-group:aws-waf-logs-STACK*"
 CLOUDFRONT = "arn:aws:cloudfront::ACCOUNT"
-# A service that delivers logs is set up through calls that know no resources.
+# Log delivery of a service is set up with calls without resource-level permissions.
 LOG_DELIVERY = on(
     "logs",
     "CreateLogDelivery GetLogDelivery UpdateLogDelivery DeleteLogDelivery ListLogDeliveries "
@@ -72,7 +72,7 @@ REPOSITORIES = "arn:aws:ecr:REGION:ACCOUNT:repository/STACK-*"
 
 
 def service_role(service: str) -> Grant:
-    """Leave to create the role that a service works with in this account, once."""
+    """Permission to create a service's service-linked role, once for an account."""
     return on(
         "iam",
         "CreateServiceLinkedRole",
@@ -82,7 +82,7 @@ def service_role(service: str) -> Grant:
 
 
 def pass_role(service: str) -> Grant:
-    """Leave to hand one of the stack's roles to a service, and to no other."""
+    """Permission to pass the stack's roles to this service only."""
     return on("iam", "PassRole", ROLES, StringEquals={"iam:PassedToService": service})
 
 
@@ -114,7 +114,7 @@ OBJECT_CALLS = (
 
 NEEDED: Mapping[str, tuple[Grant, ...]] = {
     "aws:acm/certificate:Certificate": (
-        on("acm", "RequestCertificate", "*"),  # makes the ARN that the others name
+        on("acm", "RequestCertificate", "*"),  # creates the ARN that the others name
         on("acm", CERTIFICATE_CALLS, "arn:aws:acm:REGION:ACCOUNT:certificate/*"),
     ),
     "aws:acm/certificateValidation:CertificateValidation": (
@@ -150,14 +150,14 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         service_role("ops.apigateway.amazonaws.com"),
     ),
     "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime": (
-        on("bedrock-agentcore", "CreateAgentRuntime", "*"),  # makes the ARN that the others name
+        on("bedrock-agentcore", "CreateAgentRuntime", "*"),  # creates the ARN that the others name
         on(
             "bedrock-agentcore",
             "GetAgentRuntime UpdateAgentRuntime DeleteAgentRuntime ListAgentRuntimeVersions ListAgentRuntimeEndpoints "
             "TagResource UntagResource ListTagsForResource",
             RUNTIMES,
         ),
-        # AgentCore makes a workload identity for each runtime, with the caller's leave.
+        # AgentCore creates a workload identity for each runtime, with the caller's permissions.
         on(
             "bedrock-agentcore",
             "CreateWorkloadIdentity GetWorkloadIdentity DeleteWorkloadIdentity",
@@ -166,7 +166,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
         pass_role("bedrock-agentcore.amazonaws.com"),
         service_role("runtime-identity.bedrock-agentcore.amazonaws.com"),
-        service_role("network.bedrock-agentcore.amazonaws.com"),  # where the runtime is in a VPC
+        service_role("network.bedrock-agentcore.amazonaws.com"),  # for a runtime in a VPC
     ),
     "aws:bedrock/agentcoreAgentRuntimeEndpoint:AgentcoreAgentRuntimeEndpoint": (
         on(
@@ -177,7 +177,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
     ),
     "aws:bedrock/agentcoreMemory:AgentcoreMemory": (
-        on("bedrock-agentcore", "CreateMemory", "*"),  # makes the ARN that the others name
+        on("bedrock-agentcore", "CreateMemory", "*"),  # creates the ARN that the others name
         on(
             "bedrock-agentcore",
             "GetMemory UpdateMemory DeleteMemory TagResource UntagResource ListTagsForResource",
@@ -194,7 +194,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
             "TagResource UntagResource ListTagsForResource",
             f"{CLOUDFRONT}:distribution/*",
         ),
-        # Its web ACL, certificate and log, beside those that the stack has in its own Region.
+        # Its web ACL, certificate and log, in addition to those in the stack's own Region.
         on("acm", CERTIFICATE_CALLS, EDGE_CERTIFICATES),
         on("logs", GROUP_CALLS, EDGE_GROUPS),
         on("wafv2", IP_SET_CALLS, f"{EDGE}/ipset/STACK-*/*"),
@@ -245,7 +245,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
     ),
     "aws:cognito/userGroup:UserGroup": (on("cognito-idp", "CreateGroup GetGroup UpdateGroup DeleteGroup", POOLS),),
     "aws:cognito/userPool:UserPool": (
-        on("cognito-idp", "CreateUserPool", "*"),  # makes the ARN that the others name
+        on("cognito-idp", "CreateUserPool", "*"),  # creates the ARN that the others name
         on(
             "cognito-idp",
             "DescribeUserPool UpdateUserPool DeleteUserPool AddCustomAttributes SetUserPoolMfaConfig "
@@ -262,7 +262,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
     ),
     "aws:cognito/userPoolDomain:UserPoolDomain": (
         on("cognito-idp", "CreateUserPoolDomain UpdateUserPoolDomain DeleteUserPoolDomain", POOLS),
-        on("cognito-idp", "DescribeUserPoolDomain", "*"),  # asked by a domain's name, which is in no ARN
+        on("cognito-idp", "DescribeUserPoolDomain", "*"),  # called with a domain's name, which is in no ARN
     ),
     "aws:ec2/securityGroup:SecurityGroup": (
         on(
@@ -289,7 +289,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
     "aws:iam/role:Role": (on("iam", ROLE_CALLS, ROLES),),
     "aws:iam/rolePolicy:RolePolicy": (on("iam", "PutRolePolicy GetRolePolicy DeleteRolePolicy", ROLES),),
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": (
-        # The one managed policy that the program attaches, and no other.
+        # The only managed policy that the program attaches.
         on(
             "iam",
             "AttachRolePolicy DetachRolePolicy",
@@ -303,7 +303,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
             "kms",
             "CreateAlias UpdateAlias DeleteAlias",
             "arn:aws:kms:REGION:ACCOUNT:alias/STACK",
-            "arn:aws:kms:REGION:ACCOUNT:key/*",  # an alias is allowed on its key too, whose id is random
+            "arn:aws:kms:REGION:ACCOUNT:key/*",  # an alias needs permission on its key too, whose id is random
         ),
         on("kms", "ListAliases", "*"),
     ),
@@ -352,7 +352,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         on("elasticloadbalancing", "DescribeTargetHealth", "*"),
     ),
     "aws:route53/record:Record": (
-        # A zone is named in the settings; its records are the stack's to change, other zones' are not.
+        # The settings name one zone, whose records a stack may change.
         on(
             "route53",
             "ChangeResourceRecordSets ListResourceRecordSets GetHostedZone",
@@ -425,7 +425,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
         on("wafv2", "GetWebACL", f"{FIREWALL}/webacl/STACK-*/*"),
         on("apigateway", "SetWebACL", f"{REST}/restapis/*/stages/*"),
-        # Where the web ACL stands before the user pool too.
+        # For a web ACL on the user pool (identity.firewall).
         on("wafv2", "AssociateWebACL DisassociateWebACL GetWebACLForResource", POOLS),
         on("cognito-idp", "AssociateWebACL DisassociateWebACL GetWebACLForResource", POOLS),
     ),
@@ -434,8 +434,8 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         LOG_DELIVERY,
         service_role("wafv2.amazonaws.com"),
     ),
-    # awsx declares several resources for each of its own. Which ones was read in its source (3.11); a Vpc always has an
-    # internet gateway, also where no subnet has a route to it.
+    # An awsx component declares several resources, read from its source (3.11); a Vpc always has an internet gateway,
+    # even if no subnet has a route to it.
     "awsx:ec2:Vpc": (
         on(
             "ec2",
@@ -456,7 +456,7 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
         ),
     ),
     "awsx:ecr:Image": (
-        on("ecr", "GetAuthorizationToken", "*"),  # the login knows no resources
+        on("ecr", "GetAuthorizationToken", "*"),  # the login has no resource-level permissions
         on(
             "ecr",
             "BatchCheckLayerAvailability InitiateLayerUpload UploadLayerPart CompleteLayerUpload PutImage "
@@ -475,6 +475,6 @@ NEEDED: Mapping[str, tuple[Grant, ...]] = {
     ),
 }
 
-ASKS_NOTHING: Mapping[str, str] = {
-    "random:index/randomPassword:RandomPassword": "made in Pulumi's own process",
+NEEDS_NOTHING: Mapping[str, str] = {
+    "random:index/randomPassword:RandomPassword": "created in Pulumi's own process",
 }

@@ -1,4 +1,4 @@
-"""docs/permissions.md, made from the map: ``python -m bootstrap.reference``."""
+"""Writes docs/permissions.md from the map of permissions: ``python -m bootstrap.reference``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bootstrap.documents import AGENT_AT_MOST, PARTS, documents, is_reading, needed, reading, statements
-from bootstrap.permissions import ASKS_NOTHING, NEEDED, Grant
+from bootstrap.permissions import NEEDED, NEEDS_NOTHING, Grant
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 
@@ -21,37 +21,37 @@ NAMES = {
 HEAD = """\
 # Permissions of the deploying roles
 
-What deploying a stack asks of AWS, type by type. [bootstrap/](../bootstrap/README.md) makes a role of it for each
-stack, and one that only reads. This page is made from [bootstrap/permissions.py](../bootstrap/permissions.py) by
-`python -m bootstrap.reference`; a test keeps it current, and fails when a stack declares a type that is not on it.
+The permissions that deploying a stack needs, by resource type. [bootstrap/](../bootstrap/README.md) creates a role with
+them for each stack, and one that only reads. This page is made from
+[bootstrap/permissions.py](../bootstrap/permissions.py) by `python -m bootstrap.reference`; a test keeps it current, and
+fails when a stack declares a type that is not on it.
 
-What it rests on: that every action exists, and that the call which creates each type is among its actions, is tested
-against AWS's own service models. The calls that read, change and delete were reviewed against the Terraform provider
-that Pulumi's is made from. **None of it was tried on AWS**: expect to add an action or two on the first deployment
-(`AccessDenied` names it), and say so in an issue.
+Tests check against AWS's service models that every action exists, and that the call which creates each type is among
+its actions. The calls that read, change and delete were reviewed against the Terraform provider that Pulumi's is made
+from. **None of it was tried on AWS**: expect to add an action or two on the first deployment (`AccessDenied` names
+it), and open an issue for it.
 
 `STACK` is the project and the stack, such as `agent-stream-prod`, with which every name begins; `STACK_` is the same
 with underscores. Where AWS gives a random id (REST APIs, user pools, security groups, web ACL associations) no pattern
-can name the stack, so a deploying role may change another stack's there: keep production in an account of its own.
+can name the stack, so a deploying role may change another stack's: keep production in an account of its own.
 
 ## What a role cannot do
 
-- Become anything but itself: only a job of one GitHub environment of one repository may, for an hour at a time.
-- Make a role that may do more than the boundary below: creating a role, and giving one permissions, is allowed only
+- Be assumed by anyone but a job of one GitHub environment of one repository, for an hour at a time.
+- Create a role that may do more than the boundary below: creating a role, and giving one permissions, is allowed only
   with that boundary on it. Set its ARN in each stack as `permissionsBoundary` under `agent-stream:runtime`.
-- Hand a role to a service other than AgentCore and API Gateway (`iam:PassRole`).
+- Pass a role to a service other than AgentCore and API Gateway (`iam:PassRole`).
 - Change the deploying roles, their policies, the boundary, or the OIDC provider: they have a path of their own.
 - Read another project's state. The role of one stack can read its project's other stacks', whose secrets are encrypted
   with the same key.
 
-The reading role reads configuration, which includes what is secret among it: the origin secret, in the API's definition
-and the runtime's variables. Whoever may use it may go round the front door; hence an environment `preview` with a
-reviewer.
+The reading role reads configuration, secrets included: the origin secret is in the API's definition and in the
+runtime's variables. Its user could bypass the API; hence an environment `preview` with a reviewer.
 """
 
 
 def sizes() -> Iterator[str]:
-    """How large the roles are."""
+    """The sizes of the roles."""
     yield "## Sizes"
     yield ""
     yield "| role | actions | statements | managed policies |"
@@ -68,12 +68,12 @@ def sizes() -> Iterator[str]:
         actions = {action for grant in grants for action in grant.actions}
         yield f"| {label} | {len(actions)} | {len(made)} | {len(documents(made))} |"
     yield ""
-    yield "AWS takes ten managed policies of 6,144 characters for a role."
+    yield "AWS allows ten managed policies of 6,144 characters for a role."
 
 
 def types() -> Iterator[str]:
     """One row for each grant of each type."""
-    yield "## Type by type"
+    yield "## By resource type"
     yield ""
     yield "Reading actions, which the reading role has too, are *slanted*."
     yield ""
@@ -83,7 +83,7 @@ def types() -> Iterator[str]:
         for number, grant in enumerate(grants):
             shown = f"`{type_}`" if number == 0 else ""
             yield f"| {shown} | {_actions(grant)} | {_resources(grant)} |"
-    for type_, why in ASKS_NOTHING.items():
+    for type_, why in NEEDS_NOTHING.items():
         yield f"| `{type_}` | none: {why} | |"
 
 

@@ -1,4 +1,4 @@
-"""Who may deploy: GitHub's OIDC provider, a deploying role for each stack, one that only reads, and Pulumi's state."""
+"""Declares GitHub's OIDC provider, a deploying role for each stack, one that only reads, and Pulumi's state bucket."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bootstrap.settings import Settings
 
 GITHUB = "token.actions.githubusercontent.com"
 PLACEHOLDER = "000000000000"
-"""Stands for the account while the number of documents is worked out; an account's number is as long."""
+"""A placeholder for the account's number, of the same length, while the documents are split by size."""
 
 ONE_HOUR = 3600
 
 PATH = "/delivery/"
-"""Of the roles and policies made here. No pattern that a stack's name can fill matches it, so no deploying role can
-change itself, another one, or the boundary, whatever a stack is called."""
+"""The path of the roles and policies declared here. No pattern with a stack's name matches it, so no deploying role can
+change itself, another one, or the boundary, whatever the stack's name."""
 
 
 class Delivery(pulumi.ComponentResource):
@@ -37,7 +37,7 @@ class Delivery(pulumi.ComponentResource):
         super().__init__("agentstream:bootstrap:Delivery", settings.project, None, opts)
         self._settings = settings
         self._child = pulumi.ResourceOptions(parent=self)
-        self._kept = pulumi.ResourceOptions(parent=self, protect=True)  # without it no stack can be changed again
+        self._kept = pulumi.ResourceOptions(parent=self, protect=True)  # without them no stack can be changed again
         self.key = aws.kms.Key(
             f"{settings.project}-state",
             description="Encrypts Pulumi's state, and the secrets in it.",
@@ -54,19 +54,19 @@ class Delivery(pulumi.ComponentResource):
         self.register_outputs({"previewRole": self.preview_role, "backendUrl": self.backend_url})
 
     def _make_provider(self) -> pulumi.Output[str]:
-        # AWS trusts GitHub's certificates by itself, so no thumbprint is given.
+        # AWS verifies GitHub's certificates without a thumbprint.
         provider = aws.iam.OpenIdConnectProvider(
             "github", url=f"https://{GITHUB}", client_id_lists=["sts.amazonaws.com"], opts=self._child
         )
         return provider.arn
 
     def _state(self) -> aws.s3.Bucket:
-        name = f"pulumi-state-{self._settings.project}"  # not as a stack's own buckets are called
+        name = f"pulumi-state-{self._settings.project}"  # must not match the names of a stack's own buckets
         bucket = aws.s3.Bucket(name, opts=self._kept)
         aws.s3.BucketVersioning(
             f"{name}-versions",
             bucket=bucket.id,
-            versioning_configuration={"status": "Enabled"},  # a state that was spoilt can be had again
+            versioning_configuration={"status": "Enabled"},  # a damaged state can be restored
             opts=self._child,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
@@ -98,7 +98,7 @@ class Delivery(pulumi.ComponentResource):
         return self._role(f"deploy-{stack}", stack, needed(parts), read_only_state=False)
 
     def _role(self, suffix: str, environment: str, grants: list[Grant], *, read_only_state: bool) -> pulumi.Output[str]:
-        """A role that GitHub's jobs in one environment of one repository may become, and nobody else."""
+        """A role that only GitHub's jobs in one environment of one repository may assume."""
         name = f"{self._settings.project}-{suffix}"
         subject = f"repo:{self._settings.repository}:environment:{environment}"
         role = aws.iam.Role(
@@ -128,7 +128,7 @@ class Delivery(pulumi.ComponentResource):
         return f"{self._settings.project}-{stack}"
 
     def _policies(self, suffix: str, grants: list[Grant], stack: str) -> list[aws.iam.Policy]:
-        """Managed policies that hold the grants; of every stack where none is named, else bounded."""
+        """Managed policies with the grants: for this stack and with the boundary, or for every stack if it is empty."""
         prefix = stack or f"{self._settings.project}-*"
         names = {
             "PROJECT_": f"{self._settings.project.replace('-', '_')}_",
@@ -156,7 +156,7 @@ class Delivery(pulumi.ComponentResource):
 
 
 def trust(provider: pulumi.Input[str], subject: str) -> dict[str, Any]:
-    """Only a job of GitHub's with exactly this subject, and a token that was made for AWS."""
+    """The trust policy: only a GitHub job with exactly this subject, and a token for AWS."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -171,7 +171,7 @@ def trust(provider: pulumi.Input[str], subject: str) -> dict[str, Any]:
 
 
 def state_document(bucket: str, key: str, *, read_only: bool) -> Mapping[str, Any]:
-    """What Pulumi does with its state: reads it, and where it deploys writes it and its locks."""
+    """The permissions on Pulumi's state: to read it, and for a deploying role to write it and its locks."""
     objects = ["s3:GetObject"] if read_only else ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     crypt = ["kms:Decrypt"] if read_only else ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
     return {

@@ -11,19 +11,19 @@ from bootstrap.documents import PARTS
 
 
 class SettingsError(Exception):
-    """What is wrong with the settings, a line for each."""
+    """The problems of the settings, one in each line."""
 
 
 class Settings(NamedTuple):
-    """Whom to trust, and for which stacks.
+    """The trusted repository, and the stacks that it deploys.
 
     Attributes:
         repository: ``owner/name`` on GitHub.
         project: the Pulumi project whose stacks are deployed.
-        region: where they are.
+        region: the stacks' Region.
         stacks: each stack's optional parts, by its name.
         hosted_zone_id: the zone whose records a stack with a domain or a website changes; empty for none.
-        provider_arn: an OIDC provider for GitHub that is there already, one an account; empty to make it.
+        provider_arn: GitHub's OIDC provider, if the account has it already; empty to create it.
     """
 
     repository: str
@@ -38,7 +38,7 @@ class Settings(NamedTuple):
         """Read and check them.
 
         Raises:
-            SettingsError: naming every setting that cannot be.
+            SettingsError: with every problem.
         """
         config = pulumi.Config("bootstrap")
         given: Any = config.get_object("stacks")
@@ -60,7 +60,7 @@ class Settings(NamedTuple):
         # A wildcard here would trust repositories that are not ours.
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+", self.repository):
             found.append(
-                f"bootstrap:repository is {self.repository!r}: write owner/name, the one repository to be trusted."
+                f"bootstrap:repository is {self.repository!r}: write owner/name, the only repository to trust."
             )
         if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", self.region):
             found.append(f"aws:region is {self.region!r}: write the Region of the stacks, such as us-east-1.")
@@ -72,10 +72,10 @@ class Settings(NamedTuple):
         for stack, parts in self.stacks.items():
             unknown = sorted({*parts} - {*PARTS}) if isinstance(parts, list) else [str(parts)]
             if unknown:
-                found.append(f"bootstrap:stacks.{stack} names {', '.join(unknown)}: there are {', '.join(PARTS)}.")
+                found.append(f"bootstrap:stacks.{stack} names {', '.join(unknown)}: known are {', '.join(PARTS)}.")
             elif not self.hosted_zone_id:
                 found += [
-                    f"bootstrap:stacks.{stack} has a {part}: give bootstrap:hostedZoneId, the zone to change."
+                    f"bootstrap:stacks.{stack} has a {part}: set bootstrap:hostedZoneId, the zone to change."
                     for part in ("domain", "website")
                     if part in parts
                 ]

@@ -1,7 +1,7 @@
 """The rules as a Pulumi policy pack: ``pulumi preview --policy-pack policy``.
 
-What one resource's inputs decide is asked of each resource before it is made; what needs several resources is asked of
-the whole stack at its end. No check is asked twice, so that a mistake is told once.
+Checks of one resource's inputs run before that resource is created; checks that need several resources run on the whole
+stack at the end. No check runs twice, so that each mistake is reported once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from policy.graph import Declared, Stack
 from policy.rules import RULES, Rule
 
 ACROSS = "-across-resources"
-"""What the name of a rule's second policy ends in, where it has two: Pulumi wants each to have its own."""
+"""The suffix of a rule's second policy, where it has two: in Pulumi each policy needs its own name."""
 
 
 def _of_one_resource(rule: Rule) -> ResourceValidationPolicy:
@@ -51,14 +51,14 @@ def _of_the_stack(rule: Rule, name: str) -> StackValidationPolicy:
 
 def _policies() -> Iterator[Policy]:
     for rule in RULES:
-        if rule.by_itself.checks:
-            yield _of_one_resource(rule.by_itself)
-        if rule.across.checks:
-            yield _of_the_stack(rule.across, rule.name + ACROSS if rule.by_itself.checks else rule.name)
+        if rule.single_resource.checks:
+            yield _of_one_resource(rule.single_resource)
+        if rule.multi_resource.checks:
+            yield _of_the_stack(rule.multi_resource, rule.name + ACROSS if rule.single_resource.checks else rule.name)
 
 
 def _explain() -> None:
-    print("The guard rails, a policy pack that Pulumi starts: pulumi preview --stack dev --policy-pack policy")
+    print("The guard rails, as a Pulumi policy pack: pulumi preview --stack dev --policy-pack policy")
     print("Without the Pulumi CLI: python -m local check --stack dev")
     print()
     for rule in RULES:

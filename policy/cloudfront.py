@@ -1,4 +1,4 @@
-"""Rules for a page of its own: what CloudFront does to a request on its way, and whom the API takes for CloudFront."""
+"""Rules for CloudFront: how it passes requests on, and how the API recognises its requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from contract import Kind
-from policy.graph import PASSWORD, Declared, Stack, by_itself, nested
+from policy.graph import PASSWORD, Declared, Stack, nested, single_resource
 
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 CACHING_DISABLED = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
@@ -22,79 +22,79 @@ MODERN = ("TLSv1.2_2021", "TLSv1.2_2025", "TLSv1.3_2025")
 SHORTEST_SECRET = 32
 
 
-@by_itself
+@single_resource
 def passes_on(distribution: Declared, _stack: Stack) -> Iterator[str]:
-    """A stream that is stored or compressed arrives late or at once; a token that is left behind is asked for."""
+    """CloudFront must not cache or compress a stream, and must pass on the token."""
     for behavior in _of_the_api(distribution):
         path = behavior.get("pathPattern") or "everything"
         if behavior.get("cachePolicyId") != CACHING_DISABLED:
             yield (
-                f"CloudFront stores answers to {path}, one user's for another to see. Set cachePolicyId to "
+                f"CloudFront caches answers to {path}, so one user may get another's. Set cachePolicyId to "
                 f"{CACHING_DISABLED} (CachingDisabled)."
             )
         if behavior.get("compress"):
-            yield f"CloudFront holds answers to {path} to compress them. Set compress to false."
+            yield f"CloudFront buffers answers to {path} to compress them. Set compress to false."
         if behavior.get("originRequestPolicyId") != ALL_VIEWER_EXCEPT_HOST_HEADER:
             yield (
-                f"CloudFront keeps headers of requests for {path} to itself, or sends the page's host name along: the "
-                "API then finds no token, or no API. Set originRequestPolicyId to "
+                f"CloudFront drops headers of requests for {path}, or sends the page's host name: API Gateway then "
+                "finds no token, or no API. Set originRequestPolicyId to "
                 f"{ALL_VIEWER_EXCEPT_HOST_HEADER} (AllViewerExceptHostHeader)."
             )
         if "POST" not in (behavior.get("allowedMethods") or ()):
-            yield f"CloudFront refuses POST to {path}, so no question can be sent. Put it into allowedMethods."
+            yield f"CloudFront refuses POST to {path}, so no question can be sent. Add it to allowedMethods."
 
 
-@by_itself
+@single_resource
 def hides_no_refusal(distribution: Declared, _stack: Stack) -> Iterator[str]:
-    """An error page holds for the whole distribution, the API's answers among them."""
+    """An error page applies to the whole distribution, so also to the API's responses."""
     if distribution.get("customErrorResponses"):
         yield (
-            "CloudFront answers with a page where the API refuses, so a client cannot tell an expired token from a "
+            "CloudFront replaces the API's error responses by a page, so a client cannot tell an expired token from a "
             "missing file. Remove customErrorResponses."
         )
 
 
 def waits_for_heartbeats(distribution: Declared, stack: Stack) -> Iterator[str]:
-    """The origin's response timeout is the silence that CloudFront bears."""
+    """The origin's response timeout is the longest silence before CloudFront ends a stream."""
     beats = [float(runtime.get("environmentVariables", HEARTBEAT_VARIABLE) or 0) for runtime in stack.all(Kind.RUNTIME)]
     for origin in _apis(distribution):
         seconds = nested(origin, "customOriginConfig", "originReadTimeout") or 30
         if any(2 * beat > seconds for beat in beats):
             yield (
                 f"CloudFront ends a stream after {seconds:g} s of silence, before a second heartbeat is due. Set "
-                "originReadTimeout to twice the heartbeat at least (responseTimeoutSeconds in the settings)."
+                "originReadTimeout to at least twice the heartbeat (responseTimeoutSeconds in the settings)."
             )
 
 
-@by_itself
+@single_resource
 def speaks_tls(distribution: Declared, _stack: Stack) -> Iterator[str]:
-    """Tokens pass here, and the page that handles them."""
+    """Tokens, and the page that handles them, must be encrypted in transit."""
     version = distribution.get("viewerCertificate", "minimumProtocolVersion")
     if version not in MODERN:
-        yield f"CloudFront takes {version or 'any TLS'} from a browser. Set minimumProtocolVersion to {MODERN[0]}."
+        yield f"CloudFront accepts {version or 'any TLS'} from a browser. Set minimumProtocolVersion to {MODERN[0]}."
     if any(each.get("viewerProtocolPolicy") not in ("https-only", "redirect-to-https") for each in _all(distribution)):
-        yield "CloudFront answers over plain HTTP, tokens included. Set viewerProtocolPolicy to https-only."
+        yield "CloudFront serves plain HTTP, so tokens may be sent unencrypted. Set viewerProtocolPolicy to https-only."
     if any(nested(each, "customOriginConfig", "originProtocolPolicy") != "https-only" for each in _apis(distribution)):
-        yield "CloudFront may call the API in clear. Set originProtocolPolicy to https-only."
+        yield "CloudFront may call the API without encryption. Set originProtocolPolicy to https-only."
 
 
-def stands_behind(distribution: Declared, stack: Stack) -> Iterator[str]:
+def has_web_acl(distribution: Declared, stack: Stack) -> Iterator[str]:
     """Behind CloudFront the API no longer sees a viewer's address."""
     if distribution.get("webAclId") not in [acl.get("arn") for acl in stack.all(Kind.WEB_ACL)]:
         yield (
-            "No web ACL of this stack stands in front of CloudFront, where alone an address can be blocked or counted. "
-            "Set webAclId to the ARN of the stack's own, of scope CLOUDFRONT."
+            "CloudFront has no web ACL of this stack, and only there can an address be blocked or counted. Set "
+            "webAclId to the ARN of the stack's own web ACL of scope CLOUDFRONT."
         )
 
 
-@by_itself
+@single_resource
 def signs_for_the_bucket(distribution: Declared, _stack: Stack) -> Iterator[str]:
-    """Without a signature only a public bucket would answer."""
+    """Without a signature CloudFront can read only a public bucket."""
     for origin in distribution.get("origins") or ():
         if nested(origin, "customOriginConfig") is None and not origin.get("originAccessControlId"):
             yield (
-                f"CloudFront asks {origin.get('domainName')} unsigned, which only a public bucket answers. Set "
-                "originAccessControlId."
+                f"CloudFront reads {origin.get('domainName')} without a signature, which only a public bucket allows. "
+                "Set originAccessControlId."
             )
 
 
@@ -113,24 +113,24 @@ def trusts_cloudfront_alone(acl: Declared, stack: Stack) -> Iterator[str]:
     for name, value in skipped:
         if value not in made or len(value) < SHORTEST_SECRET:
             yield (
-                f"Whoever knows the program can send {name} as it does, and escapes the rate of addresses. Use the "
-                f"result of a RandomPassword of {SHORTEST_SECRET} characters at least."
+                f"Anyone who knows the program can send {name} as CloudFront does, and bypass the rate limit of "
+                f"addresses. Use the result of a RandomPassword of at least {SHORTEST_SECRET} characters."
             )
     if not set(skipped) & set(sent):
         yield (
-            "The rate of addresses leaves out a header that no distribution of this stack sends, so CloudFront's own "
-            "addresses are counted. Set customHeaders of the origin to a value that the rule names."
+            "The rate limit of addresses skips requests with a header that no distribution of this stack sends, so "
+            "CloudFront's own addresses are counted. Set customHeaders of the origin to a value that the rule names."
         )
 
 
 def skipped_headers(rule: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The header and value of each kind of request that a rate-based rule leaves out; none where it leaves out others.
+    """The headers and values whose requests a rate-based rule skips; none if its scope-down statement has another form.
 
-    The one form that is known: not (one of) headers that are exactly a value.
+    The only known form is "not" over one or several headers that equal a value.
     """
     scope = nested(rule, "statement", "rateBasedStatement", "scopeDownStatement")
-    left_out = nested(scope, "notStatement", "statement")
-    parts = nested(left_out, "orStatement", "statements") or ([left_out] if left_out else [])
+    skipped = nested(scope, "notStatement", "statement")
+    parts = nested(skipped, "orStatement", "statements") or ([skipped] if skipped else [])
     matches = [nested(part, "byteMatchStatement") for part in parts]
     if not all(nested(match, "positionalConstraint") == "EXACTLY" for match in matches):
         return []
@@ -141,7 +141,7 @@ def skipped_headers(rule: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _apis(distribution: Declared) -> list[Mapping[str, Any]]:
-    """The origins that are no buckets."""
+    """The origins that are not buckets."""
     return [each for each in distribution.get("origins") or () if nested(each, "customOriginConfig") is not None]
 
 

@@ -1,9 +1,9 @@
-"""What the rules read: the resources of a stack.
+"""The resources of a stack, as the rules read them.
 
-Pulumi asks about a stack with each resource's *outputs*: what the program declared, what the provider filled in, and
-what only AWS can tell. In a preview much of that is unknown, and not only ids: whatever the program may leave to the
-provider is unknown when it does. pulumi_policy wraps the outputs so that reading an unknown value raises
-`UnknownValueError`, however deep it stands; `policy.rules` catches it, so no rule has to ask what is known.
+Pulumi passes each resource's *outputs* to a stack policy: the declared inputs, the provider's defaults, and values that
+only AWS has. In a preview many are unknown, not only ids: an input that the program leaves to the provider is unknown
+too. pulumi_policy wraps the outputs so that reading an unknown value at any depth raises `UnknownValueError`;
+`policy.rules` catches it, so no rule has to test for unknown values.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from contract import Kind
 WEB_ACL_LOGGING = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 POLICY = "aws:iam/policy:Policy"
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"
-BUCKET_CLOSED = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+PUBLIC_ACCESS_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105 - the name of a type
-EVERYTHING_OF_IAM = "aws:iam/"
+ALL_OF_IAM = "aws:iam/"
 
 AGENTCORE = "bedrock-agentcore"
-"""What every host name of AgentCore begins with."""
+"""The beginning of AgentCore's host names."""
 
 ORIGIN_VARIABLE = "AGENT_ORIGIN_SECRET"
 SESSION_VARIABLE = "AGENT_SESSION_FROM"
@@ -41,23 +41,23 @@ class Declared:
     outputs: Mapping[str, Any]
 
     def get(self, *path: str) -> Any:
-        """A nested output; None where nothing is.
+        """A nested output; None if there is none.
 
         Raises:
-            UnknownValueError: when it, or something above it, is not known yet.
+            UnknownValueError: when it, or a value that contains it, is not known yet.
         """
         return nested(self.outputs, *path)
 
     def peek(self, *path: str, unknown: Any) -> Any:
-        """As `get`, with a value to take for one that is not known yet."""
+        """As `get`, with a default for a value that is not known yet."""
         try:
             return self.get(*path)
         except UnknownValueError:
             return unknown
 
     @property
-    def faces_agentcore(self) -> bool:
-        """Whether an integration's address is AgentCore's; one that is not known yet is made of a runtime's id."""
+    def calls_agentcore(self) -> bool:
+        """Whether an integration calls AgentCore; an address that is not known yet contains a runtime's id."""
         return AGENTCORE in (self.peek("uri", unknown=AGENTCORE) or "")
 
 
@@ -71,16 +71,16 @@ class Stack:
             self._by_type.setdefault(each.type, []).append(each)
 
     def all(self, type_: str) -> Iterator[Declared]:
-        """The resources whose type token is this, or begins with it."""
+        """The resources whose type token begins with this."""
         return (each for token, some in self._by_type.items() if token.startswith(type_) for each in some)
 
-    def facing_agentcore(self) -> Iterator[Declared]:
-        """The integrations that face AgentCore."""
-        return (each for each in self.all(Kind.INTEGRATION) if each.faces_agentcore)
+    def calling_agentcore(self) -> Iterator[Declared]:
+        """The integrations that call AgentCore."""
+        return (each for each in self.all(Kind.INTEGRATION) if each.calls_agentcore)
 
     @cached_property
     def is_production(self) -> bool:
-        """Whether the stack's name says so, as it begins every URN, or the tag of any resource does."""
+        """Whether the stack's name, which every URN contains, begins with prod, or a resource's tag says prod."""
         return any(
             each.urn.startswith("urn:pulumi:prod") or each.peek("tags", "environment", unknown=None) == "prod"
             for each in self._resources
@@ -88,40 +88,40 @@ class Stack:
 
 
 Check = Callable[[Declared, Stack], Iterator[str]]
-"""Yields a sentence for each thing that is wrong with a resource."""
+"""Yields a message for each problem of a resource."""
 
 
-_BY_ITSELF: set[Check] = set()
+_SINGLE_RESOURCE: set[Check] = set()
 
 
-def by_itself(check: Check) -> Check:
+def single_resource(check: Check) -> Check:
     """Mark a check that needs one resource's inputs and no other resource.
 
-    Pulumi can then ask it of the inputs, before the resource is made: what the program left out is absent there, while
-    among a preview's outputs it is unknown, as whatever the provider may still fill in.
+    Pulumi can then run it on the inputs, before the resource is created. An input that the program leaves out is absent
+    there, but unknown among a preview's outputs, where the provider may still set it.
     """
-    _BY_ITSELF.add(check)
+    _SINGLE_RESOURCE.add(check)
     return check
 
 
-def is_by_itself(check: Check) -> bool:
-    """Whether a check is marked so."""
-    return check in _BY_ITSELF
+def is_single_resource(check: Check) -> bool:
+    """Whether a check is marked with `single_resource`."""
+    return check in _SINGLE_RESOURCE
 
 
 def of_agentcore(check: Check) -> Check:
-    """Leave out of a check on integrations those that do not face AgentCore."""
+    """Restrict a check on integrations to those that call AgentCore."""
 
     @wraps(check)
-    def facing(integration: Declared, stack: Stack) -> Iterator[str]:
-        if integration.faces_agentcore:
+    def restricted(integration: Declared, stack: Stack) -> Iterator[str]:
+        if integration.calls_agentcore:
             yield from check(integration, stack)
 
-    return facing
+    return restricted
 
 
 def nested(value: Any, *path: str) -> Any:
-    """The value at a path of keys; None where there is none."""
+    """The value at a path of keys; None if there is none."""
     for key in path:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

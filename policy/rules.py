@@ -1,8 +1,8 @@
-"""The guard rails. Each reads the whole stack and says what is wrong, what breaks for the user, and how to mend it.
+"""The guard rails. Each checks the declared resources, and its message says what is wrong, what breaks, and the fix.
 
-They know nothing of settings: whoever edits the program, by whatever way, the declared resources must still stream,
-and still be protected. A rule is made of checks, each about the resources of one type; the modules hold them by what
-they guard: `policy.streaming`, `policy.identity`, `policy.firewall`, `policy.protection`, `policy.permissions`,
+They do not read settings: however the program is edited, the declared resources must still stream and still be
+protected. A rule consists of checks, each on the resources of one type; the modules group them by what they protect:
+`policy.streaming`, `policy.identity`, `policy.firewall`, `policy.protection`, `policy.permissions`,
 `policy.runtime_policy`, `policy.cloudfront`, `policy.buckets`.
 """
 
@@ -16,14 +16,14 @@ from pulumi_policy.proxy import UnknownValueError
 from contract import Kind
 from policy import buckets, cloudfront, firewall, identity, permissions, protection, runtime_policy, streaming
 from policy.graph import (
-    BUCKET_CLOSED,
+    ALL_OF_IAM,
     BUCKET_POLICY,
-    EVERYTHING_OF_IAM,
+    PUBLIC_ACCESS_BLOCK,
     WEB_ACL_LOGGING,
     Check,
     Declared,
     Stack,
-    is_by_itself,
+    is_single_resource,
 )
 
 Finding = tuple[Declared, str]
@@ -38,20 +38,20 @@ class Rule:
     checks: Sequence[tuple[str, Check]]
 
     @property
-    def by_itself(self) -> Rule:
-        """The part of the rule that one resource's inputs decide."""
-        return replace(self, checks=[each for each in self.checks if is_by_itself(each[1])])
+    def single_resource(self) -> Rule:
+        """The checks of the rule that need one resource's inputs only."""
+        return replace(self, checks=[each for each in self.checks if is_single_resource(each[1])])
 
     @property
-    def across(self) -> Rule:
-        """The part that needs other resources too."""
-        return replace(self, checks=[each for each in self.checks if not is_by_itself(each[1])])
+    def multi_resource(self) -> Rule:
+        """The checks that need other resources too."""
+        return replace(self, checks=[each for each in self.checks if not is_single_resource(each[1])])
 
     def findings(self, stack: Stack) -> Iterator[Finding]:
-        """What breaks the rule, and where.
+        """The resources that violate the rule, each with a message.
 
-        A check that meets an unknown value cannot judge the resource and lets it pass: it runs again when the value is
-        known. One that fails in any other way has judged nothing, which must not look like a pass.
+        A check that reads an unknown value passes: it runs again when the value is known. A check that fails with any
+        other exception is a violation, because an unchecked resource must not pass.
         """
         for type_, check in self.checks:
             for resource in stack.all(type_):
@@ -59,12 +59,12 @@ class Rule:
                     yield from ((resource, message) for message in check(resource, stack))
                 except UnknownValueError:
                     continue
-                except Exception as error:  # noqa: BLE001 - whatever it is, the rule did not hold
+                except Exception as error:  # noqa: BLE001 - whatever it is, nothing was checked
                     yield (
                         resource,
                         (
-                            f"The rule {self.name} stopped with {type(error).__name__} ({error}), so it is not known "
-                            f"whether it holds. Set the property as AWS documents it, or mend {check.__module__}."
+                            f"The rule {self.name} failed with {type(error).__name__} ({error}), so the resource was "
+                            f"not checked. Set the property as AWS documents it, or correct {check.__module__}."
                         ),
                     )
 
@@ -72,12 +72,12 @@ class Rule:
 RULES: Sequence[Rule] = (
     Rule(
         "stream-to-agentcore",
-        "Every integration that faces AgentCore streams.",
+        "Every integration that calls AgentCore streams.",
         [(Kind.INTEGRATION, streaming.transfer_mode)],
     ),
     Rule(
         "timeout-is-raised",
-        "A streaming integration is given more than the default 29 s.",
+        "A streaming integration has a timeout above the default of 29 s.",
         [(Kind.INTEGRATION, streaming.timeout)],
     ),
     Rule(
@@ -92,7 +92,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "nothing-holds-the-stream",
-        "Nothing is declared that STREAM forbids.",
+        "No property is declared that STREAM forbids.",
         [
             (Kind.INTEGRATION, streaming.converts),
             (Kind.INTEGRATION_RESPONSE, streaming.rewrites),
@@ -103,7 +103,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "endpoint-follows-the-runtime",
-        "A named endpoint is given the runtime's version.",
+        "A named endpoint serves the runtime's version.",
         [
             (Kind.RUNTIME_ENDPOINT, streaming.endpoint_given_a_version),
             (Kind.RUNTIME_ENDPOINT, streaming.endpoint_version),
@@ -111,7 +111,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "id-token-required",
-        "Every method but OPTIONS takes an ID token of the user pool, and OPTIONS reaches nothing.",
+        "Every method but OPTIONS requires an ID token of the user pool, and OPTIONS calls no backend.",
         [
             (Kind.METHOD, identity.methods),
             (Kind.REST_API, identity.methods_declared),
@@ -121,7 +121,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "app-client-pinned",
-        "The gateway takes tokens of one app client only.",
+        "The gateway accepts tokens of one app client only.",
         [(Kind.AUTHORIZER, identity.client_pinned)],
     ),
     Rule(
@@ -131,12 +131,12 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "token-reaches-agent",
-        "The agent is told who is asking.",
+        "The agent gets the caller's token.",
         [(Kind.INTEGRATION, identity.token_mapped), (Kind.RUNTIME, identity.headers_forwarded)],
     ),
     Rule(
         "session-is-named",
-        "The gateway names the session, in the way that the agent expects.",
+        "The gateway sets the session id, from the source that the agent expects.",
         [(Kind.INTEGRATION, identity.session_mapped), (Kind.MODEL, identity.thread_required)],
     ),
     Rule(
@@ -146,12 +146,12 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "web-acl-on-stage",
-        "A web ACL stands in front of every stage, and of CloudFront.",
-        [(Kind.STAGE, firewall.stands_in_front), (Kind.DISTRIBUTION, cloudfront.stands_behind)],
+        "Every stage and every CloudFront distribution has a web ACL.",
+        [(Kind.STAGE, firewall.has_web_acl), (Kind.DISTRIBUTION, cloudfront.has_web_acl)],
     ),
     Rule(
         "web-acl-refuses",
-        "Every web ACL blocks known attacks and floods, and lets nothing skip a rule.",
+        "Every web ACL blocks known attacks and floods, and lets no request skip a rule.",
         [
             (Kind.WEB_ACL, firewall.known_attacks),
             (Kind.WEB_ACL, firewall.floods),
@@ -161,7 +161,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "large-bodies-are-seen",
-        "A body that WAF cannot read whole is counted or blocked.",
+        "A body that WAF cannot inspect as a whole is counted or blocked.",
         [(Kind.WEB_ACL, firewall.large_bodies)],
     ),
     Rule(
@@ -182,7 +182,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "throttled",
-        "Every stage bounds the pace of all its methods.",
+        "Every stage limits the rate of all its methods.",
         [
             (Kind.STAGE, protection.every_method_throttled),
             (Kind.METHOD_SETTINGS, protection.throttle_bounds),
@@ -190,7 +190,7 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "cloudfront-passes-it-on",
-        "CloudFront passes on what goes to the API and what comes back, as it is and as it comes.",
+        "CloudFront passes on requests to the API and its responses unchanged and at once.",
         [
             (Kind.DISTRIBUTION, cloudfront.passes_on),
             (Kind.DISTRIBUTION, cloudfront.hides_no_refusal),
@@ -199,38 +199,38 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "cloudfront-speaks-tls",
-        "CloudFront is spoken to, and speaks, in TLS.",
+        "CloudFront uses TLS to browsers and to the API.",
         [(Kind.DISTRIBUTION, cloudfront.speaks_tls)],
     ),
     Rule(
         "buckets-are-private",
-        "Nobody reads a bucket but whom its policy names.",
+        "Only principals that its policy names can read a bucket.",
         [
             (Kind.BUCKET, buckets.is_closed),
-            (BUCKET_CLOSED, buckets.closes_every_way),
+            (PUBLIC_ACCESS_BLOCK, buckets.closes_every_way),
             (BUCKET_POLICY, buckets.names_its_readers),
             (Kind.DISTRIBUTION, cloudfront.signs_for_the_bucket),
         ],
     ),
     Rule(
         "least-privilege",
-        "No role may do or touch everything, but for a listed few, or be assumed by anybody but an AWS service.",
+        "Every role has named actions and resources, and only an AWS service may assume it.",
         [
-            (EVERYTHING_OF_IAM, permissions.document),
-            (EVERYTHING_OF_IAM, permissions.others_objects),
-            (EVERYTHING_OF_IAM, permissions.attachments),
+            (ALL_OF_IAM, permissions.document),
+            (ALL_OF_IAM, permissions.others_objects),
+            (ALL_OF_IAM, permissions.attachments),
             (Kind.ROLE, permissions.inline_documents),
             (Kind.ROLE, permissions.trust),
         ],
     ),
     Rule(
         "no-way-round",
-        "In production a token alone does not open the runtime.",
+        "In production a token alone gives no access to the runtime.",
         [(Kind.RUNTIME, protection.bypass)],
     ),
     Rule(
         "questions-only",
-        "Every runtime has one resource policy, by which a token asks questions; in production it opens no shell.",
+        "Every runtime has one resource policy, which allows invocations; in production it denies shells.",
         [
             (Kind.RUNTIME, runtime_policy.one_policy),
             (Kind.RESOURCE_POLICY, runtime_policy.questions_only),

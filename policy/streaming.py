@@ -1,4 +1,4 @@
-"""Rules that keep words arriving as they are thought."""
+"""Rules that keep the stream from the agent to the caller unbuffered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from contract import DEFAULT_TIMEOUT_MILLISECONDS, Kind
-from policy.graph import Declared, Stack, by_itself, of_agentcore
+from policy.graph import Declared, Stack, of_agentcore, single_resource
 
 # A runtime's id only: an ARN would have to be escaped, and API Gateway escapes its `%` once more
 # (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html).
@@ -15,26 +15,26 @@ ADDRESS = re.compile(
 )
 
 
-@by_itself
+@single_resource
 @of_agentcore
 def transfer_mode(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 3: STREAM, on a raw proxy."""
     if integration.get("type") != "HTTP_PROXY":
         yield (
-            f"The integration's type is {integration.get('type')}, which cannot stream: users wait for the whole "
+            f"The integration's type is {integration.get('type')}, which cannot stream, so users wait for the whole "
             "answer. Declare type HTTP_PROXY."
         )
     elif integration.get("responseTransferMode") != "STREAM":
         yield (
-            "The integration does not stream, so users see nothing until the last word is there, and answers of more "
+            "The integration does not stream, so users see nothing until the answer is complete, and answers of more "
             "than 10 MB fail. Declare responseTransferMode STREAM."
         )
 
 
-@by_itself
+@single_resource
 @of_agentcore
 def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
-    """Mechanism 3: the timeout bounds the whole stream."""
+    """Mechanism 3: the timeout limits the whole stream."""
     given = integration.get("timeoutMilliseconds")
     if given is None or given <= DEFAULT_TIMEOUT_MILLISECONDS:
         yield (
@@ -45,15 +45,15 @@ def timeout(integration: Declared, _stack: Stack) -> Iterator[str]:
 
 
 def reached(_runtime: Declared, stack: Stack) -> Iterator[str]:
-    """Mechanism 2: the API leads to AgentCore and nowhere else; the other checks look at what leads there."""
-    if not any(stack.facing_agentcore()):
+    """Mechanism 2: an integration calls AgentCore; the other checks apply only to such integrations."""
+    if not any(stack.calling_agentcore()):
         yield (
-            "No integration faces AgentCore, so requests reach the agent by a way that nothing here guards, or not at "
-            "all. Use the runtime's /invocations address as the integration's uri."
+            "No integration calls AgentCore, so requests reach the agent by a path that no rule checks, or not at all. "
+            "Use the runtime's /invocations address as the integration's uri."
         )
 
 
-@by_itself
+@single_resource
 @of_agentcore
 def address(integration: Declared, _stack: Stack) -> Iterator[str]:
     """Mechanism 2: the path."""
@@ -61,18 +61,18 @@ def address(integration: Declared, _stack: Stack) -> Iterator[str]:
     if ADDRESS.fullmatch(uri) is None:
         yield (
             f"The address {uri} does not end in /runtimes/<id>/invocations; AgentCore answers other paths with 401 "
-            "Missing Authentication Token, and an escaped ARN is escaped again on the way. Use the runtime's id."
+            "Missing Authentication Token, and API Gateway escapes an escaped ARN again. Use the runtime's id."
         )
 
 
 @of_agentcore
 def of_own_runtime(integration: Declared, stack: Stack) -> Iterator[str]:
-    """Mechanism 2: whose address it is."""
+    """Mechanism 2: the address is that of the stack's own runtime."""
     found = ADDRESS.fullmatch(integration.get("uri"))
     if found and found["id"] not in [runtime.get("agentRuntimeId") for runtime in stack.all(Kind.RUNTIME)]:
         yield (
-            f"The address names the runtime {found['id']}, which this stack does not declare, so nothing here guards "
-            "what answers. Use the id of the stack's own runtime."
+            f"The address names the runtime {found['id']}, which this stack does not declare, so no rule checks it. "
+            "Use the id of the stack's own runtime."
         )
 
 
@@ -90,12 +90,12 @@ def _literal(integration: Declared, name: str, right: Iterable[str], what: str) 
     given = integration.get("requestParameters", key)
     if given is None or given not in (f"'{value}'" for value in right):
         yield (
-            f"The request carries {given or 'nothing'} as its {name}, so AgentCore does not find the runtime that this "
-            f"stack serves, or another version of it answers. Map {key} to {what}, in single quotes."
+            f"The request has {given or 'nothing'} as its {name}, so AgentCore does not find this stack's runtime, or "
+            f"calls another version of it. Map {key} to {what}, in single quotes."
         )
 
 
-@by_itself
+@single_resource
 @of_agentcore
 def converts(integration: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids content handling.
@@ -103,55 +103,55 @@ def converts(integration: Declared, _stack: Stack) -> Iterator[str]:
     Source of this and the following: https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html
     """
     if integration.get("contentHandling"):
-        yield _held("contentHandling converts the answer as a whole.")
+        yield _buffers("contentHandling converts the answer as a whole.")
 
 
 def rewrites(response: Declared, stack: Stack) -> Iterator[str]:
     """STREAM forbids response templates."""
     if not (response.get("responseTemplates") or response.get("contentHandling")):
         return
-    # While ids are unknown every resource looks alike; the method then tells.
-    streaming = [(each.peek("resourceId", unknown=""), each.get("httpMethod")) for each in stack.facing_agentcore()]
+    # While ids are unknown, resources cannot be told apart, only methods.
+    streaming = [(each.peek("resourceId", unknown=""), each.get("httpMethod")) for each in stack.calling_agentcore()]
     if (response.peek("resourceId", unknown=""), response.get("httpMethod")) in streaming:
-        yield _held("The response template needs the whole answer.")
+        yield _buffers("The response template needs the whole answer.")
 
 
-@by_itself
+@single_resource
 def compresses(api: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids compression by the gateway."""
     if api.get("minimumCompressionSize") not in (None, "", "-1"):
-        yield _held("minimumCompressionSize has the gateway compress answers as a whole.")
+        yield _buffers("minimumCompressionSize makes the gateway compress answers as a whole.")
 
 
-@by_itself
+@single_resource
 def stage_caches(stage: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids a cache."""
     if stage.get("cacheClusterEnabled"):
-        yield _held("cacheClusterEnabled stores whole answers.")
+        yield _buffers("cacheClusterEnabled stores whole answers.")
 
 
-@by_itself
+@single_resource
 def method_caches(settings: Declared, _stack: Stack) -> Iterator[str]:
     """STREAM forbids a cache."""
     if settings.get("settings", "cachingEnabled"):
-        yield _held(f"cachingEnabled stores whole answers of {settings.get('methodPath')}.")
+        yield _buffers(f"cachingEnabled stores whole answers of {settings.get('methodPath')}.")
 
 
-def _held(what: str) -> str:
-    return f"{what} Streaming ends, or the deployment is refused. Remove it."
+def _buffers(what: str) -> str:
+    return f"{what} Answers would be buffered, or the deployment is refused. Remove it."
 
 
-@by_itself
+@single_resource
 def endpoint_given_a_version(endpoint: Declared, _stack: Stack) -> Iterator[str]:
-    """A named endpoint without a version stays at the one that it was made with."""
+    """A named endpoint without a version stays at the one that it was created with."""
     if endpoint.get("agentRuntimeVersion") is None:
         yield _stays("of its creation")
 
 
 def endpoint_version(endpoint: Declared, stack: Stack) -> Iterator[str]:
-    """A named endpoint serves the version that it is given, and goes on doing so."""
+    """A named endpoint serves its declared version until another is declared."""
     version = endpoint.get("agentRuntimeVersion")
-    # A version that is known although the runtime's is not was written down, or left over from the last deployment.
+    # A version that is known while the runtime's is unknown was hard-coded, or is left from the last deployment.
     current = [runtime.peek("agentRuntimeVersion", unknown=None) for runtime in stack.all(Kind.RUNTIME)]
     if version is not None and version not in current:
         yield _stays(version)
@@ -159,6 +159,6 @@ def endpoint_version(endpoint: Declared, stack: Stack) -> Iterator[str]:
 
 def _stays(version: str) -> str:
     return (
-        f"The endpoint stays at version {version} whatever is deployed, so users go on talking to old code. Pass the "
-        "runtime's agent_runtime_version."
+        f"The endpoint stays at version {version} whatever is deployed, so users get old code. Pass the runtime's "
+        "agent_runtime_version."
     )

@@ -1,1 +1,1 @@
-"""What is run by hand or by delivery, outside of Pulumi."""
+"""Programs that are run by hand or by the delivery workflows, outside Pulumi."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-"""Names under which distributions install it; Debian's comes first."""
+"""Its names in distributions; Debian's is first."""
 
 MISSING = "The page's tests need Chromium: install it (Debian: apt-get install chromium), so that `chromium` is found."
 
@@ -16,12 +16,12 @@ APT = ("apt-get", "-qq", "-o", "Acquire::Retries=2")
 
 
 def find_chromium() -> str | None:
-    """The browser's program, where there is one."""
+    """The path of the browser; None if it is not installed."""
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 
 
 def install() -> None:
-    """Install it with apt, which only root may; elsewhere nothing happens."""
+    """Install it with apt, if this is root and apt exists; otherwise do nothing."""
     if os.geteuid() or not shutil.which("apt-get"):
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -30,7 +30,7 @@ def install() -> None:
 
 
 def main() -> int:
-    """Print the browser's path; exit with 2 and a sentence where there is none."""
+    """Print the browser's path; return 2 with an error message if there is none."""
     if find_chromium() is None:
         install()
     found = find_chromium()

@@ -1,9 +1,9 @@
 """Deploy a stack step by step: ``python -m tools.deploy --stack dev``, which is ``make up STACK=dev``.
 
 Each step must pass before the next begins: the package, the check, the update, the doctor, and what to do next. Pulumi
-itself previews and asks before it changes anything. With ``--yes`` nobody is asked, and with ``--previous TAG`` a stack
-in which the doctor finds a fault is deployed again as that tag has it: Pulumi deletes what an update replaced within
-the same update, so the earlier sources are all there is to go back to.
+itself previews and asks before it changes anything. ``--yes`` skips the confirmation. With ``--previous TAG`` the
+sources of that tag are deployed again if the doctor finds a fault: Pulumi deletes replaced resources within the same
+update, so deploying the earlier sources is the only way back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from package.contents import ROOT
 from tools import sign_in
 
 FAULT_FOUND = 1
-"""The doctor's exit code when it found something broken; 2 when something could not be looked at."""
+"""The doctor's exit code when a check failed; 2 when a check could not be made."""
 
 EARLIER_RELEASE = "earlier-release"
 
@@ -32,7 +32,7 @@ WORKTREE = ROOT / ".build" / "previous"
 
 NO_CLI = (
     "There is no pulumi on the PATH, and nothing was done: install the Pulumi CLI "
-    "(https://www.pulumi.com/docs/install/) and begin again."
+    "(https://www.pulumi.com/docs/install/) and run it again."
 )
 
 NEXT = """\
@@ -44,21 +44,21 @@ NEXT = """\
 
 
 class DeployError(Exception):
-    """A step failed; the message says what, what that means for the stack, and what to do."""
+    """A step failed; the message says which, its effect on the stack, and what to do."""
 
 
 class Step(NamedTuple):
-    """One step: what it does, how, and what to say where it fails."""
+    """One step: its description, and the function that runs it or raises `DeployError`."""
 
     does: str
     run: Callable[[], None]
 
 
 def deploy(stack: str, *, yes: bool) -> None:
-    """All steps but the doctor.
+    """Run all steps but the doctor.
 
     Raises:
-        DeployError: when one fails; the ones after it have not begun.
+        DeployError: when one fails; later steps are not run.
     """
     if shutil.which("pulumi") is None:
         raise DeployError(NO_CLI)
@@ -73,54 +73,52 @@ def deploy(stack: str, *, yes: bool) -> None:
 
 
 def announce(text: str) -> None:
-    """A line between what the steps themselves print."""
+    """Print a heading between the output of the steps."""
     print(f"\n== {text}", file=sys.stderr, flush=True)
 
 
 def _package() -> None:
     if build.main():
-        raise DeployError(
-            "The package was not built and nothing was deployed: fix what is said above, and run it again."
-        )
+        raise DeployError("The package was not built and nothing was deployed: fix the error above, and run it again.")
 
 
 def _check(stack: str) -> None:
     found = [problem for result in check(stack) for problem in result.problems]
     if found:
         listed = "\n  ".join(found)
-        raise DeployError(f"{stack} cannot be deployed as it is, and nothing was:\n  {listed}")
+        raise DeployError(f"{stack} cannot be deployed, and nothing was changed:\n  {listed}")
 
 
 def _update(stack: str, *, yes: bool) -> None:
-    unasked = ["--yes", "--non-interactive"] if yes else []
-    argv = ["pulumi", "up", "--stack", stack, "--policy-pack", "policy", *unasked]
+    confirmed = ["--yes", "--non-interactive"] if yes else []
+    argv = ["pulumi", "up", "--stack", stack, "--policy-pack", "policy", *confirmed]
     if run(argv, ROOT):
         raise DeployError(
-            f"The update of {stack} was declined or did not end well. Pulumi keeps what it made, so `make up "
-            f"STACK={stack}` goes on from there; after a broken connection, `pulumi cancel --stack {stack}` first."
+            f"The update of {stack} was declined or failed. Pulumi keeps the resources that it created, so run `make "
+            f"up STACK={stack}` again to continue; after a broken connection, `pulumi cancel --stack {stack}` first."
         )
 
 
 def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> int:
-    """Run a command with this terminal as its own; its exit code."""
+    """Run a command in this terminal; return its exit code."""
     return subprocess.run([*argv], cwd=folder, env=environment, check=False).returncode  # noqa: S603 - ours
 
 
 def doctor(stack: str) -> int:
-    """The doctor's exit code, after signing in as the user of the environment where one is given there."""
-    announce("4/4  Ask the doctor")
+    """Run the doctor and return its exit code; signs in first, if the environment names a user."""
+    announce("4/4  Run the doctor")
     try:
         sign_in.sign_in_as_given(stack)
     except sign_in.CannotSignIn as error:
-        print(error, file=sys.stderr)  # what needs no token is still worth looking at
+        print(error, file=sys.stderr)  # checks that need no token are still made
     return run([sys.executable, "-m", "client", "doctor", "--stack", stack, "--keep-going"], ROOT)
 
 
 def go_back(stack: str, tag: str) -> None:
-    """Deploy a stack as an earlier tag has it, from a work tree of its own, and ask that tag's doctor.
+    """Deploy the sources of an earlier tag, from a work tree of its own, and run that tag's doctor.
 
     Raises:
-        DeployError: always: the release that was asked for is not what runs now.
+        DeployError: always, because the requested release is not deployed.
     """
     announce(f"Going back to {tag}")
     _git("worktree", "remove", "--force", str(WORKTREE), tolerant=True)
@@ -128,18 +126,18 @@ def go_back(stack: str, tag: str) -> None:
     environment = {**os.environ, "PULUMI_OPTION_YES": "true"}
     if run(["make", "up", f"STACK={stack}"], WORKTREE, environment):
         raise DeployError(
-            f"The doctor found a fault, and going back to {tag} did not end well either: {stack} needs a person now. "
-            f"Look at `pulumi stack --stack {stack}` and docs/operations.md."
+            f"The doctor found a fault, and going back to {tag} failed too: {stack} needs manual repair. See `pulumi "
+            f"stack --stack {stack}` and docs/operations.md."
         )
     raise DeployError(
-        f"The doctor found a fault, so {stack} runs {tag} again: fix what the doctor said, and release again."
+        f"The doctor found a fault, so {stack} runs {tag} again: fix what the doctor reported, and release again."
     )
 
 
 def previous_of(named: str) -> str:
-    """What to go back to: a tag or commit as named, the newest tag before this commit for ``earlier-release``.
+    """The tag or commit to go back to: as named, or for ``earlier-release`` the newest tag before this commit.
 
-    Nothing where there is none, as before the first release or the first push, whose "before" is all zeros.
+    Empty if there is none, such as before the first release, or at the first push, whose "before" is all zeros.
     """
     if named != EARLIER_RELEASE:
         return named if named.strip("0") else ""
@@ -150,17 +148,17 @@ def previous_of(named: str) -> str:
 
 def _git(*arguments: str, tolerant: bool = False) -> None:
     if run(["git", *arguments], ROOT) and not tolerant:
-        raise DeployError(f"`git {' '.join(arguments)}` failed, so there is nothing to go back to: a person is needed.")
+        raise DeployError(
+            f"`git {' '.join(arguments)}` failed, so nothing can be deployed again: repair the stack by hand."
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Deploy, look, and say what comes next. 0: deployed. 1: a step failed, or the doctor found a fault."""
+    """Deploy, run the doctor, and print the next steps. 0: deployed. 1: a step failed, or the doctor found a fault."""
     parser = argparse.ArgumentParser(prog="python -m tools.deploy", description=__doc__)
     parser.add_argument("--stack", required=True)
-    parser.add_argument("--yes", action="store_true", help="ask nobody")
-    parser.add_argument(
-        "--previous", default="", help="the tag or commit to deploy again when the doctor finds a fault"
-    )
+    parser.add_argument("--yes", action="store_true", help="without confirmation")
+    parser.add_argument("--previous", default="", help="the tag or commit to deploy again if the doctor finds a fault")
     options = parser.parse_args(arguments)
     yes = options.yes or os.environ.get("PULUMI_OPTION_YES", "") == "true"
     try:
@@ -174,10 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     announce("Next")
     if found == FAULT_FOUND:
-        print(f"{options.stack} is deployed, and the doctor found a fault: fix what it says, and run `make up` again.")
+        print(
+            f"{options.stack} is deployed, but the doctor found a fault: fix what it reports, and run `make up` again."
+        )
         return 1
     if found:
-        print("The doctor could not check everything; on a new stack, because no user is signed in yet.")
+        print("The doctor could not make every check; on a new stack because no user is signed in yet.")
     print(NEXT.format(stack=options.stack))
     return 0
 

@@ -1,9 +1,9 @@
-"""Tell people on GitHub: ``python -m tools.github comment`` (previews, on their pull request), ``… issue`` (drift) and
-``… release`` (the files that a release offers).
+"""Posts to GitHub: ``python -m tools.github comment`` (previews on their pull request), ``… issue`` (drift) and
+``… release`` (the files of a release).
 
-Runs with a token that may write comments, issues or a release's files and nothing else. Reports were written by a job
-that ran somebody else's code, so they are data: bounded, shown inside a fence that they cannot end, and never asked
-which pull request they belong to. That is looked up by the commit that GitHub says the run was for.
+Runs with a token that may only write comments, issues or a release's files. A report comes from a job that ran a pull
+request's code, so it is untrusted: its size is limited, it is shown inside a fence that it cannot close, and its pull
+request is looked up by the commit in GitHub's event, not read from the report.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import httpx
 MARK = "<!-- agent-stream preview -->"
 LABEL = "drift"
 MOST_CHARACTERS = 15_000
-"""Of one report; GitHub takes 65,536 in a comment, and there are three environments."""
+"""The limit of one report; GitHub allows 65,536 in a comment, and there are three environments."""
 
 SECONDS = 30.0
 PAGE = 100
@@ -31,13 +31,13 @@ FILES = {
     "agent.cdx.json": "application/vnd.cyclonedx+json",
     "agent-licences.txt": "text/plain",
 }
-"""What a release offers, made by ``make release-files``, and each file's media type."""
+"""The files of a release, made by ``make release-files``, with their media types."""
 
 REPORT = re.compile(r"([a-z][a-z0-9-]{0,39})\.txt")
 
 
 class GitHub:
-    """The few calls of GitHub's REST API that are needed, for one repository."""
+    """The calls of GitHub's REST API that are used here, for one repository."""
 
     def __init__(self, address: str, repository: str, token: str) -> None:
         self._http = httpx.Client(
@@ -58,16 +58,16 @@ class GitHub:
             page += 1
 
     def send(self, method: str, path: str, **content: Any) -> dict[str, Any]:
-        """Make or change something; what it then is."""
+        """Create or change an object, and return it."""
         made: dict[str, Any] = self._http.request(method, path, json=content).raise_for_status().json()
         return made
 
     def delete(self, path: str) -> None:
-        """Remove something."""
+        """Delete an object."""
         self._http.delete(path).raise_for_status()
 
     def upload(self, address: str, file: Path, media_type: str) -> None:
-        """Send a file to an address that GitHub named for it."""
+        """Upload a file to the address that GitHub gave for it."""
         sent = self._http.post(
             address, params={"name": file.name}, content=file.read_bytes(), headers={"Content-Type": media_type}
         )
@@ -75,8 +75,8 @@ class GitHub:
 
 
 def fenced(text: str) -> str:
-    """A text in a fence that is longer than any run of backquotes in it, without control characters, cut in the middle
-    where it is long: an error stands at the end."""
+    """A text without control characters, in a fence that is longer than any run of backquotes in it. A long text is cut
+    in the middle, because errors are at its end."""
     shown = "".join(each for each in text if each in "\n\t" or each.isprintable())
     if len(shown) > MOST_CHARACTERS:
         half = MOST_CHARACTERS // 2
@@ -97,7 +97,7 @@ def reports(folder: Path) -> dict[str, str]:
 
 
 def pull_request_of(github: GitHub, run: dict[str, Any]) -> int | None:
-    """The open pull request whose newest commit the run was for; None when it has moved on or is closed."""
+    """The open pull request whose newest commit the run was for; None if it has newer commits or is closed."""
     head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
     for pull in github.get_all("/pulls", state="open", head=head):
         if pull["head"]["sha"] == run["head_sha"]:
@@ -106,29 +106,29 @@ def pull_request_of(github: GitHub, run: dict[str, Any]) -> int | None:
 
 
 def comment(github: GitHub, event: dict[str, Any], folder: Path) -> str:
-    """Put the previews on their pull request, into the comment that is there already; says what was done."""
+    """Post the previews on their pull request, or update the existing comment; return what was done."""
     number = pull_request_of(github, event["workflow_run"])
     if number is None:
-        return "No open pull request has this commit as its newest: nothing to say."
+        return "No open pull request has this commit as its newest: nothing was posted."
     parts = [
         f"<details><summary>Preview of <b>{stack}</b></summary>\n\n{fenced(text)}\n\n</details>"
         for stack, text in reports(folder).items()
     ]
-    body = "\n\n".join([MARK, *(parts or ["The preview left no report: look at its run."])])
+    body = "\n\n".join([MARK, *(parts or ["The preview wrote no report: see its run."])])
     for each in github.get_all(f"/issues/{number}/comments"):
         if MARK in (each["body"] or "") and each["user"]["type"] == "Bot":
             github.send("PATCH", f"/issues/comments/{each['id']}", body=body)
-            return f"The comment on pull request {number} is current."
+            return f"The comment on pull request {number} was updated."
     github.send("POST", f"/issues/{number}/comments", body=body)
-    return f"Pull request {number} has a comment."
+    return f"A comment was added to pull request {number}."
 
 
 def issue(github: GitHub, folder: Path) -> str:
-    """Open an issue for each stack with a report, or add to the one that is open; says what was done."""
+    """Open an issue for each stack with a report, or comment on the open one; return what was done."""
     done = []
     for stack, text in reports(folder).items():
         title = f"Drift: {stack} is not what was deployed"
-        body = f"`make drift STACK={stack}` says so. docs/operations.md has what to do.\n\n{fenced(text)}"
+        body = f"`make drift STACK={stack}` found it. docs/operations.md says what to do.\n\n{fenced(text)}"
         there = (each for each in github.get_all("/issues", state="open", labels=LABEL) if each["title"] == title)
         if found := next(there, None):
             github.send("POST", f"/issues/{found['number']}/comments", body=body)
@@ -139,10 +139,10 @@ def issue(github: GitHub, folder: Path) -> str:
 
 
 def attach(github: GitHub, event: dict[str, Any], folder: Path) -> str:
-    """Put the files beside a release, in the place of those that an earlier attempt left; says what was done.
+    """Attach the files to a release, replacing those of an earlier attempt; return what was done.
 
     Raises:
-        OSError: when one of them was not made.
+        OSError: when one of them is missing.
     """
     release = event["release"]
     there = {each["name"]: each["id"] for each in github.get_all(f"/releases/{release['id']}/assets")}
@@ -157,7 +157,7 @@ def attach(github: GitHub, event: dict[str, Any], folder: Path) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Post the report, and print what was posted."""
+    """Post as the command says, and print what was done."""
     parser = argparse.ArgumentParser(prog="python -m tools.github", description=__doc__)
     parser.add_argument("what", choices=("comment", "issue", "release"))
     parser.add_argument("--reports", type=Path, help="comment, issue: the folder with a STACK.txt for each stack")
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{options.what} needs {'--files' if options.what == 'release' else '--reports'}")
     missing = [name for name in ("GITHUB_REPOSITORY", "GITHUB_TOKEN", "GITHUB_EVENT_PATH") if not os.environ.get(name)]
     if missing:
-        print(f"{', '.join(missing)} must be set, as in a workflow: this is of no use elsewhere.", file=sys.stderr)
+        print(f"{', '.join(missing)} must be set: run this in a workflow.", file=sys.stderr)
         return 2
     address = os.environ.get("GITHUB_API_URL", "https://api.github.com")
     github = GitHub(address, os.environ["GITHUB_REPOSITORY"], os.environ["GITHUB_TOKEN"])
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             print(attach(github, event, folder))
     except httpx.HTTPError as error:
-        print(f"GitHub did not take it ({error}): look at the job's permissions.", file=sys.stderr)
+        print(f"GitHub refused the request ({error}): check the job's permissions.", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"{error}.", file=sys.stderr)

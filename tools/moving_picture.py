@@ -1,7 +1,7 @@
-"""The README's moving picture: ``python -m tools.moving_picture`` asks the local chain and draws docs/words.svg.
+"""Draws the README's animation, docs/words.svg, from answers of the local chain: ``python -m tools.moving_picture``.
 
-The same question, streamed and buffered, each word shown at the moment at which it arrived. The picture is an SVG with
-a style sheet and no script, so it moves wherever an SVG is shown as a picture.
+The same question, streamed and buffered, each word shown at the time at which it arrived. The picture is an SVG with a
+style sheet and no script, so it is animated wherever an SVG is shown as an image.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from package.contents import ROOT
 PICTURE = ROOT / "docs" / "words.svg"
 
 STEP_SECONDS = 0.1
-"""Arrivals are shown to a tenth of a second, so that the picture is small."""
+"""Arrivals are rounded to a tenth of a second, so that the file is small."""
 
 REST_SECONDS = 2.5
-"""How long the whole answer stands before the picture begins anew."""
+"""How long the whole answer is shown before the animation starts again."""
 
 COLUMNS, LINE, LEFT, PANEL, WIDTH = 64, 20, 20, 190, 640
 
@@ -41,7 +41,7 @@ class Word(NamedTuple):
 
 
 def words_of(arrivals: Sequence[tuple[float, str]]) -> list[Word]:
-    """Whole words from pieces of text, each with the moment of its last piece."""
+    """Whole words from pieces of text, each with the arrival time of its last piece."""
     found: list[Word] = []
     rest = ""
     at = 0.0
@@ -62,7 +62,7 @@ def lines_of(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def draw(panels: Sequence[tuple[str, Sequence[Word]]]) -> str:
-    """The picture of some answers, one below the other, on one clock."""
+    """The picture of several answers, one below the other, on the same time scale."""
     last = max(word.seconds for _, words in panels for word in words)
     whole = last + REST_SECONDS
     steps = sorted({_step(word) for _, words in panels for word in words})
@@ -105,13 +105,13 @@ async def _listen(url: str, id_token: str) -> list[Word]:
 
 
 async def record(chain: Chain) -> list[tuple[str, list[Word]]]:
-    """The same question to the graph as it is declared, and with its integration buffered."""
+    """Ask the same question of the declared graph, and of the graph with its integration buffered."""
     outputs = Outputs.model_validate(chain.outputs)
     tokens = await asyncio.to_thread(demo_user, outputs)
     streamed = await _listen(outputs.invoke_url, tokens.id)
     base = await chain.start_gateway("buffered-gateway", buffered(chain.graph))
-    held = await _listen(base + outputs.invoke_url.removeprefix(chain.services.url("gateway")), tokens.id)
-    return [("responseTransferMode: STREAM", streamed), ("responseTransferMode: BUFFERED", held)]
+    unstreamed = await _listen(base + outputs.invoke_url.removeprefix(chain.services.url("gateway")), tokens.id)
+    return [("responseTransferMode: STREAM", streamed), ("responseTransferMode: BUFFERED", unstreamed)]
 
 
 async def main() -> int:

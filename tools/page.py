@@ -1,6 +1,6 @@
-"""Build the chat page: ``python -m tools.page``, or ``--zip FILE`` to pack the built one.
+"""Builds the chat page: ``python -m tools.page``; ``--zip FILE`` also packs it.
 
-The build is kept in ``.build/page-DIGEST``, by the content of its sources, and made once.
+The build is in ``.build/page-DIGEST``, named by a digest of its sources, and is made once.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class PageError(Exception):
 
 
 def build() -> Path:
-    """The folder of the built page, after building it where it is not there yet.
+    """Build the page unless it is built already; return its folder.
 
     Raises:
-        PageError: when there is no Node, the packages cannot be had, or the sources do not build.
+        PageError: when there is no Node, the packages cannot be installed, or the build fails.
     """
     folder = page_folder()
     if (folder / "index.html").is_file():
@@ -37,16 +37,16 @@ def build() -> Path:
     with tempfile.TemporaryDirectory(dir=BUILDS) as parent:
         made = Path(parent) / "page"
         _npm("run", "--silent", "build", why="The page does not build", out=made)
-        with suppress(OSError):  # another build was faster, and its page is as good
+        with suppress(OSError):  # another process has built the same page meanwhile
             made.rename(folder)
     return folder
 
 
 def install_packages() -> None:
-    """Install what the lock file names into ``web/node_modules``, unless it is there.
+    """Install the packages of the lock file into ``web/node_modules``, unless they are there.
 
     Raises:
-        PageError: when it cannot be had.
+        PageError: when they cannot be installed.
     """
     lock, installed = SOURCES / "package-lock.json", SOURCES / "node_modules" / ".installed"
     if installed.is_file() and installed.read_bytes() == lock.read_bytes():
@@ -56,7 +56,7 @@ def install_packages() -> None:
 
 
 def pack(folder: Path, target: Path) -> None:
-    """Write the built page as a zip that is unpacked into ``.build/``; the same page gives the same bytes."""
+    """Write the built page as a zip for ``.build/``; the same page gives the same bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -85,7 +85,7 @@ def _npm(*arguments: str, why: str, out: Path | None = None) -> None:
 
 
 def main() -> int:
-    """Build, and say where the page is."""
+    """Build the page, and print its folder or the zip."""
     parser = argparse.ArgumentParser(prog="python -m tools.page", description="Build the chat page.")
     parser.add_argument("--zip", type=Path, help="also pack the built page into this file")
     arguments = parser.parse_args()

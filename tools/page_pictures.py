@@ -1,7 +1,7 @@
-"""The pictures of the chat page: ``python -m tools.page_pictures`` brings the chain up and drives the page in Chromium.
+"""Makes the pictures of the chat page, with a local chain and the page in Chromium: ``python -m tools.page_pictures``.
 
-Draws docs/page-light.png and docs/page-dark.png, a conversation with the inspector beside it, and docs/page-moving.png,
-an answer as it arrives.
+Makes docs/page-light.png and docs/page-dark.png, a conversation beside the inspector, and docs/page-moving.png, an
+answer as it arrives.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ DOCS = ROOT / "docs"
 
 STILL = {"width": 1280, "height": 800}
 MOVING = {"width": 960, "height": 600}
-"""So high that nothing is scrolled: only the answer and the time line are drawn anew."""
+"""High enough that nothing scrolls, so that only the answer and the time line change."""
 
 EARLIER = "What time is it? [tool=current_time]"
 QUESTION = "Why do the words arrive one by one?"
 
 TICK_MILLISECONDS = 160
-"""How often the moving picture changes, so that it is small."""
+"""The time between two frames; not shorter, so that the file is small."""
 
 REST_MILLISECONDS = 2_500
-"""How long the whole answer stands before the moving picture begins anew."""
+"""How long the whole answer is shown before the animation starts again."""
 
 
 @contextmanager
 def served() -> Iterator[Outputs]:
-    """A chain that serves the page, inside the block."""
+    """Run a chain that serves the page, inside the block."""
     with tempfile.TemporaryDirectory(prefix="agent-stream-") as folder:
         argv = [sys.executable, "-m", "local", "up", "--folder", folder]
         process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own arguments
@@ -68,7 +68,7 @@ def signed_in(browser: Browser, outputs: Outputs, scheme: Literal["light", "dark
 
 
 def ask(page: Page, words: str) -> None:
-    """Type a question and send it; back when its answer has begun."""
+    """Type a question and send it; return when its answer has begun."""
     before = page.get_by_role("article", name="Agent").count()
     page.get_by_role("textbox", name="Your question").fill(words)
     page.keyboard.press("Enter")
@@ -76,7 +76,7 @@ def ask(page: Page, words: str) -> None:
 
 
 def still(browser: Browser, outputs: Outputs, scheme: Literal["light", "dark"]) -> Path:
-    """A conversation, the doctor's result, and where the time went."""
+    """A screenshot of a conversation, the doctor's result, and the time in each layer."""
     page = signed_in(browser, outputs, scheme, STILL)
     ask(page, EARLIER)
     page.get_by_role("button", name="Send").wait_for()
@@ -93,7 +93,7 @@ def still(browser: Browser, outputs: Outputs, scheme: Literal["light", "dark"]) 
 
 
 def in_motion(browser: Browser, outputs: Outputs) -> Path:
-    """An answer as it arrives, and its arrivals on the inspector's time line."""
+    """An animation of an answer as it arrives, and of the inspector's time line."""
     page = signed_in(browser, outputs, "light", MOVING)
     page.mouse.move(0, 0)
     ask(page, QUESTION)
@@ -112,16 +112,16 @@ def in_motion(browser: Browser, outputs: Outputs) -> Path:
 
 
 def cut_out(page: Page, part: Locator) -> Frame:
-    """A part of the page, in whole pixels."""
+    """A screenshot of one element of the page, in whole pixels."""
     box = part.bounding_box()
-    assert box is not None  # noqa: S101 - what is waited for has a place
+    assert box is not None  # noqa: S101 - the element is visible
     x, y = int(box["x"]), int(box["y"])
     clip: FloatRect = {"x": x, "y": y, "width": int(box["width"]), "height": int(box["height"])}
     return Frame(page.screenshot(clip=clip), x, y, 0)
 
 
 def main() -> int:
-    """Draw them all."""
+    """Make all pictures."""
     program = find_chromium()
     if program is None:
         print(MISSING, file=sys.stderr)

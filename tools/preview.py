@@ -1,8 +1,9 @@
-"""Preview a stack for a pull request: ``python -m tools.preview --stack dev [--offline | --drift] [--report FILE]``.
+"""Previews a stack for a pull request: ``python -m tools.preview --stack dev [--offline | --drift] [--report FILE]``.
 
-The stack is checked without Pulumi first (``python -m local check``). ``--offline`` needs no AWS account, no state and
-no secret, as for a pull request from a fork: everything is shown as created. ``--drift`` compares what runs with what
-was deployed, changes no state, and fails when somebody changed it by hand. ``--report`` keeps what Pulumi prints.
+The stack is checked without Pulumi first (``python -m local check``). ``--offline`` needs no AWS account, Pulumi state
+or secrets, as for a pull request from a fork: every resource is shown as created. ``--drift`` compares the resources on
+AWS with the last deployment, changes no state, and fails if they were changed outside Pulumi. ``--report`` saves
+Pulumi's output.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ PLACEHOLDER_ENVIRONMENT: Mapping[str, str] = {
     "AWS_SECRET_ACCESS_KEY": "placeholder",
     "PULUMI_CONFIG_PASSPHRASE": "placeholder",
 }
-"""What docs/preview.md says to set; the provider asks for something, and none of it opens anything."""
+"""The settings of docs/preview.md: the provider requires values, and these give access to nothing."""
 
 NOT_NEEDED = (".*", "dist", "docs", "tests", "web", "node_modules", "__pycache__")
 
@@ -41,14 +42,14 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 def copy_project(folder: Path) -> Path:
-    """The program in a folder of its own: the CLI writes to the stack files of the one that it runs in."""
+    """Copy the program to another folder, because the CLI writes to the stack files of the folder that it runs in."""
     shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*NOT_NEEDED))
     (folder / ".venv").symlink_to(ROOT / ".venv")
     return folder
 
 
 def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str], report: list[str]) -> int:
-    """Run a command, print its lines as they come and keep them; its exit code."""
+    """Run a command, print its lines as they arrive, add them to ``report``, and return its exit code."""
     with subprocess.Popen(  # noqa: S603 - our own arguments
         argv, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
@@ -60,22 +61,22 @@ def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str], repor
 
 
 def preview(stack: str, *, offline: bool, drift: bool, report: list[str]) -> int:
-    """Pulumi's exit code; what it printed is in ``report``, a line each."""
+    """Check and preview; return Pulumi's exit code. The lines that it prints are added to ``report``."""
     pulumi = shutil.which("pulumi")
     if pulumi is None:
         report.append(f"{NO_CLI}\n")
         print(NO_CLI, file=sys.stderr)
         return 2
-    # In a first preview, as a fork's always is, a guard rail cannot judge what AWS is still to compute. Here it can.
+    # In a first preview, as for a fork, guard rails skip values that AWS has not computed; this check mocks them.
     found = [] if drift else [problem for result in check(stack) for problem in result.problems]
     if found:
-        report += [line + "\n" for line in (f"{stack} cannot be deployed as it is, and was not previewed:", *found)]
+        report += [line + "\n" for line in (f"{stack} cannot be deployed, and was not previewed:", *found)]
         print("".join(report), end="", file=sys.stderr)
         return 1
     if not offline and build.main():
         return 2
-    wanted = ["--refresh", "--expect-no-changes", "--diff"] if drift else ["--policy-pack", "policy"]
-    argv = [pulumi, "preview", "--stack", stack, "--non-interactive", "--color", "never", *wanted]
+    mode = ["--refresh", "--expect-no-changes", "--diff"] if drift else ["--policy-pack", "policy"]
+    argv = [pulumi, "preview", "--stack", stack, "--non-interactive", "--color", "never", *mode]
     if not offline:
         return run(argv, ROOT, os.environ, report)
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,13 +96,13 @@ def preview(stack: str, *, offline: bool, drift: bool, report: list[str]) -> int
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Preview, keep the report, and pass Pulumi's exit code on."""
+    """Preview, write the report, and return Pulumi's exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.preview", description=__doc__)
     parser.add_argument("--stack", required=True)
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--offline", action="store_true", help="without an account, a state or a secret")
-    kind.add_argument("--drift", action="store_true", help="fail when something was changed by hand")
-    parser.add_argument("--report", type=Path, help="keep what Pulumi prints in this file")
+    kind.add_argument("--offline", action="store_true", help="without an AWS account, Pulumi state or secrets")
+    kind.add_argument("--drift", action="store_true", help="fail if a resource was changed outside Pulumi")
+    parser.add_argument("--report", type=Path, help="write Pulumi's output to this file")
     options = parser.parse_args(arguments)
     report: list[str] = []
     try:

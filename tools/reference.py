@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md, and the table of outputs in docs/operations.md, from the models themselves.
+"""Writes docs/configuration.md, and the table of outputs in docs/operations.md, from their models.
 
 ``python -m tools.reference``.
 """
@@ -23,13 +23,13 @@ OPERATIONS = PAGE.parent / "operations.md"
 
 HEAD = """# Configuration
 
-What may stand under `config:` in a `Pulumi.<stack>.yaml`. This page is made from the settings' own models by
+The settings under `config:` in a `Pulumi.<stack>.yaml`. This page is made from the settings' own models by
 `python -m tools.reference`, and the schema that a stack file names in its first line by `python -m tools.schema`; tests
-keep both current. With the schema an editor that knows YAML completes keys, shows what they are, and marks a slip.
+keep both current. With the schema an editor with YAML support completes keys, describes them, and marks mistakes.
 
 Everything is checked before anything is declared, and all problems are reported together, each with its key, its value,
 why it cannot work and what to write. A key of `agent-stream:` that is not on this page is refused, with the nearest one
-that is; the keys of a provider, such as `aws:profile`, are the provider's to check.
+that is; a provider checks its own keys, such as `aws:profile`.
 
 ```yaml
 config:
@@ -43,9 +43,10 @@ config:
 name; but Pulumi writes the name before such a key when it next touches the file, and drops the file's comments then.
 
 `pulumi config set --secret --path 'agent-stream:observability.subscribers[0]'` stores an address encrypted; every
-address is a secret in Pulumi's state. No other setting stays one, so a section that is encrypted without it is refused.
+address is a secret in Pulumi's state. No other setting stays encrypted there, so a section that is encrypted without it
+is refused.
 
-Some values are bound to each other; the error then names both. The bindings between sections, and the rules that only a
+Some values depend on each other; the error then names both. The rules between sections, and those that only a
 production stack has, are in [infra/settings/rules.py](../infra/settings/rules.py).
 """
 
@@ -56,7 +57,7 @@ def render() -> str:
 
 
 def with_outputs(page: str) -> str:
-    """The page of operations with its table of outputs as the contract has them."""
+    """The page of operations with the table of the contract's outputs."""
     rows = [f"| `{field.alias}` | {field.description} |" for field in StackOutputs.model_fields.values()]
     table = "\n".join(["| output | what it is |", "|---|---|", *rows])
     before, _, rest = page.partition("<!-- outputs -->\n")
@@ -79,7 +80,7 @@ def _sections() -> Iterator[str]:
 
 
 def _section(title: str, field: FieldInfo) -> Iterator[str]:
-    """The table of a field whose value is a section, or a mapping or list of them; nothing for another."""
+    """The table of a field whose value is a section, or a mapping or list of sections; nothing for other fields."""
     holder = get_origin(bare(field.annotation))
     if holder in (dict, list):
         yield from _section(f"{title}.<name>" if holder is dict else f"{title}[]", inside(field))
@@ -118,7 +119,7 @@ def _plain(value: Any) -> str:
 
 
 def main() -> int:
-    """Write both."""
+    """Write both pages."""
     PAGE.write_text(render(), encoding="utf-8")
     OPERATIONS.write_text(with_outputs(OPERATIONS.read_text(encoding="utf-8")), encoding="utf-8")
     return 0

@@ -1,9 +1,8 @@
-"""Give the project another name: ``python -m tools.rename my-chat``.
+"""Renames the project: ``python -m tools.rename my-chat``.
 
-The name stands in ``Pulumi.yaml``, and before every key of every stack file, where Pulumi wants it: a key without it
-works too, but Pulumi writes the name in when it next touches the file, and drops the file's comments as it does.
-Physical names begin with the name, so a stack that is deployed under the old one is not renamed: it stays beside the
-new one until it is destroyed.
+The name is in ``Pulumi.yaml``, and before every key of every stack file: a key without it works too, but when Pulumi
+next writes the file it adds the name and drops the file's comments. Physical names begin with the project's name, so a
+deployed stack is not renamed: it exists beside the new one until it is destroyed.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from tools import schema
 
 
 def rename(name: str, root: Path = ROOT) -> list[str]:
-    """Write the name into the project's files; gives the names of those that changed.
+    """Write the name into the project's files; return the names of the changed files.
 
     Raises:
-        ValueError: in a sentence, when AWS would not take a name that begins so.
+        ValueError: when the name cannot work; the message says why.
     """
     if not re.fullmatch(PROJECT.regex, name):
         raise ValueError(f"The name {name!r} cannot work, because {PROJECT.why}; write {PROJECT.description}.")
@@ -36,7 +35,7 @@ def rename(name: str, root: Path = ROOT) -> list[str]:
     texts = {project: re.sub(r"^name: .*$", f"name: {name}", project.read_text(encoding="utf-8"), flags=re.MULTILINE)}
     for path in sorted(root.glob("Pulumi.*.yaml")):
         text = path.read_text(encoding="utf-8")
-        # Whatever name stands there: somebody may have changed the one in Pulumi.yaml by hand before.
+        # Any name is replaced, because the one in Pulumi.yaml may have been changed by hand before.
         texts[path] = re.sub(rf"^( +)[a-z0-9-]+:(?=({keys}):)", rf"\g<1>{name}:", text, flags=re.MULTILINE)
     texts[root / schema.FILE.relative_to(ROOT)] = schema.render(name)
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
@@ -46,7 +45,7 @@ def rename(name: str, root: Path = ROOT) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Rename, and say what was changed. 2: the name cannot work."""
+    """Rename, and print what was changed. Returns 2 if the name cannot work."""
     parser = argparse.ArgumentParser(prog="python -m tools.rename", description=__doc__)
     parser.add_argument("name", help="the project's new name")
     name = parser.parse_args(arguments).name

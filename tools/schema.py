@@ -1,8 +1,8 @@
-"""Writes the schema by which an editor completes and checks a stack file: ``python -m tools.schema``.
+"""Writes the JSON schema with which an editor completes and checks a stack file: ``python -m tools.schema``.
 
 Each ``Pulumi.<stack>.yaml`` names it in its first line (``# yaml-language-server: $schema=…``), which the YAML support
-of the common editors reads. It is made from the settings' own models. An editor knows types, choices and bounds; what
-values have against each other, and against AWS, only the program says (``python -m local check``).
+of common editors reads. It is made from the settings' own models. An editor checks types, choices and bounds; only the
+program checks contradictions between values and AWS's rules (``python -m local check``).
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ ENCRYPTED: Mapping[str, Any] = {
 }
 
 
-class _AsInAFile(GenerateJsonSchema):
-    """The models' schema as YAML meets it."""
+class _YamlSchema(GenerateJsonSchema):
+    """The models' schema, for values as YAML reads them."""
 
     def str_schema(self, schema: core_schema.StringSchema) -> JsonSchemaValue:
-        """A text may be written as a number: a guardrail's version 1."""
+        """A string may be written as a number, such as a guardrail's version 1."""
         return {**super().str_schema(schema), "type": ["string", "number"]}
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """A name that does not fit is no name."""
-        told = super().dict_schema(schema)
-        return {**told, "additionalProperties": False} if "patternProperties" in told else told
+        """Refuse keys that do not match the pattern."""
+        made = super().dict_schema(schema)
+        return {**made, "additionalProperties": False} if "patternProperties" in made else made
 
     def get_title_from_name(self, name: str) -> str:
-        """The key itself: an editor shows it."""
+        """The key itself, which an editor shows."""
         return name
 
 
 def render(project: str) -> str:
     """The schema as JSON text; ``project`` is the namespace that a key may have or leave out."""
-    schema = StackConfig.model_json_schema(schema_generator=_AsInAFile)
+    schema = StackConfig.model_json_schema(schema_generator=_YamlSchema)
     definitions: dict[str, Any] = schema["$defs"]
     for section, key in confidential_keys(StackConfig):
-        held = definitions[_section(schema, section)]["properties"][key]
-        held["items"] = {"anyOf": [held["items"], ENCRYPTED]}
+        field = definitions[_section(schema, section)]["properties"][key]
+        field["items"] = {"anyOf": [field["items"], ENCRYPTED]}
     keys = {
-        key: {name: told for name, told in value.items() if name != "default"}  # a section's would be all its keys
+        key: {name: each for name, each in value.items() if name != "default"}  # a section's would be all its keys
         for key, value in schema["properties"].items()
         if key not in HIDDEN | {"region"}
     }
@@ -75,7 +75,7 @@ def render(project: str) -> str:
                     **{f"{project}:{key}": value for key, value in keys.items()},
                     **keys,
                 },
-                # Of the project's own, with its namespace or without; another provider's keys are its own to check.
+                # Refuses unknown keys with the project's namespace or without one; providers check their own keys.
                 "patternProperties": {f"^({project}:)?(?!({known})$)[^:]+$": False},
             }
         },
@@ -91,7 +91,7 @@ def _section(schema: Mapping[str, Any], key: str) -> str:
 
 
 def project_name(root: Path = FILE.parents[2]) -> str:
-    """The project's name, as Pulumi.yaml has it in a line of its own."""
+    """The project's name in Pulumi.yaml."""
     text = (root / "Pulumi.yaml").read_text(encoding="utf-8")
     return next(line.removeprefix("name:").strip() for line in text.splitlines() if line.startswith("name:"))
 

@@ -1,8 +1,8 @@
-"""The site of the documentation: ``python -m tools.site``, which is ``make docs``.
+"""Builds the documentation site: ``python -m tools.site``, which is ``make docs``.
 
-The pages are those of ``docs/`` as GitHub shows them, with the two READMEs as the first pages. A link that leaves them,
-to a source file, becomes that file's name: the site has no copy of the sources. mkdocs then builds strictly, so that a
-page that is missing or in no menu, or a link that leads nowhere, fails.
+The pages are those of ``docs/``, with the two READMEs as first pages. A link to a source file becomes the file's name,
+because the site has no copy of the sources. mkdocs then builds in strict mode, so a page that is missing or in no menu,
+or a broken link, fails the build.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ FIRST: Mapping[str, str] = {
     "CHANGELOG.md": "changelog.md",
     "bootstrap/README.md": "bootstrap.md",
 }
-"""Pages of the repository that are not in docs/, and where they stand on the site."""
+"""Pages of the repository that are not in docs/, and their paths on the site."""
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 
 
 def placed(path: str) -> str | None:
-    """A file's place on the site; None where it has none."""
+    """A file's path on the site; None if it is not on the site."""
     if path in FIRST:
         return FIRST[path]
     return path.removeprefix("docs/") if path.startswith("docs/") else None
 
 
 def rewritten(text: str, path: str) -> str:
-    """A page's text with its links as the site has them.
+    """A page's text, with its links changed for the site.
 
     Args:
         text: the page.
@@ -66,7 +66,7 @@ def rewritten(text: str, path: str) -> str:
 
 
 def stage(target: Path = SOURCE) -> list[str]:
-    """Put the pages where mkdocs reads them; their paths on the site."""
+    """Write the pages to the folder that mkdocs reads; return their paths on the site."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(ROOT / "docs", target)
     made = [path.relative_to(target).as_posix() for path in target.rglob("*.md")]
@@ -81,10 +81,11 @@ def stage(target: Path = SOURCE) -> list[str]:
 
 
 def main() -> int:
-    """Build the site; mkdocs' exit code."""
+    """Build the site; return mkdocs' exit code."""
     pages = stage()
-    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean"]  # --quiet would hide from it what is strict
-    # The theme says on every build that it has a successor (2027); CONTRIBUTING.md says so once.
+    # Without --quiet, which would hide the strict mode's warnings.
+    argv = [sys.executable, "-m", "mkdocs", "build", "--strict", "--clean"]
+    # The theme announces its successor (2027) on every build; CONTRIBUTING.md says so once.
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     code = subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603 - our own arguments
     if not code:

@@ -19,7 +19,7 @@ from bootstrap.documents import (
     reading,
     statements,
 )
-from bootstrap.permissions import ASKS_NOTHING, NEEDED
+from bootstrap.permissions import NEEDED, NEEDS_NOTHING
 from bootstrap.reference import page
 from local import ROOT
 from local.program.graph import Graph
@@ -107,7 +107,7 @@ def creating(service: str, operation: str) -> str:
 
 def test_every_type_that_a_stack_declares_has_its_permissions(any_graph: Graph) -> None:
     declared = {each.type for each in any_graph.resources if each.custom or each.type.startswith("awsx:")}
-    known = {*NEEDED, *ASKS_NOTHING}
+    known = {*NEEDED, *NEEDS_NOTHING}
     providers = {type_ for type_ in declared if type_.startswith("pulumi:")}
     assert declared - providers - known == set(), "add its line to bootstrap/permissions.py"
 

@@ -165,5 +165,5 @@ class TestSettings:
             self.load(repository=repository)
 
     def test_an_unknown_part_and_a_domain_without_a_zone_are_refused_together(self) -> None:
-        with pytest.raises(SettingsError, match=r"(?s)names tea: there are .*hostedZoneId"):
+        with pytest.raises(SettingsError, match=r"(?s)names tea: known are .*hostedZoneId"):
             self.load(stacks=json.dumps({"dev": ["tea"], "prod": ["domain"]}))

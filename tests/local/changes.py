@@ -58,7 +58,7 @@ def integration(graph: Graph) -> Resource:
     return next(one for one in graph.all(INTEGRATION) if one.inputs["type"] == "HTTP_PROXY")
 
 
-def facing_agentcore(graph: Graph, **changes: Any) -> Graph:
+def calling_agentcore(graph: Graph, **changes: Any) -> Graph:
     """The graph with the streaming integration changed."""
     return graph.with_inputs(integration(graph).urn, **changes)
 
@@ -72,7 +72,7 @@ def endpoint_type(graph: Graph, kind: str) -> Graph:
 def mapped(graph: Graph, **parameters: str) -> Graph:
     """The graph with more headers mapped to the backend; underscores stand for hyphens."""
     more = {f"integration.request.header.{name.replace('_', '-')}": source for name, source in parameters.items()}
-    return facing_agentcore(graph, requestParameters={**integration(graph).inputs["requestParameters"], **more})
+    return calling_agentcore(graph, requestParameters={**integration(graph).inputs["requestParameters"], **more})
 
 
 def session_from(graph: Graph, source: str) -> Graph:

@@ -112,7 +112,7 @@ def everybody_allowed(rules: list[Outputs]) -> list[Outputs]:
     return [{"name": "friends", "priority": -1, "action": {"allow": {}}, "statement": all_countries}, *rules]
 
 
-def facing_agentcore(outputs: Outputs) -> bool:
+def calling_agentcore(outputs: Outputs) -> bool:
     return "bedrock-agentcore" in outputs.get("uri", "") or outputs.get("uri") == UNKNOWN
 
 
@@ -139,7 +139,7 @@ ASKING = {"Effect": "Allow", "Principal": "*", "Action": "bedrock-agentcore:Invo
 COMMAND = "bedrock-agentcore:InvokeAgentRuntimeCommand"
 REFUSING = {"Effect": "Deny", "Principal": "*", "Action": [COMMAND, f"{COMMAND}Shell"]}
 
-stream = partial(changed, Kind.INTEGRATION, where=facing_agentcore)
+stream = partial(changed, Kind.INTEGRATION, where=calling_agentcore)
 post = partial(changed, Kind.METHOD, where=lambda outputs: outputs["httpMethod"] == "POST")
 runtime = partial(changed, Kind.RUNTIME)
 authorizer = partial(changed, Kind.AUTHORIZER)
@@ -217,7 +217,7 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "IAM method": post(put("AWS_IAM", "authorization")),
         "no authorizer": post(drop("authorizerId")),
         "scopes": post(put(["openid"], "authorizationScopes")),
-        "OPTIONS passed on": copied(Kind.INTEGRATION, put("OPTIONS", "httpMethod"), where=facing_agentcore),
+        "OPTIONS passed on": copied(Kind.INTEGRATION, put("OPTIONS", "httpMethod"), where=calling_agentcore),
         "a function decides": authorizer(put("TOKEN", "type")),
         "no kind of authorizer": authorizer(drop("type")),
         "methods in a document": changed(Kind.REST_API, put('{"openapi": "3.0.1", "paths": {}}', "body")),
@@ -349,9 +349,9 @@ MUTATIONS: Mapping[str, Mapping[str, Edit]] = {
         "a second stage": together(second_stage, copied(Kind.WEB_ACL_ASSOCIATION, put("arn:second", "resourceArn"))),
     },
     "buckets-are-private": {
-        "nothing is blocked": removed(kinds.BUCKET_CLOSED),
-        "policies are not blocked": changed(kinds.BUCKET_CLOSED, put(False, "blockPublicPolicy")),
-        "lists are ignored, and not refused": changed(kinds.BUCKET_CLOSED, drop("blockPublicAcls")),
+        "nothing is blocked": removed(kinds.PUBLIC_ACCESS_BLOCK),
+        "policies are not blocked": changed(kinds.PUBLIC_ACCESS_BLOCK, put(False, "blockPublicPolicy")),
+        "lists are ignored, and not refused": changed(kinds.PUBLIC_ACCESS_BLOCK, drop("blockPublicAcls")),
         "anybody may read": changed(kinds.BUCKET_POLICY, statement("policy", Principal="*", Action="s3:GetObject")),
         "any account may read": changed(
             kinds.BUCKET_POLICY, statement("policy", Principal={"AWS": "*"}, Action="s3:GetObject")

@@ -78,7 +78,9 @@ def broken(resources: Iterable[Declared]) -> dict[str, list[str]]:
 def broken_by_itself(resources: Iterable[Declared]) -> dict[str, list[str]]:
     """The rules that find something in the inputs of one resource, whatever the others are."""
     alone = [Stack([guarded(each)]) for each in resources]
-    found = {rule.name: [message for one in alone for _, message in rule.by_itself.findings(one)] for rule in RULES}
+    found = {
+        rule.name: [message for one in alone for _, message in rule.single_resource.findings(one)] for rule in RULES
+    }
     return {name: messages for name, messages in found.items() if messages}
 
 

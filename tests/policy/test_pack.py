@@ -21,7 +21,7 @@ from policy.graph import Declared
 from policy.rules import RULES
 from tests.infra.graphs import environment_graph
 from tests.policy.edits import changed, drop, put, statement
-from tests.policy.mutations import ROLE_POLICY, facing_agentcore
+from tests.policy.mutations import ROLE_POLICY, calling_agentcore
 from tests.policy.stacks import as_inputs, declared, first_preview
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_found_in_the_inputs_of_a_first_preview(pack: analyzer_pb2_gr
 def test_a_line_that_is_missing_is_reported_before_the_resource_is_made_and_once(
     pack: analyzer_pb2_grpc.AnalyzerStub,
 ) -> None:
-    edited = changed(Kind.INTEGRATION, drop("responseTransferMode"), where=facing_agentcore)
+    edited = changed(Kind.INTEGRATION, drop("responseTransferMode"), where=calling_agentcore)
     (found,) = findings_before(pack, edited(as_inputs(first_preview("prod"))))
     assert (found.policyName, found.enforcementLevel) == ("stream-to-agentcore", analyzer_pb2.MANDATORY)
     assert findings(pack, edited(declared(environment_graph("prod")))) == []
@@ -89,8 +89,8 @@ def test_a_violation_is_reported_at_its_resource_and_stops_the_deployment(
     pack: analyzer_pb2_grpc.AnalyzerStub,
 ) -> None:
     resources = declared(environment_graph("prod"))
-    stream = next(each for each in resources if each.type == Kind.INTEGRATION and facing_agentcore(dict(each.outputs)))
-    buffered = changed(Kind.INTEGRATION, put("BUFFERED", "responseTransferMode"), where=facing_agentcore)
+    stream = next(each for each in resources if each.type == Kind.INTEGRATION and calling_agentcore(dict(each.outputs)))
+    buffered = changed(Kind.INTEGRATION, put("BUFFERED", "responseTransferMode"), where=calling_agentcore)
     (found,) = findings_before(pack, buffered(resources))
     assert (found.policyName, found.urn) == ("stream-to-agentcore", stream.urn)
     assert found.enforcementLevel == analyzer_pb2.MANDATORY

@@ -89,7 +89,7 @@ class TestMutations:
 
     @pytest.mark.parametrize(("rule", "edit"), EVERY_MUTATION)
     def test_a_message_says_what_to_do(self, rule: str, edit: Edit) -> None:
-        verbs = ("Declare", "Remove", "Set", "Use", "Map", "Put", "Name", "Pass", "Redact")
+        verbs = ("Declare", "Remove", "Set", "Use", "Map", "Add", "Name", "Pass", "Redact")
         for message in broken_in_production(edit)[rule]:
             assert message.endswith(".")
             assert any(verb in message for verb in verbs)
@@ -106,7 +106,7 @@ class TestMutations:
         found = broken(edit(declared(variation("prod", **WEBSITE))))
         assert list(found) == [rule], found
         for message in found[rule]:
-            assert re.search(r"(Declare|Remove|Set|Use|Put|Name|Redact) .*\.$", message), message
+            assert re.search(r"(Declare|Remove|Set|Use|Add|Name|Redact) .*\.$", message), message
         assert set(broken(edit(declared(first_preview("prod", website=True))))) <= {rule}
 
     @pytest.mark.parametrize(("milliseconds", "said"), [(1_000, "after 1 s"), (29_000, "after 29 s")])

@@ -139,7 +139,7 @@ class TestGoingBack:
         self, repository: Path, pulumi: FakePulumi, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(["--stack", "dev", "--yes", "--previous", "v0"]) == 1
-        assert "a person is needed" in capsys.readouterr().err
+        assert "repair the stack by hand" in capsys.readouterr().err
 
     def test_there_is_nothing_before_the_first_release_or_the_first_push(self, repository: Path) -> None:
         assert previous_of("earlier-release") == "v1"

@@ -213,7 +213,7 @@ def test_a_file_that_was_not_made_is_named(api: Api, released: Path, capsys: pyt
 def test_a_refusal_is_told_in_a_sentence(api: Api, told: Path, capsys: pytest.CaptureFixture[str]) -> None:
     api.refused = True
     assert main(["comment", "--reports", str(told)]) == 1
-    assert "look at the job's permissions" in capsys.readouterr().err
+    assert "check the job's permissions" in capsys.readouterr().err
 
 
 def test_outside_a_workflow_it_says_what_is_missing(

@@ -44,7 +44,7 @@ def test_what_a_first_preview_cannot_judge_is_checked_before_it(
     monkeypatch.setattr("tools.preview.check", lambda stack: [Result("guard rails", (f"{stack}: no /invocations",))])
     report = tmp_path / "dev.txt"
     assert main(["--stack", "dev", "--offline", "--report", str(report)]) == 1
-    assert report.read_text() == "dev cannot be deployed as it is, and was not previewed:\ndev: no /invocations\n"
+    assert report.read_text() == "dev cannot be deployed, and was not previewed:\ndev: no /invocations\n"
     assert pulumi.commands == []
 
 

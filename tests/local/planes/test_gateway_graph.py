@@ -15,7 +15,7 @@ from local import ROOT
 from local.planes.gateway.api import api_from_graph
 from local.planes.limits import not_emulated
 from local.program.graph import Graph, ProgramError
-from tests.local.changes import endpoint_type, facing_agentcore, integration, mapped, post_method
+from tests.local.changes import calling_agentcore, endpoint_type, integration, mapped, post_method
 
 AUTHORIZER = "aws:apigateway/authorizer:Authorizer"
 RESPONSE = "aws:apigateway/response:Response"
@@ -54,7 +54,7 @@ def another_preflight_answer(graph: Graph) -> Graph:
 
 
 def behind(**inputs: object) -> Change:
-    return lambda graph: facing_agentcore(graph, **inputs)
+    return lambda graph: calling_agentcore(graph, **inputs)
 
 
 def integration_of(kind: str) -> Change:
@@ -113,12 +113,12 @@ def test_what_is_not_served_is_said_by_name(name: str, graph: Graph) -> None:
 
 @pytest.mark.parametrize(("mode", "milliseconds"), [("STREAM", 50), ("STREAM", 900_000), ("BUFFERED", 300_000)])
 def test_the_longest_and_the_shortest_timeout_are_served(mode: str, milliseconds: int, graph: Graph) -> None:
-    changed = facing_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=milliseconds)
+    changed = calling_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=milliseconds)
     assert api_from_graph(changed).methods["/invocations"]["POST"].integration.timeout == milliseconds / 1000
 
 
 def test_the_default_timeout_is_29_seconds(graph: Graph) -> None:
-    changed = facing_agentcore(graph, timeoutMilliseconds=None)
+    changed = calling_agentcore(graph, timeoutMilliseconds=None)
     assert api_from_graph(changed).methods["/invocations"]["POST"].integration.timeout == 29
 
 

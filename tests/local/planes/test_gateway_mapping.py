@@ -14,7 +14,7 @@ from starlette.responses import Response
 from local.program.graph import Graph
 from tests import loopback
 from tests.local.changes import (
-    facing_agentcore,
+    calling_agentcore,
     mapped,
     post_method,
     session_from,
@@ -151,7 +151,7 @@ def test_an_answer_that_cannot_be_passed_on_is_an_integration_failure(
 
         threads.submit(answer_once)
         uri = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        refused = post(serve_gateway(facing_agentcore(graph, uri=uri)), pool.id_token())
+        refused = post(serve_gateway(calling_agentcore(graph, uri=uri)), pool.id_token())
     assert (refused.status_code, refused.json()["type"]) == (504, "INTEGRATION_FAILURE")
 
 
@@ -231,7 +231,7 @@ def test_a_header_beyond_ascii_arrives_as_it_was_sent(pool: UserPool, backend: B
 def test_a_method_for_any_verb_serves_every_verb(
     graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
 ) -> None:
-    changed = facing_agentcore(graph, httpMethod="ANY", integrationHttpMethod="ANY")
+    changed = calling_agentcore(graph, httpMethod="ANY", integrationHttpMethod="ANY")
     url = serve_gateway(changed.with_inputs(post_method(graph).urn, httpMethod="ANY"))
     headers = {"Authorization": f"Bearer {pool.id_token()}", "Content-Type": "application/json"}
     for verb in ("POST", "PUT"):

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from local.program.graph import Graph
 from local.run.demo import buffered
 from tests import loopback
-from tests.local.changes import endpoint_type, facing_agentcore
+from tests.local.changes import calling_agentcore, endpoint_type
 from tests.local.conftest import PATIENCE, Backend, Serve, UserPool, post, read_log, wait_for
 
 MEGABYTE = 1024 * 1024
@@ -111,7 +111,7 @@ def test_a_backend_that_never_answers_is_an_integration_timeout(
         return Response()
 
     backend.handler = handler
-    slow = facing_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=20_000)
+    slow = calling_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=20_000)
     try:
         answer = post(serve_gateway(slow, time_scale=100), pool.id_token())
     finally:
@@ -134,7 +134,7 @@ def test_a_stream_is_cut_at_the_integration_timeout_and_keeps_its_status(
             over.set()
 
     backend.handler = streaming(chunks)
-    url = serve_gateway(facing_agentcore(graph, timeoutMilliseconds=50_000), time_scale=100)
+    url = serve_gateway(calling_agentcore(graph, timeoutMilliseconds=50_000), time_scale=100)
     with asking(url, pool.id_token()) as response:
         assert response.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError):
@@ -171,7 +171,7 @@ def test_a_silent_stream_is_cut_at_the_idle_limit_of_its_endpoint_type(
 
     backend.handler = streaming(chunks)
     scale = 100 if kind == "EDGE" else 1000
-    declared = facing_agentcore(endpoint_type(graph, kind), timeoutMilliseconds=seconds * 1000)
+    declared = calling_agentcore(endpoint_type(graph, kind), timeoutMilliseconds=seconds * 1000)
     url = serve_gateway(declared, time_scale=scale, access_log=tmp_path / "access.log")
     began = time.monotonic()
     try:
@@ -199,7 +199,7 @@ def test_a_reader_who_takes_nothing_is_cut_at_the_same_limits(
             over.set()
 
     backend.handler = streaming(chunks)
-    declared = facing_agentcore(endpoint_type(graph, "EDGE"), timeoutMilliseconds=seconds * 1000)
+    declared = calling_agentcore(endpoint_type(graph, "EDGE"), timeoutMilliseconds=seconds * 1000)
     url = serve_gateway(declared, time_scale=100, access_log=tmp_path / "access.log")
     with asking(url, pool.id_token()) as response:
         assert response.status_code == 200
@@ -217,7 +217,7 @@ def test_a_paced_stream_is_cut_at_the_integration_timeout(
             yield b"x" * MEGABYTE
 
     backend.handler = streaming(chunks)
-    changed = facing_agentcore(graph, timeoutMilliseconds=50_000)
+    changed = calling_agentcore(graph, timeoutMilliseconds=50_000)
     url = serve_gateway(changed, time_scale=100, access_log=tmp_path / "access.log")
     with asking(url, pool.id_token()) as response, pytest.raises(httpx.RemoteProtocolError):
         response.read()  # whole, it would take five seconds
@@ -346,7 +346,7 @@ def test_a_hang_up_before_the_first_byte_reaches_the_backend(
         return Response()
 
     backend.handler = handler
-    url = serve_gateway(facing_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=300_000))
+    url = serve_gateway(calling_agentcore(graph, responseTransferMode=mode, timeoutMilliseconds=300_000))
 
     async def ask_and_leave() -> None:
         async with loopback.AsyncClient(timeout=PATIENCE) as client:
@@ -362,7 +362,7 @@ def test_a_hang_up_before_the_first_byte_reaches_the_backend(
 def test_a_host_that_is_not_on_loopback_is_never_called(
     graph: Graph, pool: UserPool, backend: Backend, serve_gateway: Serve
 ) -> None:
-    url = serve_gateway(facing_agentcore(graph, uri="https://example.com/invocations"))
+    url = serve_gateway(calling_agentcore(graph, uri="https://example.com/invocations"))
     assert post(url, pool.id_token()).json()["type"] == "INTEGRATION_FAILURE"
     assert not backend.requests
 
