@@ -71,8 +71,9 @@ async def hang_up(url: str, directive: str) -> float:
     prompt = f"{uuid.uuid4()} [{directive}]"
     async with aiohttp.ClientSession() as session:
         async with session.post(f"{url}/invocations", json={"prompt": prompt}) as answer:
-            while b"delta" not in await answer.content.readany():
-                pass
+            while b"delta" not in (read := await answer.content.readany()):
+                if not read:
+                    raise EOFError(f"{url} ended its answer before it said anything")
             hung_up = time.monotonic()
             answer.close()
         async with session.get(f"{url}/ended", params={"prompt": prompt}) as response:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from examples import generator, langgraph_approval, strands_mcp
 from local.doubles.fake_model import FakeModel, ToolCall
 from tests.agent.fake_openai import answering
 from tests.agent.support import Serve
@@ -16,8 +16,13 @@ from tests.agent.test_strands_page_tools import Conversation
 pytestmark = pytest.mark.anyio
 
 
+def example(name: str) -> Any:
+    """The example, with the framework that it needs: seconds of imports, which no other test pays for."""
+    return import_module(f"examples.{name}")
+
+
 async def test_the_generator_tells_words_and_state(serve: Serve) -> None:
-    reply = await serve(generator.build_agent).ask("Count these four")
+    reply = await serve(example("generator").build_agent).ask("Count these four")
     assert reply.text == "You wrote 3 words. The longest is “Count”."
     assert [one["snapshot"] for one in reply.events if one["type"] == "STATE_SNAPSHOT"] == [{"words": 3}]
 
@@ -27,7 +32,7 @@ async def test_the_strands_agent_calls_its_own_tool_and_the_mcp_servers(serve: S
     model = FakeModel(asked, "It is on its way, for 18.00.")
 
     def build(run: Any, history: Any) -> Any:
-        return strands_mcp.build_agent(run, model, history)
+        return example("strands_mcp").build_agent(run, model, history)
 
     reply = await serve(build).ask("Where is order 7?")
     assert reply.text == "It is on its way, for 18.00."
@@ -38,7 +43,7 @@ async def test_the_graph_asks_before_it_acts(serve: Serve, monkeypatch: pytest.M
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     with answering(calls("refund", '{"order": 7}'), words("Done.")) as (url, asked):
         monkeypatch.setenv("AGENT_OPENAI_BASE_URL", f"{url}/v1")
-        page = Conversation(serve(langgraph_approval.build_agent, session_from="header"), [])
+        page = Conversation(serve(example("langgraph_approval").build_agent, session_from="header"), [])
         (raised,) = (await page.ask("Refund order 7.")).events[-1]["outcome"]["interrupts"]
         assert raised["metadata"] == {"value": {"question": "Refund order 7?"}}
         page.messages = []

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def ping(url: str, process: subprocess.Popen[str]) -> Any:
         try:
             return loopback.get(f"{url}/ping", timeout=DEADLINE).json()
         except httpx.ConnectError:
-            continue
+            time.sleep(0.02)
     return None
 
 
