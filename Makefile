@@ -33,7 +33,7 @@ demo: setup ## stream one answer through the whole chain on loopback, then the s
 
 test: setup ## run every test except the page's, which need Node and Chromium
 	@[ -x .build/engine/bin/pulumi ] || command -v pulumi >/dev/null || echo "No Pulumi engine was found, so its tests are skipped: make engine builds one (needs Go)."
-	@$(BIN)/python -m pytest -n 2 --no-loadscope-reorder --ignore tests/web
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --ignore tests/web
 
 # The version is the module's own (tools/engine/go.mod); the engine's tests ask for it.
 engine: ## build the Pulumi engine that its tests run; needs Go, and some minutes

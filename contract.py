@@ -46,6 +46,18 @@ FREE_STREAM_BYTES = 10_485_760
 STREAM_BYTES_PER_SECOND = 2_097_152
 """The bandwidth limit of a stream after its first `FREE_STREAM_BYTES`."""
 
+AGENT_DEFAULTS: Mapping[str, str] = {
+    "AGENT_CONNECTION_SECONDS": "900",
+    "AGENT_DETACHED_SECONDS": "300",
+    "AGENT_KEEP_SECONDS": "300",
+    "AGENT_WHEN_BUSY": "interrupt",
+    "AGENT_CALLER_HISTORY": "ignore",
+    "AGENT_TOOL_ERRORS": "model",
+    "AGENT_KEEP_MEDIA": "note",
+    "AGENT_GUARDRAIL_STREAM": "sync",
+}
+"""The agent's defaults for variables that are not set. A test compares them with the agent's own."""
+
 
 class Kind:
     """Pulumi type tokens of the resources that several folders look up in the resource graph."""

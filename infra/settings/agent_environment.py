@@ -7,23 +7,12 @@ the agent's own default is left out; docs/agent.md has those defaults.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from contract import AGENT_DEFAULTS
 from infra.settings.base import Contradiction
 from infra.settings.extras import as_variable, in_other_regions, size
 from infra.settings.stack import StackSettings
-
-AGENT_DEFAULTS: Mapping[str, str] = {
-    "AGENT_CONNECTION_SECONDS": "900",
-    "AGENT_DETACHED_SECONDS": "300",
-    "AGENT_KEEP_SECONDS": "300",
-    "AGENT_WHEN_BUSY": "interrupt",
-    "AGENT_CALLER_HISTORY": "ignore",
-    "AGENT_TOOL_ERRORS": "model",
-    "AGENT_KEEP_MEDIA": "note",
-    "AGENT_GUARDRAIL_STREAM": "sync",
-}
-"""The agent's defaults for variables that are not set. A test compares them with the agent's own."""
 
 # Bytes added at deployment: two generations of the origin secret, the memory's id, the listening address.
 _ADDED_LATER = 300

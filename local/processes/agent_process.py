@@ -7,8 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from contract import Kind
-from infra.settings.agent_environment import AGENT_DEFAULTS
+from contract import AGENT_DEFAULTS, Kind
 from local import LOOPBACK, ROOT
 from local.processes.child import Child, bare_environment
 from local.processes.traced import module_arguments

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import pytest
 
 from agent.settings import Settings as AgentSettings
+from contract import AGENT_DEFAULTS
 from infra.config import StackConfig
-from infra.settings.agent_environment import AGENT_DEFAULTS
 from local.processes.agent_process import agent_environment as local_environment
 from local.program.graph import Graph
 from tests.infra.graphs import PROJECT, changed_settings, role_statements, variation
