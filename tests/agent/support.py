@@ -19,6 +19,7 @@ import pytest
 import uvicorn
 from strands import Agent
 
+from agent.server import HTTPProtocol
 from tests import loopback
 
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
@@ -124,7 +125,7 @@ class ThreadServer(uvicorn.Server):
     def __init__(self, app: Any) -> None:
         super().__init__(
             uvicorn.Config(
-                app, log_level="warning", ws="none", timeout_graceful_shutdown=1, loop="uvloop", http="httptools"
+                app, log_level="warning", ws="none", timeout_graceful_shutdown=1, loop="uvloop", http=HTTPProtocol
             )
         )
         self.listens = threading.Event()

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.agent.support import ORIGIN, Serve, new_session
+from tests.agent.support import ORIGIN, Serve, Server, new_session, token
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +28,32 @@ async def test_a_forbidden_origin_is_refused_before_the_body_is_read(serve: Serv
     writer.write(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{")
     answer = await asyncio.wait_for(reader.readuntil(b"RUN_ERROR"), 10)
     assert answer.startswith(b"HTTP/1.1 200")
+    writer.close()
+    await writer.wait_closed()
+
+
+UPGRADES = {
+    "curl 7.88.1 --http2": b"User-Agent: curl/7.88.1\r\nAccept: */*\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+    b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
+    "java.net.http of Java 17.0.15": b"Connection: Upgrade, HTTP2-Settings\r\n"
+    b"HTTP2-Settings: AAEAAEAAAAIAAAAAAAMAAAAAAAQBAAAAAAUAAEAAAAYABgAA\r\nUpgrade: h2c\r\n"
+    b"User-Agent: Java-http-client/17.0.15\r\n",
+}
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES.values(), ids=UPGRADES)
+async def test_an_upgrade_that_is_not_granted_keeps_its_body(shared: Server, upgrade: bytes) -> None:
+    """The headers with which two programs ask for HTTP/2 over plain HTTP; then the same connection's next question."""
+    url = httpx.URL(shared.url)
+    body = b'{"prompt": "[words=1 pause=0]"}'
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n"
+    request = head % (token().encode(), len(body)) + upgrade + b"\r\n" + body
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    for _ in range(2):
+        writer.write(request)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 10)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.count(b"RUN_FINISHED") == 1
     writer.close()
     await writer.wait_closed()
 

@@ -87,6 +87,7 @@ class Deaf:
 
     def __init__(self, talks: bool) -> None:
         self.talks = talks
+        self.cancelled = threading.Event()
         self.left = threading.Event()
         self.release = threading.Event()
 
@@ -96,11 +97,14 @@ class Deaf:
             return
         try:
             while not self.release.is_set():
-                with suppress(BaseException):  # the mistake
+                try:
                     await asyncio.sleep(0.01)
+                except BaseException:  # noqa: BLE001 - the mistake
+                    self.cancelled.set()
                 if self.talks:
                     yield "word"
         finally:
+            self.cancelled.set()
             self.left.set()
 
 
@@ -136,6 +140,7 @@ async def test_an_agent_that_swallows_a_hang_up_keeps_its_session_no_longer_than
         async with server.open("deaf", session=session) as response:
             lines = response.aiter_lines()  # kept: httpx hangs up when its iterator is dropped
             await until(lines, "CONTENT")
+        assert await asyncio.to_thread(deaf.cancelled.wait, DEADLINE)  # else the next question may replace the run
         assert (await server.ask("Hi", session=session)).text == "2"
         assert server.log()["outcome"] == "abandoned"
         if talks:

@@ -141,6 +141,20 @@ def test_an_upgrade_that_is_not_granted_keeps_its_body(pool: UserPool, backend: 
     assert "upgrade" not in backend.requests[0].headers
 
 
+def test_a_caller_who_waits_for_100_continue_is_told_to_go_on(
+    pool: UserPool, backend: Backend, serve_gateway: Serve
+) -> None:
+    """As curl does before a body of more than a megabyte, and Java's client when it is told to."""
+    head = POST + ASK % pool.id_token().encode() + b"Content-Length: %d\r\n" % len(BODY)
+    with connect(serve_gateway()) as connection, connection.makefile("rb") as answer:
+        connection.sendall(head + b"Expect: 100-continue\r\nConnection: close\r\n\r\n")
+        assert answer.readline().startswith(b"HTTP/1.1 100 ")
+        connection.sendall(BODY)
+        assert b"HTTP/1.1 200 " in answer.read()
+    assert backend.bodies == [BODY]
+    assert "expect" not in backend.requests[0].headers
+
+
 def test_trailers_are_no_headers(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
     head = POST + ASK % pool.id_token().encode() + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     chunks = b"%x\r\n%s\r\n0\r\nX-Team: forged\r\nAuthorization: Bearer x\r\n\r\n" % (len(BODY), BODY)
