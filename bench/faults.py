@@ -46,8 +46,8 @@ Scenario = Callable[[Scene], Awaitable[str]]
 
 async def _one(scene: Scene, url: str, prompt: str) -> str:
     async with asyncio.timeout(PATIENCE):
-        (heard,) = await listen_to_many(url, scene.token, Prompt(prompt), 1)
-    return heard.outcome
+        (result,) = await listen_to_many(url, scene.token, Prompt(prompt), 1)
+    return result.outcome
 
 
 async def _request(
@@ -129,8 +129,8 @@ async def gateway_killed(scene: Scene) -> str:
     services = scene.chain.services
     prompt = Prompt("Hold on. [words=40 pause=0.05]")
     thread_id, run_id = str(uuid.uuid4()), str(uuid.uuid4())
-    said = [{"id": str(uuid.uuid4()), "role": "user", "content": prompt.text}]
-    question = {"threadId": thread_id, "runId": run_id, "messages": said}
+    messages = [{"id": str(uuid.uuid4()), "role": "user", "content": prompt.text}]
+    question = {"threadId": thread_id, "runId": run_id, "messages": messages}
     listener = Listener(prompt)
     url = await scene.chain.start_gateway("killed-gateway", scene.chain.graph)
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {scene.token}"}) as session:
@@ -138,16 +138,16 @@ async def gateway_killed(scene: Scene) -> str:
             async with session.post(url + path, json=question) as answer:
                 async for line in answer.content:
                     listener.read(line)
-                    if len(listener.said) == 5:
+                    if len(listener.received) == 5:
                         os.kill(services.processes["killed-gateway"], signal.SIGKILL)
         url = await scene.chain.start_gateway("second-gateway", scene.chain.graph)
         attach = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
         async with session.post(url + path, json=attach) as answer:
             async for line in answer.content:
                 listener.read(line)
-    heard = listener.heard()
-    assert heard.outcome == "whole", heard
-    return f"attached through another gateway, all {heard.words} words in order"
+    result = listener.result()
+    assert result.outcome == "whole", result
+    return f"attached through another gateway, all {result.words} words in order"
 
 
 async def silent_agent(scene: Scene) -> str:

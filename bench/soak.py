@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, verdict_of
-from bench.streams import Heard, Prompt, listen_to_many
+from bench.streams import Prompt, StreamResult, listen_to_many
 from client.account import demo_user
 from client.outputs import Outputs
 from contract import Kind
@@ -136,9 +136,9 @@ def grown(before: dict[str, int], after: dict[str, int]) -> int:
     return max(after.get(name, 0) - before[name] for name in before)
 
 
-def summary(heard: Sequence[Heard]) -> str:
+def summary(results: Sequence[StreamResult]) -> str:
     """The outcomes of the streams, with their counts."""
-    counts = Counter(one.outcome for one in heard)
+    counts = Counter(one.outcome for one in results)
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
 
 
@@ -161,15 +161,15 @@ async def steady(
     before = memory_mb(scene.chain)
     prompt = Prompt(f"On and on. [words={words} pause=0.25]")
     with console.status(f"{streams} streams, {seconds} s each ..."):
-        heard = await listen_to_many(scene.url, scene.token, prompt, streams, cuts)
+        results = await listen_to_many(scene.url, scene.token, prompt, streams, cuts)
     growth = grown(before, memory_mb(scene.chain))
-    slowest = max(one.first_word for one in heard)
-    gap = max(one.longest_gap for one in heard)
-    events = sum(one.words for one in heard)
+    slowest = max(one.first_word for one in results)
+    gap = max(one.longest_gap for one in results)
+    events = sum(one.words for one in results)
     detail = f"{events} words in order; first word {slowest:.2f} s at most, longest gap {gap:.2f} s"
-    held = all(one.outcome == "whole" for one in heard) and growth < MEMORY_LIMIT_MB
+    held = all(one.outcome == "whole" for one in results) and growth < MEMORY_LIMIT_MB
     name = f"{streams} streams, {seconds} s" + ("" if cuts is tuple else ", each cut 1 to 5 times")
-    return Row(name, summary(heard), detail, f"+{growth} MB", held)
+    return Row(name, summary(results), detail, f"+{growth} MB", held)
 
 
 async def under_fault(
@@ -183,12 +183,12 @@ async def under_fault(
         listening = asyncio.create_task(listen_to_many(scene.url, scene.token, prompt, streams))
         await asyncio.sleep(1.5)  # so that the fault comes in the middle of the streams
         victim = await verdict_of(scenario(scene))
-        heard = await listening
+        results = await listening
     growth = grown(before, memory_mb(scene.chain))
     ends = {"cut", "error MODEL_UNAVAILABLE"} if fatal else {"whole"}
     held = not victim.startswith("FAILED") and growth < MEMORY_LIMIT_MB
-    held = held and all(one.outcome in ends for one in heard)
-    return Row(name, summary(heard), victim, f"+{growth} MB", held)
+    held = held and all(one.outcome in ends for one in results)
+    return Row(name, summary(results), victim, f"+{growth} MB", held)
 
 
 async def everything_at_once(scene: Scene) -> str:
@@ -197,7 +197,7 @@ async def everything_at_once(scene: Scene) -> str:
     failed = [
         f"{name}: {victim}" for name, victim in zip(UNTOUCHED, victims, strict=True) if victim.startswith("FAILED")
     ]
-    return f"FAILED: {'; '.join(failed)}" if failed else f"all {len(victims)} saw what they must"
+    return f"FAILED: {'; '.join(failed)}" if failed else f"all {len(victims)} saw what they must see"
 
 
 async def soak(streams: int, seconds: int, others: Others, console: Console, *, together: bool) -> list[Row]:

@@ -16,7 +16,7 @@ from local.doubles.scripted import Script
 READ_LIMIT = 2**16
 
 
-class Heard(NamedTuple):
+class StreamResult(NamedTuple):
     """The result of one stream.
 
     Attributes:
@@ -49,7 +49,7 @@ class Listener:
 
     def __init__(self, prompt: Prompt) -> None:
         self.expected = list(prompt.words)
-        self.said: list[str] = []
+        self.received: list[str] = []
         self.outcome = "cut"
         self.number = 0
         """The number of the last event."""
@@ -70,23 +70,23 @@ class Listener:
         event = json.loads(line[6:])
         if event["type"] == "TEXT_MESSAGE_CONTENT":
             self.first_word = self.first_word or now - self._started
-            self.said.append(event["delta"].strip())
+            self.received.append(event["delta"].strip())
         elif event["type"] == "RUN_ERROR":
             self.outcome = f"error {event['code']}"
         elif event["type"] == "RUN_FINISHED":
             self.outcome = "whole"
 
-    def heard(self) -> Heard:
+    def result(self) -> StreamResult:
         """The result so far."""
-        said, expected = self.said, self.expected
-        if self.doubled or said != expected[: len(said)] or (self.outcome == "whole" and said != expected):
+        received, expected = self.received, self.expected
+        if self.doubled or received != expected[: len(received)] or (self.outcome == "whole" and received != expected):
             self.outcome = "garbled"
-        return Heard(self.outcome, len(said), self.first_word, self.longest_gap)
+        return StreamResult(self.outcome, len(received), self.first_word, self.longest_gap)
 
 
 async def listen(
     session: aiohttp.ClientSession, url: str, token: str, prompt: Prompt, cuts: Sequence[float] = ()
-) -> Heard:
+) -> StreamResult:
     """Ask once and check every event of the answer.
 
     Args:
@@ -107,7 +107,7 @@ async def listen(
                 session.post(url, headers={"Authorization": f"Bearer {token}"}, json=body) as response,
             ):
                 if response.status != 200:
-                    return Heard(f"status {response.status}", 0, 0.0, 0.0)
+                    return StreamResult(f"status {response.status}", 0, 0.0, 0.0)
                 async for line in response.content:
                     listener.read(line)
         except (aiohttp.ClientError, ConnectionError, TimeoutError):
@@ -117,12 +117,12 @@ async def listen(
         # Without an event the question may not have arrived: ask again, which is safe with the same run id.
         if listener.number:
             body = {"threadId": thread_id, "attach": {"runId": run_id, "after": listener.number}}
-    return listener.heard()
+    return listener.result()
 
 
 async def listen_to_many(
     url: str, token: str, prompt: Prompt, count: int, cuts: Callable[[], Sequence[float]] = tuple
-) -> list[Heard]:
+) -> list[StreamResult]:
     """Ask ``count`` times at once; ``cuts`` returns when a stream's connections are cut."""
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None)

@@ -101,8 +101,8 @@ def _deny_other_paths(runtime_arn: pulumi.Output[str], endpoint_id: pulumi.Outpu
 def _other_operations(
     runtime_arn: pulumi.Output[str], account_id: pulumi.Output[str], denied_actions: Sequence[str]
 ) -> list[Statement]:
-    for_everybody = [action for action in denied_actions if action != STOP_SESSION]
-    denied = [_statement("NothingButQuestions", "Deny", for_everybody, runtime_arn)] if for_everybody else []
+    for_everyone = [action for action in denied_actions if action != STOP_SESSION]
+    denied = [_statement("NothingButQuestions", "Deny", for_everyone, runtime_arn)] if for_everyone else []
     if STOP_SESSION in denied_actions:
         # Administrators need it to end the sessions of a user whom they lock out. A token's bearer is not a principal
         # of any account, and a negated comparison is true when its key is missing, so the Deny applies to the bearer.

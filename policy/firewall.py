@@ -75,7 +75,7 @@ def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
     """All callers share the throttle: without a limit for each address one caller can use it up."""
     if not any(
         nested(rule, "statement", "rateBasedStatement", "aggregateKeyType") in ("IP", "FORWARDED_IP")
-        and _counts_everybody(rule, acl)
+        and _counts_all_requests(rule, acl)
         and _blocks(rule)
         for rule in acl.get("rules") or ()
     ):
@@ -86,7 +86,7 @@ def floods(acl: Declared, _stack: Stack) -> Iterator[str]:
         )
 
 
-def _counts_everybody(rule: Mapping[str, Any], acl: Declared) -> bool:
+def _counts_all_requests(rule: Mapping[str, Any], acl: Declared) -> bool:
     """Whether a rate rule counts all requests, or skips only CloudFront's, which its own web ACL has counted.
 
     `policy.cloudfront.trusts_cloudfront_alone` checks the header by which they are recognised.

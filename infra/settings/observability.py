@@ -68,6 +68,6 @@ class ObservabilitySettings(Settings):
         if self.subscribers and not self.alarms:
             yield Contradiction(
                 ("subscribers", "alarms"),
-                "alarms is false, so subscribers would never be told",
+                "alarms is false, so subscribers would never be notified",
                 "write alarms: true, or remove subscribers",
             )

@@ -146,7 +146,7 @@ def for_production(config: StackSettings) -> Iterator[Contradiction]:
         (
             "identity.mfa",
             identity.mfa == "none" and identity.self_sign_up,
-            "anybody may sign up, and nobody could protect an account with more than a password",
+            "anyone may sign up, and an account could only be protected by a password",
             "write optional or required",
         ),
         (

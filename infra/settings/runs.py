@@ -1,4 +1,4 @@
-"""Settings of a run: how long it may last, what happens when nobody reads it, and what a request may carry.
+"""Settings of a run: how long it may last, what happens without a reader, and the limits of a request.
 
 A *run* is one answer of the agent. A connection only reads it: the run goes on when the connection is lost, and is
 taken up again (``attach``) or ended (``stop``) by another request.

@@ -43,7 +43,7 @@ class Child:
     Attributes:
         name: its name in messages.
         log: the file that its output goes to.
-        begins_at: where its own output begins in the log, in bytes; what is before is from earlier processes.
+        begins_at: where its own output begins in the log, in bytes; earlier output is from earlier processes.
     """
 
     name: str

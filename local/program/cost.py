@@ -117,7 +117,7 @@ def bill(graph: Graph, usage: Usage) -> list[Line]:
         Line("CloudFront (with website)", 0, _cloudfront(usage) if by_cloudfront else 0),
         _firewall(graph, usage),
         _observability(graph, usage),
-        Line("Private way (load balancer, endpoint)", _private(graph), 0),
+        Line("Private path (load balancer, endpoint)", _private(graph), 0),
     ]
 
 

@@ -53,7 +53,7 @@ def describe_options(options: Mapping[str, str], *, indent: int = 0) -> str:
         "--break": "broken on purpose",
         "--time-scale": "of AWS's time limits",
         "--sessions": "agents, one a session",
-        "--hang-up": "the agent does not hear of it" if options.get("--hang-up") == "lost" else "the agent hears of it",
+        "--hang-up": "the agent is not notified" if options.get("--hang-up") == "lost" else "the agent is notified",
     }
     lines = (f"{name} {value} ({meanings[name]})" for name, value in options.items())
     return f"\n{' ' * indent}".join(lines)

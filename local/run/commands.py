@@ -33,9 +33,9 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Use this port 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def _version(wanted: bool) -> None:
+def _version(requested: bool) -> None:
     """Print the version, which is the first heading of the changelog."""
-    if wanted:
+    if requested:
         headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
         print(f"agent-stream {headings[0].lower()}, Python {sys.version.split()[0]}")
         raise typer.Exit
@@ -51,7 +51,7 @@ def options(
 
 
 @app.command()
-def up(  # noqa: PLR0917 - typer reads options off the signature; nobody calls this
+def up(  # noqa: PLR0917 - typer reads options from the signature; no code calls this
     stack: Stack = "dev",
     gateway_port: Port = None,
     runtime_port: Port = None,

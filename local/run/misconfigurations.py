@@ -79,13 +79,13 @@ _ALL = (
     ),
     Misconfiguration(
         "access-token-accepted",
-        "the method asks for a scope, so the authorizer takes access tokens",
+        "the method requires a scope, so the authorizer accepts access tokens",
         "authorizer",
         gateway=changes.method("POST", **_OPEN_TO_SCOPES),
     ),
     Misconfiguration(
         "no-authorizer",
-        "the method is open to everybody; only the runtime still checks the token",
+        "the method requires no token; only the runtime still checks it",
         "authorizer",
         gateway=changes.method("POST", authorization="NONE", authorizerId=None),
     ),
@@ -209,7 +209,7 @@ _ALL = (
     ),
     Misconfiguration(
         "closed-preflight",
-        "the preflight asks for a token, which a browser does not send",
+        "the preflight requires a token, which a browser does not send",
         "cors",
         gateway=lambda graph: changes.method(
             "OPTIONS",

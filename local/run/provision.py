@@ -3,8 +3,8 @@
 ``python -m local.run.provision [MODULE ...]`` imports those modules of the AWS provider, reads one line of JSON
 (``stack``, ``endpoint``, ``page``, ``served``) and prints ``{"graph": …, "user": [name, password] | null}``, or
 ``{"refused": sentence}``, as its last line. In a process of its own, because Pulumi keeps global state and the
-supervisor does not need its imports; told by a line what to do, so that a warm process can wait with its seconds of
-imports done.
+supervisor does not need its imports; driven by a line on standard input, so that a warm process can wait with its
+seconds of imports done.
 """
 
 from __future__ import annotations

@@ -61,11 +61,11 @@ def test_with_json_a_chain_that_is_up_is_one_line_for_a_program(tmp_path: Path) 
         (Options(broken=MISCONFIGURATIONS["buffered"]), "--break buffered (broken on purpose)"),
         (Options(time_scale=60), "--time-scale 60 (of AWS's time limits)"),
         (Options(sessions=3), "--sessions 3 (agents, one a session)"),
-        (Options(hang_up="passed"), "--hang-up passed (the agent hears of it)"),
+        (Options(hang_up="passed"), "--hang-up passed (the agent is notified)"),
     ],
     ids=["break", "time scale", "sessions", "hang-up"],
 )
 def test_an_option_that_is_given_is_told_with_what_it_means_and_no_other(options: Options, option: str) -> None:
-    lost = "--hang-up lost (the agent does not hear of it)"
+    lost = "--hang-up lost (the agent is not notified)"
     said = describe_options({name: value for name, value in options.in_force.items() if name != "--agent"})
     assert said == (option if "--hang-up" in option else f"{option}\n{lost}")

@@ -45,9 +45,9 @@ def test_what_is_not_declared_costs_nothing() -> None:
     dev, prod = parts(environment_graph("dev")), parts(environment_graph("prod"))
     assert dev["AgentCore Memory"] == (0, 0)
     assert prod["AgentCore Memory"][1] > 0
-    assert prod["Private way (load balancer, endpoint)"] == (0, 0)
+    assert prod["Private path (load balancer, endpoint)"] == (0, 0)
     private = variation("prod", runtime={"bypassProtection": "private"}, network={})
-    assert parts(private)["Private way (load balancer, endpoint)"][0] == pytest.approx(730 * (0.0225 + 2 * 0.01))
+    assert parts(private)["Private path (load balancer, endpoint)"][0] == pytest.approx(730 * (0.0225 + 2 * 0.01))
 
 
 def test_a_page_of_its_own_has_a_second_web_acl_and_no_preflights() -> None:
