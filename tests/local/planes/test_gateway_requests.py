@@ -118,7 +118,7 @@ def test_a_plan_with_a_pace_for_one_method_is_refused_by_name(graph: Graph) -> N
     declared = team_plan(graph)
     (here,) = declared.one("aws:apigateway/usagePlan:UsagePlan").inputs["apiStages"]
     throttles = [{"path": "/invocations/POST", "rateLimit": 10, "burstLimit": 10}]
-    with pytest.raises(ProgramError, match="pace for single methods"):
+    with pytest.raises(ProgramError, match="throttle for single methods"):
         api_from_graph(declared.with_inputs("plan", apiStages=[{**here, "throttles": throttles}]))
 
 
