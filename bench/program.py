@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from bench import synth
@@ -31,6 +32,9 @@ print(*(name for name in sys.modules if name.split(".")[0] in ("pulumi", "pulumi
 """
 EVALUATION = "from local.program.evaluate import main; raise SystemExit(main(['dev']))"
 EVALUATION_GOAL = 0.5
+GRAPH = "the dev stack under mocks, as a table"
+CHECK = "the dev stack under mocks, and its guard rails"
+PREVIEW = "pulumi preview of the dev stack, by the engine"
 SYNTH_GOAL = 1.0
 """No slower than the peer's user is used to."""
 
@@ -69,40 +73,38 @@ def beside_synth(folder: Path, rounds: int) -> Sequence[Figure | Absent]:
     So its synthesis without that stands beside the evaluation alone, and with it beside `local check`, which has the
     guard rails judge the graph.
     """
-    graph, check = "the dev stack under mocks, as a table", "the dev stack under mocks, and its guard rails"
-    preview = "pulumi preview of the dev stack, by the engine"
-    plain, validated = "cdk synth, without validation", "cdk synth as it comes"
     try:
         synth_seconds(folder)  # CDK is installed, unpacked and compiled by the first
     except synth.SynthError as error:
-        return [Absent(what, str(error)) for what in (graph, check, preview)]
-    pairs = [
-        (
-            local_seconds("graph", "--stack", "dev"),
-            synth_seconds(folder),
-            local_seconds("check", "--stack", "dev"),
-            synth_seconds(folder, validate=True),
-        )
-        for _ in range(rounds)
-    ]
-    graphs, synths, checks, validations = zip(*pairs, strict=True)
-    return [
-        Figure(graph, "s", plain, graphs, synths, goal=SYNTH_GOAL),
-        Figure(check, "s", validated, checks, validations, goal=SYNTH_GOAL),
-        preview_beside_synth(preview, plain, folder, rounds),
-    ]
+        return [Absent(what, str(error)) for what in (GRAPH, PREVIEW, CHECK)]
+    return [*evaluated(folder, rounds), checked(folder, (rounds + 1) // 2)]  # a round of the last takes 20 seconds
 
 
-def preview_beside_synth(what: str, peer: str, folder: Path, rounds: int) -> Figure | Absent:
-    """A first preview by the real engine, before a stand-in for AWS; synthesis has neither state nor provider."""
-    try:
-        with previewed(folder / "preview") as command:
+def evaluated(folder: Path, rounds: int) -> Iterator[Figure | Absent]:
+    """The evaluation and a first preview by the real engine, each beside synthesis alone; the three in turn."""
+    graphs, synths, previews = [], [], []
+    command, absent = None, None
+    with ExitStack() as until_the_end:
+        try:
+            command = until_the_end.enter_context(previewed(folder / "preview"))
             seconds(command)  # the stack comes to exist in the first
-            pairs = [(seconds(command), synth_seconds(folder)) for _ in range(rounds)]
-    except PreviewError as error:
-        return Absent(what, str(error))
+        except PreviewError as error:
+            absent = Absent(PREVIEW, str(error))
+        for _ in range(rounds):
+            graphs.append(local_seconds("graph", "--stack", "dev"))
+            synths.append(synth_seconds(folder))
+            if command and not absent:
+                previews.append(seconds(command))
+    peer = "cdk synth, without validation"
+    yield Figure(GRAPH, "s", peer, graphs, synths, goal=SYNTH_GOAL)
+    yield absent or Figure(PREVIEW, "s", peer, previews, synths)
+
+
+def checked(folder: Path, rounds: int) -> Figure:
+    """The evaluation with the guard rails, beside synthesis with its validation."""
+    pairs = [(local_seconds("check", "--stack", "dev"), synth_seconds(folder, validate=True)) for _ in range(rounds)]
     ours, theirs = zip(*pairs, strict=True)
-    return Figure(what, "s", peer, ours, theirs)
+    return Figure(CHECK, "s", "cdk synth as it comes", ours, theirs, goal=SYNTH_GOAL)
 
 
 async def up_seconds(folder: Path) -> float:

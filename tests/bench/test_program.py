@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import preview, program, synth
-from bench.figures import Absent
+from bench.figures import Absent, Figure
 
 
 def test_without_cdk_every_figure_beside_it_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -26,6 +26,8 @@ def test_without_cdk_every_figure_beside_it_says_why(monkeypatch: pytest.MonkeyP
 
 def test_without_an_engine_the_preview_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(preview, "engine_root", lambda: None)
-    row = program.preview_beside_synth("a preview", "a peer", tmp_path, 1)
-    assert isinstance(row, Absent)
-    assert "make engine" in row.why
+    monkeypatch.setattr(program, "synth_seconds", lambda _folder: 1.0)  # CDK need not be installed for this
+    graph, absent = program.evaluated(tmp_path, 1)
+    assert isinstance(graph, Figure)
+    assert isinstance(absent, Absent)
+    assert "make engine" in absent.why
