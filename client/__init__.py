@@ -1,6 +1,6 @@
-"""A client of a deployed stack, or of the local run: sign in, ask, watch the words arrive.
+"""A client for a deployed stack or the local run: sign in, ask, and read the answer as it streams.
 
-The names below are the library; each is loaded when it is first used. Errors are in `client.errors`, one tree.
+The names below are the public library; each is imported on first use. The exceptions are in `client.errors`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from client.recording import Recording as Recording
     from client.retry import Policy as Policy
 
-_HOMES = {
+_MODULES = {
     "Account": "account",
     "Arrival": "exchange",
     "ClientError": "errors",
@@ -35,10 +35,10 @@ _HOMES = {
     "stack_outputs": "outputs",
 }
 
-__all__ = list(_HOMES)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

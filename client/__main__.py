@@ -8,12 +8,12 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        # Loading it takes most of a second, in which Ctrl-C means what it means later.
+        # Imported inside `try`, because it takes most of a second, during which Ctrl-C must have the same effect.
         from client.commands.app import run  # noqa: PLC0415
 
         run()
     except KeyboardInterrupt:
-        sys.exit(130)  # 128 and the number of SIGINT, as shells have it
+        sys.exit(130)  # 128 + SIGINT, as in shells
 
 
 if __name__ == "__main__":

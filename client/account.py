@@ -1,4 +1,4 @@
-"""Who asks: the stored sign-in, refreshed when it is about to end, or a local run's demo user."""
+"""The signed-in user: the stored tokens, refreshed before they expire, or a local run's demo user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from client.signin import Tokens, refresh, sign_in
 from client.store import TokenStore
 
 NEAR_EXPIRY_SECONDS = 120
-"""A token this close to its end is refreshed first. The authorizers look at it once, when the request arrives."""
+"""A token that expires within this time is refreshed. The authorizers check it once, when the request arrives."""
 
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Account:
 
     Args:
         outputs: the stack's.
-        store: where the tokens are kept; the usual place when left out.
+        store: the token store; by default the stack's own.
     """
 
     def __init__(self, outputs: Outputs, store: TokenStore | None = None) -> None:
@@ -38,59 +38,61 @@ class Account:
         self._lock = asyncio.Lock()
 
     async def id_token(self) -> str:
-        """An ID token that is in force for a while yet.
+        """Return an ID token that is valid for at least `NEAR_EXPIRY_SECONDS`.
 
         Raises:
-            SignInError: when nobody is signed in, or the sign-in has ended.
+            SignInError: when nobody is signed in, or the sign-in has expired.
         """
         async with self._lock:
             if self._tokens is None or _ends_soon(self._tokens.id):
                 await asyncio.to_thread(self.tokens)
-            assert self._tokens is not None  # noqa: S101 - `tokens` returns with some or raises
+            assert self._tokens is not None  # noqa: S101 - set by `tokens`
             return self._tokens.id
 
     def tokens(self) -> Tokens:
-        """Tokens that are in force for a while yet; may ask Cognito, which takes a moment.
+        """Return tokens that are valid for at least `NEAR_EXPIRY_SECONDS`. Blocks while Cognito refreshes them.
 
         Raises:
-            SignInError: when nobody is signed in, or the sign-in has ended.
+            SignInError: when nobody is signed in, or the sign-in has expired.
         """
-        # What is in memory is never older than what is stored, and newer where it could not be stored.
-        held = self._tokens or self._store.load()
-        if held is None:
-            self._tokens = self._keep(demo_user(self._outputs))
-        elif _ends_soon(held.id):
-            self._tokens = self._refresh(held)
+        # The tokens in memory are at least as new as the stored ones, and newer if they could not be stored.
+        current = self._tokens or self._store.load()
+        if current is None:
+            self._tokens = self._store_tokens(demo_user(self._outputs))
+        elif _ends_soon(current.id):
+            self._tokens = self._refresh(current)
         else:
-            self._tokens = held
+            self._tokens = current
         return self._tokens
 
-    def _refresh(self, held: Tokens) -> Tokens:
+    def _refresh(self, current: Tokens) -> Tokens:
         try:
-            return self._keep(refresh(self._outputs, held))
+            return self._store_tokens(refresh(self._outputs, current))
         except SignInError:
-            # Another command may have rotated the token between our reading and our asking.
+            # Another command may have rotated the refresh token in the meantime and stored the new one.
             again = self._store.load()
-            if again is None or again == held or _ends_soon(again.id):
+            if again is None or again == current or _ends_soon(again.id):
                 raise
             return again
 
-    def _keep(self, tokens: Tokens) -> Tokens:
-        """Store tokens, so far as that is possible: they are good without it, for as long as this process lasts."""
+    def _store_tokens(self, tokens: Tokens) -> Tokens:
+        """Store the tokens; on failure only warn, because this process can use them without the store."""
         try:
             self._store.save(tokens)
         except SignInError as error:
             if not self._warned:
-                _LOG.warning("%s Going on without; the next command may have to sign in again.", error)
+                _LOG.warning(
+                    "%s The tokens are used but not stored; the next command may have to sign in again.", error
+                )
             self._warned = True
         return tokens
 
 
 def demo_user(outputs: Outputs) -> Tokens:
-    """A local run's demo user, signed in.
+    """Sign in a local run's demo user.
 
     Raises:
-        SignInError: when the outputs name none, as those of a real stack, or the user pool refuses.
+        SignInError: when the outputs have no demo user (on AWS none does), or the user pool refuses.
     """
     if not (outputs.demo_username and outputs.demo_password):
         raise SignInError(f"Nobody is signed in: run `python -m client login{outputs.option}`.")
@@ -98,7 +100,7 @@ def demo_user(outputs: Outputs) -> Tokens:
 
 
 def claims_of(token: str) -> Mapping[str, Any]:
-    """A token's claims, unverified: for showing and for timing, never for trusting. Empty when it is not a token."""
+    """Return a token's claims, unverified: only for display and expiry times. Empty if it is not a JWT."""
     try:
         claims: Mapping[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError):
@@ -107,16 +109,16 @@ def claims_of(token: str) -> Mapping[str, Any]:
 
 
 def token_fault(token: str, outputs: Outputs) -> str:
-    """What is wrong with a token that was refused, as far as its claims tell; empty when they tell nothing."""
+    """Return what is wrong with a refused token, judged by its claims; empty if they look right."""
     claims = claims_of(token)
     if not claims:
         return "it is not a JWT; sign in and send the ID token."
     if claims.get("token_use") != "id":
-        return f"it is an {claims.get('token_use', 'unknown')} token, and the API takes the ID token."
+        return f"it is an {claims.get('token_use', 'unknown')} token, and the API requires the ID token."
     if claims.get("iss") != outputs.issuer:
         return "it comes from another user pool; sign in to this stack."
     if claims.get("aud") != outputs.user_pool_client_id:
-        return "it was made for another app client; sign in with this stack's."
+        return "it was issued to another app client; sign in with this stack's."
     return ""
 
 

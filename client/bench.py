@@ -1,4 +1,4 @@
-"""Many readers at once: how soon the first word is here, how even the words come, how long it takes."""
+"""Measures many concurrent questions: time to the first word, gaps between words, and total time."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PERCENTILES = (50, 90, 99, 100)
 
 @dataclass(slots=True)
 class Measured:
-    """What a benchmark found. Times are seconds.
+    """A benchmark's results. Times are seconds.
 
     Attributes:
-        first_words: from the question to the first word, of every answer.
-        gaps: between one word and the next, of all answers.
-        totals: from the question to the end, of every answer.
-        failures: what went wrong, and how often.
-        throttled: how many questions were asked again after a 429.
-        lasted: the whole benchmark.
+        first_words: for every answer, the time from the question to the first word.
+        gaps: the times between consecutive words, of all answers.
+        totals: for every answer, the time from the question to the end.
+        failures: the number of failures, by description.
+        throttled: the number of retries after a 429.
+        lasted: the duration of the whole benchmark.
     """
 
     first_words: list[float] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Measured:
     lasted: float = 0.0
 
     def add(self, answer: Recording) -> None:
-        """Count one answer."""
+        """Add one answer."""
         if answer.ending != "finished" or answer.first_delta is None:
             self.failures[_kind_of(answer)] += 1
             return
@@ -52,7 +52,7 @@ class Measured:
         self.totals.append(answer.lasted)
 
     def table(self) -> dict[str, dict[str, float]]:
-        """Percentiles in seconds, by what was measured."""
+        """Return percentiles in seconds, by measurement."""
         measured = {"firstWord": self.first_words, "gap": self.gaps, "total": self.totals}
         return {
             name: {f"p{rank}": round(percentile(values, rank), 5) for rank in PERCENTILES}
@@ -73,21 +73,21 @@ async def bench(
     name_session: bool = True,
     advance: Callable[[], None] = lambda: None,
 ) -> Measured:
-    """Ask ``requests`` times, ``users`` at a time, each time in a session of its own.
+    """Ask ``requests`` questions, ``users`` at a time, each in its own session.
 
     Args:
-        http: with room for as many connections as users.
+        http: a client that allows at least ``users`` connections.
         url: the stack's ``invokeUrl``.
-        token: gives an ID token that is in force.
-        prompt: what to ask.
-        users: how many ask at the same time.
-        requests: how many questions in all.
-        policy: how a question that is throttled is asked again; its clock starts again each time.
-        name_session: whether each question names a session of its own; where not, the gateway says which it is.
-        advance: is called after each answer.
+        token: returns a valid ID token.
+        prompt: the question.
+        users: the number of concurrent questions.
+        requests: the total number of questions.
+        policy: the retries after a 429; each retry is timed from its own start.
+        name_session: whether each question sends its own session header; otherwise the gateway sets the session.
+        advance: called after each answer.
 
     Raises:
-        ClientError: when there is no token to begin with; one that cannot be renewed later is counted.
+        ClientError: when there is no token at the start; a later failure to refresh it is counted.
     """
     await token()
     measured = Measured()
@@ -119,9 +119,11 @@ async def bench(
 
 
 def _kind_of(answer: Recording) -> str:
-    """What went wrong, without what differs from one request to the next."""
+    """Describe a failure without details that differ between requests."""
     if answer.ending != "refused":
-        return answer.told() if answer.status == 0 or answer.ending == "error" else f"{answer.status}, {answer.ending}"
+        return (
+            answer.summary() if answer.status == 0 or answer.ending == "error" else f"{answer.status}, {answer.ending}"
+        )
     try:
         body: Any = json.loads(answer.body)
         kind = str(body.get("type") or body.get("message") or "")
@@ -131,6 +133,6 @@ def _kind_of(answer: Recording) -> str:
 
 
 def percentile(values: Sequence[float], rank: int) -> float:
-    """The smallest value that ``rank`` per cent of the values do not exceed."""
+    """Return the smallest value that ``rank`` per cent of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]

@@ -1,4 +1,4 @@
-"""Clients of Cognito's API that take nothing from the shell they are started in but its proxies and certificates."""
+"""Clients for Cognito's API that ignore the user's AWS configuration, except proxies and certificates."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from client.outputs import Outputs
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
 
-# botocore's names of what it would read from the environment and the user's files: a stale AWS_PROFILE, or a broken
-# file, ends every call before it is made. Each: (key in a profile, environment variable, default, conversion).
+# Overrides botocore's sources for these settings: a stale AWS_PROFILE or a broken file would make every call fail.
+# Each value: (key in a profile, environment variable, default, conversion).
 # https://docs.aws.amazon.com/boto3/latest/guide/configuration.html
 _NO_PROFILE = dict.fromkeys(("profile", "config_file", "credentials_file"), (None, None, None, None))
 
 
 def cognito(outputs: Outputs) -> CognitoIdentityProviderClient:
-    """A client for calls that carry a token or a password proof instead of an AWS signature."""
-    from botocore import UNSIGNED  # noqa: PLC0415 - half a second that a stored token saves
+    """Return a client for calls that have a token or a password proof instead of an AWS signature."""
+    from botocore import UNSIGNED  # noqa: PLC0415 - takes half a second, not needed with a stored token
 
     return _client(outputs, signature_version=UNSIGNED)
 
 
 def emulated_administrator(outputs: Outputs) -> CognitoIdentityProviderClient:
-    """A client for an administrator's calls to a local run's emulator, which takes any signature."""
-    made_up = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}  # no real key gets there by accident
+    """Return a client for an administrator's calls to a local run's emulator, which accepts any signature."""
+    made_up = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}  # never the user's real keys
     return _client(outputs, **made_up)
 
 
@@ -37,7 +37,7 @@ def _client(outputs: Outputs, signature_version: Any = None, **credentials: str)
         connect_timeout=5,
         read_timeout=15,
         retries={"total_max_attempts": 2},
-        # A proxy has no business between two ends of one machine. None takes those of the environment.
+        # No proxy for loopback; None uses the proxies in the environment.
         proxies={} if outputs.is_local else None,
     )
     made: CognitoIdentityProviderClient = bare_session().create_client(
@@ -48,9 +48,9 @@ def _client(outputs: Outputs, signature_version: Any = None, **credentials: str)
 
 @functools.cache
 def bare_session() -> Any:
-    """A botocore session that reads no profile and no file of the user's.
+    """Return a botocore session that reads no profile and no configuration file.
 
-    One for all clients, as boto3 has: it remembers the service's description, which takes a while to read.
+    One session for all clients, because it caches the service model, which is slow to load.
     """
     from botocore.session import Session  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Connections to a stack: what every request carries besides the token, and which proxies it may use."""
+"""HTTP connections to a stack: adds the API key to requests, and handles proxies."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import httpx
 
 from client.addresses import carries_secrets
 from client.errors import UsageError, reason
-from client.exchange import PLAIN, TIMEOUT, no_address
+from client.exchange import PLAIN_HTTP, TIMEOUT, invalid_url
 from client.outputs import Outputs
 
 API_KEY_VARIABLE = "AGENT_STREAM_API_KEY"
-"""A key has no place on a command line, where every process can read it."""
+"""The key is not a command-line option, because other processes can read command lines."""
 
 API_KEY_HEADER = "X-API-Key"
 
 
 def connect(outputs: Outputs, *, most: int = 100) -> httpx.AsyncClient:
-    """A client for the stack, which adds the team's API key to what goes to its API, and to nobody else.
+    """Return an HTTP client for the stack, which adds the team's API key to requests to its API and to no others.
 
     Args:
         outputs: the stack's.
-        most: how many connections it may hold.
+        most: the most connections.
 
     Raises:
-        UsageError: when the key, or a proxy of the environment, cannot be used.
+        UsageError: when the key, or a proxy in the environment, is invalid.
         OutputsError: when ``invokeUrl`` is not a valid URL.
     """
     key = api_key(outputs)
     try:
         api = _origin(httpx.URL(outputs.invoke_url))
     except httpx.InvalidURL as error:
-        raise no_address(error) from None
+        raise invalid_url(error) from None
 
     async def add_key(request: httpx.Request) -> None:
         if "authorization" in request.headers and not carries_secrets(request.url):
-            raise httpx.UnsupportedProtocol(PLAIN)  # whoever made the request
+            raise httpx.UnsupportedProtocol(PLAIN_HTTP)
         if key and _origin(request.url) == api and carries_secrets(request.url):
             request.headers[API_KEY_HEADER] = key
 
@@ -47,17 +47,13 @@ def connect(outputs: Outputs, *, most: int = 100) -> httpx.AsyncClient:
             event_hooks={"request": [add_key]},
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
             timeout=TIMEOUT,
-            trust_env=not outputs.is_local,  # a proxy has no business between two ends of one machine
+            trust_env=not outputs.is_local,  # no proxy for loopback
         )
 
 
 @contextlib.contextmanager
 def usable_proxies() -> Iterator[None]:
-    """Explains why a client cannot be made: httpx reads the environment's proxies then, and nothing else can be wrong.
-
-    Raises:
-        UsageError: when a proxy of the environment cannot be used.
-    """
+    """Turn failures of creating an HTTP client into a UsageError: their only cause is a proxy in the environment."""
     try:
         yield
     except (ValueError, ImportError, httpx.InvalidURL) as error:
@@ -68,20 +64,20 @@ def usable_proxies() -> Iterator[None]:
 
 
 def api_key(outputs: Outputs) -> str:
-    """The team's API key: from the environment, or the first one that the outputs show. Empty when there is none.
+    """Return the team's API key, from the environment or else the first readable one in the outputs; empty if none.
 
     Raises:
-        UsageError: when it holds what no header can.
+        UsageError: when it contains characters that a header cannot.
     """
     given = os.environ.get(API_KEY_VARIABLE, "").strip()
     shown = [key.get_secret_value() for key in outputs.api_keys.values()]
     # `pulumi stack output` writes [secret] in place of a secret.
     key = given or next((key for key in shown if not key.startswith("[")), "")
     if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{API_KEY_VARIABLE} holds characters that no API key has: set it again.")
+        raise UsageError(f"{API_KEY_VARIABLE} contains characters that an API key cannot have: set it again.")
     return key
 
 
 def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
-    # As httpx writes them: host names have no case, and the usual port need not be named.
+    # httpx normalizes host names to lower case and drops default ports.
     return url.scheme, url.raw_host, url.port

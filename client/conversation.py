@@ -1,4 +1,4 @@
-"""Questions to one stack in one thread, over one connection; a run that is cut is gone on with."""
+"""Asks one stack questions in one thread, and continues a run after its connection was cut."""
 
 from __future__ import annotations
 
@@ -14,39 +14,38 @@ from client.account import Account, token_fault
 from client.connection import connect
 from client.errors import AgentError, ClientError, UsageError
 from client.exchange import Arrival, Exchange
-from client.following import Cut, Following, Position
+from client.following import Cut, Position, RunReader
 from client.outputs import Outputs
 from client.recording import Limits, Recording
 from client.request import Request, attach, encoded, history, new_id, question, stop
 from client.retry import Policy
 
-# https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html names the lengths; the
-# agent takes no other characters (agent/request.py).
+# The lengths are AgentCore's (https://docs.aws.amazon.com/bedrock-agentcore/latest/APIReference/API_InvokeAgentRuntime.html),
+# the characters the agent's (agent/caller.py).
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{32,255}")
 
 STOP_SECONDS = 10.0
-"""How long the answer to a stop is waited for."""
+"""The time limit for the response to a stop."""
 
 
 class Conversation:
-    """Questions to one stack in one thread, over one connection.
+    """Questions to one stack in one thread.
 
     Args:
         outputs: the stack's.
-        account: who asks; the signed-in user when left out.
-        session_id: the thread to go on with, and the session where the stack lets callers name it; a new one begins
-            when left out.
-        policy: how often to try again, after a cut and what will pass.
-        notice: is told of every connection that is followed by another.
+        account: the user; by default the signed-in user.
+        session_id: the thread to continue, and the session with ``sessionFrom: header``; by default a new one.
+        policy: the retries after a cut or a transient refusal.
+        notice: called for every connection that ends early and is followed by another.
 
     Attributes:
-        session_id: may be set, to go over to another thread.
-        asked: whether anything was sent in this thread.
-        begun: whether anything came back.
-        run_id: of the question that was asked last; None before the first.
+        session_id: the thread; may be set to switch to another one.
+        asked: whether a request was sent in this thread.
+        begun: whether an event has arrived in this thread.
+        run_id: the id of the last question's run; None before the first.
 
     Raises:
-        UsageError: when the id cannot be one.
+        UsageError: when ``session_id`` is invalid.
     """
 
     def __init__(
@@ -55,13 +54,13 @@ class Conversation:
         account: Account | None = None,
         *,
         session_id: str | None = None,
-        policy: Policy = Policy(),  # noqa: B008 - it cannot be changed
+        policy: Policy = Policy(),  # noqa: B008 - immutable
         notice: Callable[[Cut], None] = lambda _cut: None,
     ) -> None:
         if session_id is not None and not _SESSION.fullmatch(session_id):
             raise UsageError(
-                "A session's id has 33 to 256 letters, digits and -_.:, and begins with no sign: leave it out to "
-                "begin a new one."
+                "A session id has 33 to 256 letters, digits and -_.:, and begins with a letter or a digit: leave it "
+                "out to start a new session."
             )
         self._outputs = outputs
         self._account = account or Account(outputs)
@@ -74,7 +73,7 @@ class Conversation:
         self._first: Exchange | None = None
 
     async def ask(self, prompt: str) -> AsyncGenerator[Arrival, None]:
-        """The events of one answer; the last may be its ``RUN_ERROR``. Raises what `client.exchange.ask` raises."""
+        """Yield the events of one answer; the last may be a ``RUN_ERROR``. Raises as `client.exchange.ask`."""
         self.run_id, self._first = new_id(), None
         body = question(prompt, self.session_id, self.run_id)
         async with aclosing(self._follow(body, Position(self.run_id)).arrivals()) as arrivals:
@@ -83,14 +82,14 @@ class Conversation:
                 yield arrival
 
     async def attach(self, run_id: str | None = None, after: int = 0) -> AsyncGenerator[Arrival, None]:
-        """The events of a run that was asked for before, from the one after a number on, and live.
+        """Yield the events of an earlier run, from the event after a number, and then live.
 
         Args:
-            run_id: the run; the thread's latest when left out.
-            after: the number of the last event that is known.
+            run_id: the run; by default the thread's latest.
+            after: the number of the last event that the caller has.
 
         Raises:
-            AgentError: ``RUN_UNKNOWN``, ``EVENTS_GONE``, or as the run itself failed.
+            AgentError: ``RUN_UNKNOWN``, ``EVENTS_GONE``, or the run's own failure.
             ClientError: see `ask`.
         """
         body = attach(self.session_id, run_id, after)
@@ -100,10 +99,10 @@ class Conversation:
                 yield arrival
 
     async def stop(self, run_id: str | None = None) -> bool:
-        """End a run, the thread's when none is named; False when nothing ran.
+        """End a run, by default all of the thread's; return False when none was under way.
 
         Raises:
-            ClientError: when that cannot be told.
+            ClientError: when the request fails.
         """
         async with asyncio.timeout(STOP_SECONDS):
             exchange = await self._connect(stop(self.session_id, run_id), end_within=STOP_SECONDS)
@@ -111,7 +110,7 @@ class Conversation:
             async for _ in arrivals:
                 pass
         answer = exchange.recording
-        if answer.status == 200 and answer.ending == "refused":  # as JSON, which is no stream
+        if answer.status == 200 and answer.ending == "refused":  # the response is JSON, not an event stream
             try:
                 return bool(json.loads(answer.body)["stopped"])
             except (ValueError, KeyError, TypeError, RecursionError):
@@ -122,9 +121,9 @@ class Conversation:
 
     @asynccontextmanager
     async def stopped_if_interrupted(self) -> AsyncIterator[None]:
-        """End the run when the block is cancelled: leaving alone would let it go on, unread.
+        """Stop the run when the block is cancelled: after a mere disconnect it would continue.
 
-        A second Ctrl-C does not wait for this. What cannot be stopped ends by itself after a while.
+        A second Ctrl-C does not wait for this. If the stop fails, the agent ends the run after ``detachedSeconds``.
         """
         try:
             yield
@@ -135,7 +134,7 @@ class Conversation:
             raise
 
     async def history(self) -> list[Mapping[str, Any]]:
-        """What was said in the thread, as AG-UI messages; empty when nothing is kept of it.
+        """Return the thread's messages in AG-UI's form; empty when the agent has no history of it.
 
         Raises:
             ClientError: see `ask`.
@@ -154,7 +153,7 @@ class Conversation:
         return messages
 
     async def record(self, prompt: str) -> Recording:
-        """One answer with the moment of every arrival in it, over however many connections. Raises as `ask` does."""
+        """Ask, and return the recording of the whole answer, over one or more connections. Raises as `ask`."""
         self.run_id = new_id()
         following = self._follow(question(prompt, self.session_id, self.run_id), Position(self.run_id), keep=True)
         async with aclosing(following.arrivals()) as arrivals:
@@ -162,28 +161,28 @@ class Conversation:
                 pass
         return following.recording
 
-    def begin_anew(self) -> None:
-        """Go over to a new thread."""
+    def start_new_thread(self) -> None:
+        """Switch to a new thread."""
         self.session_id, self.run_id = new_id(), None
         self.asked = self.begun = False
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         await self._http.aclose()
 
-    def _follow(self, body: Mapping[str, Any], position: Position, *, keep: bool = False) -> Following:
+    def _follow(self, body: Mapping[str, Any], position: Position, *, keep: bool = False) -> RunReader:
         async def begin(body: Mapping[str, Any]) -> Exchange:
             return await self._connect(body, keep=keep)
 
         limits = Limits.of(self._outputs)
-        return Following(begin, body, position, self._policy, notice=self._notice, limits=limits)
+        return RunReader(begin, body, position, self._policy, notice=self._notice, limits=limits)
 
     async def _connect(
         self, body: Mapping[str, Any], *, keep: bool = False, end_within: float | None = None
     ) -> Exchange:
-        token = await self._account.id_token()  # each time: a run may outlive a token
+        token = await self._account.id_token()  # for each connection, because a run may outlive a token
         self.asked = True
-        session = self.session_id if self._outputs.names_session else ""
+        session = self.session_id if self._outputs.sends_session else ""
         request = Request(self._outputs.invoke_url, token, encoded(body), session)
         fault = token_fault(token, self._outputs)
         exchange = Exchange(self._http, request, keep=keep, end_within=end_within, token_fault=fault)
@@ -192,7 +191,7 @@ class Conversation:
 
     @property
     def trace_id(self) -> str:
-        """What AWS's traces call the last question (``X-Amzn-Trace-Id``); empty when its answer does not say."""
+        """The AWS trace id of the last question (``X-Amzn-Trace-Id``); empty if its response has none."""
         return str(self._first.recording.headers.get("x-amzn-trace-id", "")) if self._first else ""
 
     async def __aenter__(self) -> Conversation:

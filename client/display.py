@@ -1,4 +1,4 @@
-"""Words on a terminal or in a pipe, each as soon as it is here."""
+"""Prints an answer on a terminal or into a pipe, each event as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.text import Text
 
 from client.errors import AgentError, ClientError, CutError, RefusedError
 from client.exchange import Arrival
-from client.markdown import MarkdownDisplay, printed_whole
+from client.markdown import MarkdownDisplay, print_markdown
 from client.narration import Narration
-from client.sanitize import harmless, quoted
+from client.sanitize import quoted, sanitized
 from client.terminal import Console, say
 
 
@@ -21,20 +21,20 @@ class Display(Protocol):
     """Shows the events of one answer."""
 
     def begin(self) -> None:
-        """The question is about to be asked, on a running loop."""
+        """Start before the question is sent; needs a running event loop."""
         ...
 
     def show(self, arrival: Arrival) -> None:
-        """Show one event, at once."""
+        """Show one event."""
         ...
 
     def end(self) -> None:
-        """The answer is over, however it ended."""
+        """Finish, also after a failure."""
         ...
 
 
 class PlainDisplay:
-    """The words as text, for a pipe; what the agent does besides goes to standard error."""
+    """Prints the text for a pipe; tool calls and reasoning go to standard error."""
 
     def __init__(self, out: TextIO | None = None, notes: TextIO | None = None) -> None:
         self._out = out or sys.stdout
@@ -49,7 +49,7 @@ class PlainDisplay:
         """See `Display.show`."""
         line = self._narration.take(arrival)
         if arrival.text:
-            self._out.write(harmless(arrival.text))
+            self._out.write(sanitized(arrival.text))
             self._out.flush()
             self._open = True
         elif line is not None:
@@ -62,7 +62,7 @@ class PlainDisplay:
 
 
 class JsonDisplay:
-    """The events as they came, one JSON object a line."""
+    """Prints the events unchanged, one JSON object per line."""
 
     def begin(self) -> None:
         """See `Display.begin`."""
@@ -76,16 +76,16 @@ class JsonDisplay:
 
 
 def display_for(*, as_json: bool) -> Display:
-    """The display for this process's standard output."""
+    """Return the display for this process's standard output."""
     if as_json:
         return JsonDisplay()
     console = Console()
-    # A terminal that cannot move its cursor would show nothing until the end.
+    # On a dumb terminal, which cannot move the cursor, redrawing would show nothing until the end.
     return MarkdownDisplay(console) if console.is_terminal and not console.is_dumb_terminal else PlainDisplay()
 
 
 def show_message(message: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one message of a conversation that was kept."""
+    """Print one message of a stored conversation."""
     if as_json:
         print(json.dumps(message), flush=True)
         return
@@ -97,17 +97,17 @@ def show_message(message: Mapping[str, Any], *, as_json: bool) -> None:
             name = function.get("name") if isinstance(function, dict) else "a tool"
             console.print(Text(f"calls {quoted(str(name))}", style="dim"))
         if text and console.is_terminal:
-            printed_whole(console, text)
+            print_markdown(console, text)
         elif text:
             say(text)
     elif role == "user":
-        console.print(Text(f"> {harmless(text)}", style="bold"), soft_wrap=not console.is_terminal)
+        console.print(Text(f"> {sanitized(text)}", style="bold"), soft_wrap=not console.is_terminal)
     elif text:
         console.print(Text(f"{quoted(role)}: {quoted(text)}", style="dim"), soft_wrap=not console.is_terminal)
 
 
 def _text_of(content: object) -> str:
-    """A message's text, of parts the text of those that have some."""
+    """Return a message's text; of content parts, the text or the type of each."""
     if isinstance(content, list):
         parts = [one for one in content if isinstance(one, dict)]
         return "\n".join(str(one.get("text") or f"[{quoted(str(one.get('type')))}]") for one in parts)
@@ -115,7 +115,7 @@ def _text_of(content: object) -> str:
 
 
 def describe(error: ClientError) -> dict[str, Any]:
-    """An error as one more JSON line after the events."""
+    """Return an error as a JSON object, which follows the events."""
     details: dict[str, Any] = {}
     if isinstance(error, RefusedError):
         details["status"] = error.status

@@ -1,27 +1,27 @@
-"""Everything that can go wrong between a user and an answer, by the layer that is at fault.
+"""The client's exceptions, by the layer that failed.
 
 ::
 
     ClientError
-    ├── UsageError                what was asked for cannot be done as it was asked
-    ├── OutputsError              the stack's outputs cannot be had
+    ├── UsageError                an option or a file that was given is invalid
+    ├── OutputsError              the stack's outputs cannot be read
     ├── SignInError               Cognito refuses the user, or nobody is signed in
-    │   └── UserPoolError         there is no such user pool or app client, or Cognito cannot be reached
-    ├── AdministrationError       a user cannot be added, listed or disabled
-    ├── UnreachableError          no connection, or it broke before an answer (has ``sent``)
+    │   └── UserPoolError         no such user pool or app client, or Cognito cannot be reached
+    ├── AdministrationError       Cognito refuses an administrator's call
+    ├── UnreachableError          no connection, or it broke before the response (has ``sent``)
     ├── RefusedError              the gateway or the firewall refuses the request (has ``status``)
     │   ├── NotSignedInError      401: no token, or an expired one
     │   │   └── WrongTokenError   401: a token of the wrong kind, pool or app client
     │   ├── BlockedError          403, 413: the firewall or a policy
-    │   │   └── ApiKeyError       403: the API wants a team's API key
+    │   │   └── ApiKeyError       403: the API requires a team's API key
     │   ├── ThrottledError        429
     │   └── ConflictError         409: the session is being started or stopped
     ├── BenchmarkError            some questions of a benchmark were not answered
-    ├── ProtocolError             what came back is not a stream of AG-UI events
-    ├── CutError                  the stream ended without its last event (has ``limit``)
-    └── AgentError                the agent says that it failed (has ``code``)
+    ├── ProtocolError             the response is not a stream of AG-UI events
+    ├── CutError                  the stream ended without a terminal event (has ``limit``)
+    └── AgentError                the run ended with RUN_ERROR (has ``code``)
 
-Every message is a sentence or two: what happened, and what to do. It is safe to print, whatever a server has put in.
+Every message is a sentence or two: what happened, and what to do. Text of a server in it is sanitized.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from client.sanitize import harmless, quoted
+from client.sanitize import quoted, sanitized
 
 __all__ = [
     "AdministrationError",
@@ -59,18 +59,18 @@ Limit = Literal["idle", "total"]
 
 
 class ClientError(Exception):
-    """Anything that this client can name."""
+    """Base class; the message is sanitized."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(harmless(message))
+        super().__init__(sanitized(message))
 
 
 class UsageError(ClientError):
-    """What was asked for cannot be done as it was asked: an option, a file, a missing library."""
+    """The command cannot be carried out as given: an option, a file, a missing library."""
 
 
 class OutputsError(ClientError):
-    """The stack's outputs cannot be had.
+    """The stack's outputs cannot be read.
 
     Attributes:
         faulty: the outputs that are missing or wrong; empty when there are no outputs at all.
@@ -82,7 +82,7 @@ class OutputsError(ClientError):
 
 
 class SignInError(ClientError):
-    """Cognito does not let the user in, or nobody is signed in."""
+    """Cognito refuses the user, or nobody is signed in."""
 
 
 class UserPoolError(SignInError):
@@ -97,7 +97,7 @@ class UnreachableError(ClientError):
     """The API cannot be reached.
 
     Attributes:
-        sent: whether the request may have reached the agent, so that sending it again could ask twice.
+        sent: whether the request may have reached the agent, so that a retry could ask the question twice.
     """
 
     def __init__(self, message: str, *, sent: bool = False) -> None:
@@ -106,7 +106,7 @@ class UnreachableError(ClientError):
 
 
 class RefusedError(ClientError):
-    """The request was refused before the agent began to answer.
+    """The request was refused before the agent started to answer.
 
     Attributes:
         status: the HTTP status.
@@ -118,7 +118,7 @@ class RefusedError(ClientError):
 
 
 class NotSignedInError(RefusedError):
-    """The token is missing or no longer in force."""
+    """The token is missing or has expired."""
 
 
 class WrongTokenError(NotSignedInError):
@@ -130,7 +130,7 @@ class BlockedError(RefusedError):
 
 
 class ApiKeyError(BlockedError):
-    """The stack gives its teams API keys, and the request carries none, or none that it knows."""
+    """The stack requires a team's API key, and the request has none or an unknown one."""
 
 
 class ThrottledError(RefusedError):
@@ -138,7 +138,7 @@ class ThrottledError(RefusedError):
 
 
 class ConflictError(RefusedError):
-    """AgentCore is starting or stopping the session's microVM; the same request succeeds a little later."""
+    """AgentCore is starting or stopping the session's microVM; a retry succeeds a little later."""
 
 
 class BenchmarkError(ClientError):
@@ -146,14 +146,14 @@ class BenchmarkError(ClientError):
 
 
 class ProtocolError(ClientError):
-    """Something answered, and not with a stream of AG-UI events."""
+    """The response is not a stream of AG-UI events."""
 
 
 class CutError(ClientError):
     """The stream ended before the run did.
 
     Attributes:
-        limit: the limit that was reached: ``idle`` (silence), ``total`` (length), None when it was neither.
+        limit: the limit that was reached: ``idle`` (no bytes), ``total`` (duration), or None.
     """
 
     def __init__(self, message: str, limit: Limit | None = None) -> None:
@@ -184,49 +184,50 @@ _NEXT_STEP: Mapping[str, str] = {
     "TOOL_FAILED": "Ask again; the runtime's log names the tool.",
     "MODEL_OUTPUT_INVALID": "Ask again; the runtime's log has what the model sent.",
     "RUN_TIMEOUT": "Ask for less at a time, or raise runtime.runSeconds.",
-    "RUN_UNKNOWN": "Ask a question first; of a conversation that was kept, `history` has what was said.",
-    "EVENTS_GONE": "Read what was kept of it with `python -m client history`.",
-    "STOPPED": "Ask again, or go on with another question.",
+    "RUN_UNKNOWN": "Ask a question first; `history` shows the messages of a stored conversation.",
+    "EVENTS_GONE": "Read the stored conversation with `python -m client history`.",
+    "STOPPED": "Ask again, or ask another question.",
     "MEDIA_URL_FORBIDDEN": "Send the file itself, or have its host added to runtime.mediaHosts.",
-    "MEDIA_UNSUPPORTED": "Send it in a format that the model takes.",
-    "INTERNAL": "Look the reference up in the runtime's log.",
+    "MEDIA_UNSUPPORTED": "Send it in a format that the model supports.",
+    "INTERNAL": "Search the runtime's log for the reference.",
 }
 
 
 def reason(error: Exception) -> str:
-    """Why something failed, in a line: of many exceptions of the network the name, and of some all that they read."""
+    """The text of an exception on one line; its class name if it has no text, as some of httpx's."""
     return quoted(str(error)) or type(error).__name__
 
 
 def agent_failure(code: str, message: str) -> AgentError:
-    """The error for a ``RUN_ERROR`` event: what the agent says, its code, and what to do about it."""
-    step = _NEXT_STEP.get(code, "Look the reference up in the runtime's log.")
+    """The error for a ``RUN_ERROR`` event: its message, its code, and what to do about it."""
+    step = _NEXT_STEP.get(code, "Search the runtime's log for the reference.")
     said = " ".join(part for part in (quoted(message), f"[{quoted(code)}]" if code else "") if part)
-    return AgentError(f"{said or 'The agent failed and does not say why.'} {step}", code)
+    return AgentError(f"{said or 'The agent failed without a message.'} {step}", code)
 
 
-# Status: the class of the error, and what to say before and after what the server said.
+# By status: the class of the error, the sentence before the server's message, and the next step.
 _REFUSALS: Mapping[int, tuple[type[RefusedError], str, str]] = {
-    401: (NotSignedInError, "The API does not accept the token", "sign in again; it takes the ID token."),
-    403: (BlockedError, "The request was blocked before it reached the agent", "`doctor` says by what."),
-    409: (ConflictError, "The session is just being started or stopped", "ask again in a moment."),
+    401: (NotSignedInError, "The API does not accept the token", "sign in again; it requires the ID token."),
+    403: (BlockedError, "The request was blocked before it reached the agent", "run `doctor` to see by what."),
+    409: (ConflictError, "The session is being started or stopped", "ask again in a moment."),
     413: (BlockedError, "The request is too large and was blocked", "ask for less at a time."),
     424: (RefusedError, "The agent failed to start or to answer", "look at the runtime's log."),
-    429: (ThrottledError, "The API takes no more requests for now", "wait a little and ask again."),
-    504: (RefusedError, "The agent did not begin to answer in time", "look at the runtime's log."),
+    429: (ThrottledError, "The API throttles requests", "wait a little and ask again."),
+    504: (RefusedError, "The agent did not start to answer in time", "look at the runtime's log."),
 }
 
-# A gateway response's type, where it says more than the status (infra/gateway_responses.py puts it into the body).
+# By the gateway response's type, which is more specific than the status (infra/gateway_responses.py puts it into the
+# body).
 _TYPES: Mapping[str, tuple[type[RefusedError], str, str]] = {
     "INVALID_API_KEY": (
         ApiKeyError,
-        "The API wants a team's API key",
-        "set AGENT_STREAM_API_KEY to your team's, which whoever runs the stack can give you.",
+        "The API requires a team's API key",
+        "set AGENT_STREAM_API_KEY to your team's key, and ask the stack's operator if you have none.",
     ),
     "QUOTA_EXCEEDED": (
-        RefusedError,  # not throttled: asking again in a moment changes nothing
+        RefusedError,  # not ThrottledError: a retry does not help
         "The team's requests for today are used up",
-        "ask tomorrow, or have requestsPerDay raised under api.teams.",
+        "ask again tomorrow, or have requestsPerDay raised under api.teams.",
     ),
 }
 
@@ -236,11 +237,11 @@ def refusal(status: int, message: str, *, token_fault: str = "", kind: str = "")
 
     Args:
         status: the HTTP status.
-        message: what the server said of it; may be empty.
-        token_fault: what is wrong with the token that was sent, where its claims tell.
-        kind: the gateway response's type, where the body has one.
+        message: the server's message; may be empty.
+        token_fault: what is wrong with the token that was sent, from `client.account.token_fault`; may be empty.
+        kind: the gateway response's type; empty if the body has none.
     """
-    unknown = (RefusedError, f"The API answered {status}", "look at its access log.")
+    unknown = (RefusedError, f"The API responded with status {status}", "look at its access log.")
     error, what, step = _TYPES.get(kind) or _REFUSALS.get(status, unknown)
     if status == 401 and token_fault:
         error, step = WrongTokenError, token_fault

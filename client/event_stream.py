@@ -1,7 +1,7 @@
-"""An event stream, decoded as it comes: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream.
+"""Decodes an event stream: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream.
 
-Owns the format and its bounds, and no connection. Comments are kept, for a heartbeat is one; ``event`` and ``retry``
-are not, since AG-UI uses neither. It is UTF-8 whatever the content type's parameters say.
+This module handles the format and its size limits, not the connection. Comments are yielded, because heartbeats are
+comments; the fields ``event`` and ``retry`` are ignored, because AG-UI uses neither. The encoding is always UTF-8.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 LONGEST_EVENT = 16 * 1024 * 1024
-"""Bytes. The agent ends a run at an event of 1 MiB; a snapshot of a whole conversation is longer."""
+"""The most bytes of an event. The agent's own limit is 1 MiB, except for a snapshot of a whole conversation."""
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -21,8 +21,8 @@ class Message(NamedTuple):
     """One event of the stream.
 
     Attributes:
-        data: its data lines, joined by line ends.
-        id: the id that it carries; None when it has none of its own.
+        data: its data lines, joined by newlines.
+        id: its id; None when it has none.
     """
 
     data: str
@@ -30,36 +30,36 @@ class Message(NamedTuple):
 
 
 class Comment(NamedTuple):
-    """A line that begins with a colon: it says nothing, and breaks the silence."""
+    """A line that begins with a colon; the agent's heartbeats are comments."""
 
 
 class EventTooLongError(Exception):
-    """A line, or an event of many, is longer than anything that is kept in memory for a stranger."""
+    """A line or an event is longer than the limit, which bounds the memory that a server can use."""
 
 
 class Decoder:
-    """Bytes in, as they arrive; messages and comments out, as soon as they are whole.
+    """Turns chunks of bytes into messages and comments, each as soon as it is complete.
 
-    What is not whole when the stream ends is no event, as the standard has it, so there is nothing to flush.
+    An incomplete event at the end of the stream is discarded, as the standard requires, so there is no flush().
 
     Args:
-        longest: bytes of an event, and of a line.
+        longest: the most bytes of an event, and of a line.
     """
 
     def __init__(self, longest: int = LONGEST_EVENT) -> None:
         self._longest = longest
-        self._begun: list[bytes] = []  # joined once: a line may be long, and come in many pieces
+        self._begun: list[bytes] = []  # pieces of the current line, joined once at its end
         self._length = 0
-        self._start: bytes | None = b""  # what may yet be a byte-order mark; None once that is settled
+        self._start: bytes | None = b""  # the first bytes while they may be a byte-order mark; None after that
         self._skip_line_feed = False  # after a carriage return at the end of a chunk
         self._data: list[str] = []
         self._id: str | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Message | Comment]:
-        """What a further chunk makes whole.
+        """Yield the messages and comments that a chunk completes.
 
         Raises:
-            EventTooLongError: when the line or the event is longer than it may be.
+            EventTooLongError: when a line or an event exceeds the limit.
         """
         chunk = self._without_mark(chunk)
         if not chunk:
@@ -88,7 +88,7 @@ class Decoder:
             self._begun.append(piece)
 
     def _without_mark(self, chunk: bytes) -> bytes:
-        """The stream without a byte-order mark at its very beginning."""
+        """Remove a byte-order mark at the beginning of the stream."""
         if self._start is None:
             return chunk
         start = self._start + chunk
@@ -102,7 +102,7 @@ class Decoder:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not name:
-            self._length = self._length if self._data else 0  # heartbeats do not add up to an event
+            self._length = self._length if self._data else 0  # comments do not count towards an event's length
             yield Comment()
         elif name == "data":
             self._data.append(value)
@@ -112,6 +112,6 @@ class Decoder:
     def _dispatch(self) -> Iterator[Message]:
         data, id_ = self._data, self._id
         self._data, self._id = [], None
-        # "If the data buffer is an empty string": there was no data line. One empty line of data is an event.
+        # "If the data buffer is an empty string" means no data line at all: one empty data line is an event.
         if data:
             yield Message("\n".join(data), id_)

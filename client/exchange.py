@@ -1,4 +1,4 @@
-"""One request and the stream that answers it, recorded whatever comes: `ask` raises failures, `record` keeps them."""
+"""Sends one request and reads its event stream: `ask` raises failures, `record` returns them in a recording."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from client.recording import Limits, Mark, Recording, mark_of
 from client.request import Request, encoded, new_id, question
 from client.sanitize import quoted
 
-# The server bounds how long a stream may be silent and how long it may last; the client only connects in time.
+# The server limits the silence and the duration of a stream; the client limits only the time to connect.
 TIMEOUT = httpx.Timeout(None, connect=10)
 
 LINGER_SECONDS = 2.0
@@ -26,11 +26,11 @@ LINGER_SECONDS = 2.0
 
 REFUSAL_BYTES = 64 * 1024
 REFUSAL_SECONDS = 10.0
-"""How much of a refusal is read, and for how long: it is a sentence, and its status is known already."""
+"""How many bytes of a refusal's body are read, and for how long: the status is known already."""
 
-PLAIN = "over plain http everybody on the way could read the token"
+PLAIN_HTTP = "the token must not be sent over plain http, where others could read it"
 
-# Raised before a byte of the request is on its way.
+# Raised before any byte of the request is sent.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 
 
@@ -39,8 +39,8 @@ class Arrival(NamedTuple):
 
     Attributes:
         event: an AG-UI event.
-        seconds: since the question was sent.
-        id: ``<runId>:<number>``; empty where the event has none.
+        seconds: the time of arrival, since the question was sent.
+        id: ``<runId>:<number>``; empty if the event has none.
     """
 
     event: dict[str, Any]
@@ -49,28 +49,28 @@ class Arrival(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The words in this event; empty for every event but a text delta."""
+        """The text of a text delta; empty for every other event."""
         return str(self.event.get("delta", "")) if self.event.get("type") == "TEXT_MESSAGE_CONTENT" else ""
 
 
 class NotEventsError(Exception):
-    """What came is no stream of AG-UI events; the text says why."""
+    """The response is not a stream of AG-UI events; the text says why."""
 
 
 class Exchange:
-    """One request, and what comes back for it.
+    """One request and its response.
 
     Args:
-        http: whose connections to use.
-        request: what to send.
-        begin_within: seconds within which the answer's headers must be here; any time when left out.
-        end_within: seconds within which all of it must be here, from the same moment; any time when left out.
-        keep: whether every mark is kept; a reader of an answer that lasts an hour needs none.
-        token_fault: what to say of the token if it is refused, from `client.account.token_fault`.
+        http: the client to send it with.
+        request: the request.
+        begin_within: the time limit for the response's headers, in seconds from now; None for no limit.
+        end_within: the time limit for the whole response, in seconds from now; None for no limit.
+        keep: whether to keep every mark; not needed to read a long answer.
+        token_fault: the explanation if the token is refused, from `client.account.token_fault`.
 
     Attributes:
-        began: the loop's time when it was made.
-        recording: what has come so far. Nothing that a server or a network does is an exception.
+        began: the event loop's time at which it was created.
+        recording: the response so far. Failures of the server or the network are recorded, not raised.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Exchange:
     ) -> None:
         self._http = http
         self._request = request
-        self.began = self._heard = asyncio.get_running_loop().time()
+        self.began = self._last_bytes = asyncio.get_running_loop().time()
         self.token_fault = token_fault
         self._begins_by = _earlier(self._after(begin_within), self._after(end_within))
         self._ends_by = self._after(end_within)
@@ -93,7 +93,7 @@ class Exchange:
         self.recording = Recording(request.session_id)
 
     async def arrivals(self) -> AsyncGenerator[Arrival, None]:
-        """The events as they come; however it ends, the recording says it."""
+        """Yield the events as they arrive; afterwards the recording says how the response ended."""
         recording, response = self.recording, None
         try:
             response = await self._send()
@@ -106,16 +106,16 @@ class Exchange:
         except TimeoutError:
             if not recording.over:
                 recording.ending = "late"
-                recording.message = f"nothing within {self._now() - self.began:.0f} s"
+                recording.message = f"no response within {self._now() - self.began:.0f} s"
         except (NotEventsError, EventTooLongError) as error:
             recording.ending = "invalid"
-            recording.message = str(error) or "an event of it has no end"
+            recording.message = str(error) or "an event is too long"
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            if not recording.over:  # what breaks after the run's own end breaks nothing
+            if not recording.over:  # a failure after the terminal event does not matter
                 self._broken(error)
         finally:
             recording.lasted = self._now() - self.began
-            recording.silent = self._now() - self._heard
+            recording.silent = self._now() - self._last_bytes
             if response is not None:
                 await response.aclose()
 
@@ -127,20 +127,20 @@ class Exchange:
                 asked.method, asked.url, headers=asked.all_headers(), content=content, timeout=TIMEOUT
             )
             if asked.token is not None and not carries_secrets(built.url):
-                raise httpx.UnsupportedProtocol(PLAIN)
+                raise httpx.UnsupportedProtocol(PLAIN_HTTP)
             response = await self._http.send(built, stream=True)
-        self._heard = self._now()
-        self.recording.headers_after = self._heard - self.began
+        self._last_bytes = self._now()
+        self.recording.headers_after = self._last_bytes - self.began
         self.recording.status, self.recording.headers = response.status_code, response.headers
         return response
 
     async def _listen(self, response: httpx.Response) -> AsyncGenerator[Arrival, None]:
         if (encoding := response.headers.get("content-encoding", "identity").lower()) != "identity":
-            raise NotEventsError(f"it is compressed ({quoted(encoding)}), which nobody asked for")
+            raise NotEventsError(f"it is compressed ({quoted(encoding)}), although the request did not accept that")
         decoder = Decoder()
         async for chunk in self._chunks(response):
-            self._heard = self._now()
-            seconds = self._heard - self.began
+            self._last_bytes = self._now()
+            seconds = self._last_bytes - self.began
             for one in decoder.feed(chunk):
                 if isinstance(one, Comment):
                     self._mark(Mark(seconds, "comment"))
@@ -175,7 +175,7 @@ class Exchange:
             self.recording.marks.append(mark)
 
     def _broken(self, error: httpx.RequestError | httpx.InvalidURL) -> None:
-        """What a failure of the connection means, by how far the request had come."""
+        """Record a connection failure, by how far the request had progressed."""
         recording, url = self.recording, self._request.url
         recording.message = reason(error)
         if recording.status:
@@ -183,13 +183,13 @@ class Exchange:
             return
         recording.ending = "unreachable"
         if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
-            recording.failed = no_address(error)
+            recording.failed = invalid_url(error)
         elif isinstance(error, NOT_SENT):
             recording.failed = UnreachableError(f"{url} cannot be reached ({reason(error)}): check the network.")
         else:
             recording.failed = UnreachableError(
-                f"{url} broke the connection off before it answered ({reason(error)}): ask again if you may, for the "
-                "agent may have been asked.",
+                f"{url} closed the connection before it responded ({reason(error)}): the agent may have received the "
+                "question, so ask again only if asking twice does no harm.",
                 sent=True,
             )
 
@@ -210,23 +210,23 @@ async def ask(
     token_fault: str = "",
     http: httpx.AsyncClient | None = None,
 ) -> AsyncGenerator[Arrival, None]:
-    """Send a prompt once and yield the events of the answer as they arrive; the last may be its ``RUN_ERROR``.
+    """Send a prompt once and yield the events of the answer as they arrive; the last may be a ``RUN_ERROR``.
 
     Args:
         invoke_url: the stack's ``invokeUrl``.
         id_token: the ID token; the API refuses an access token.
-        prompt: what to ask.
-        session_id: 33 to 256 characters, to go on with a conversation; a new one begins when left out.
-        limits: the stack's, to name the one at which a stream was cut.
-        token_fault: what to say of the token if it is refused, from `client.account.token_fault`.
-        http: a client whose connections to use; a new one is made when left out.
+        prompt: the question.
+        session_id: the conversation to continue, 33 to 256 characters; by default a new one.
+        limits: the stack's, to name the one that cut the stream.
+        token_fault: the explanation if the token is refused, from `client.account.token_fault`.
+        http: the client to send it with; by default a new one.
 
     Raises:
         RefusedError: when the gateway or the firewall refuses.
-        AgentError: when the agent says that it failed.
-        CutError: when the stream ends before the run does.
-        ProtocolError: when what comes back is not a stream of AG-UI events.
-        UnreachableError: when there is no connection.
+        AgentError: when the run ends with RUN_ERROR.
+        CutError: when the stream ends without a terminal event.
+        ProtocolError: when the response is not a stream of AG-UI events.
+        UnreachableError: when the connection fails.
         OutputsError: when ``invoke_url`` is not a valid URL.
     """
     session = session_id or new_id()
@@ -258,21 +258,21 @@ async def record(
     end_within: float | None = None,
     name_session: bool = True,
 ) -> Recording:
-    """Ask once and keep everything; never raises for what a server or a network does.
+    """Ask once and record the whole response; failures of the server or the network are recorded, not raised.
 
     Args:
-        http: whose connections to use.
-        url: where to POST.
-        token: sent as it is; None sends none.
-        prompt: what to ask.
-        session_id: the session; a new one when left out.
-        headers: more headers.
-        leave_after_deltas: hang up after so many text events.
-        body: sent in place of the question.
-        method: a request by any other than POST has no body.
+        http: the client to send it with.
+        url: the address.
+        token: the bearer token, sent unchecked; None sends none.
+        prompt: the question.
+        session_id: the session; by default a new one.
+        headers: additional headers.
+        leave_after_deltas: disconnect after this many text deltas.
+        body: sent instead of the question.
+        method: the HTTP method; only a POST has a body.
         begin_within: see `Exchange`.
         end_within: see `Exchange`.
-        name_session: whether the session header goes along; where not, the gateway says which session it is.
+        name_session: whether to send the session header; otherwise the gateway sets the session.
     """
     session = session_id or new_id()
     content = encoded(question(prompt, session)) if body is None else body
@@ -290,10 +290,10 @@ async def record(
 
 
 def parse_event(data: str) -> dict[str, Any]:
-    """An AG-UI event: an object with a type, and a text delta with its words.
+    """Parse an AG-UI event: an object with a type, and with a string as `delta` if it is a text delta.
 
     Raises:
-        NotEventsError: when it is none.
+        NotEventsError: when it is not one.
     """
     try:
         event: Any = json.loads(data)
@@ -302,14 +302,14 @@ def parse_event(data: str) -> dict[str, Any]:
     if not isinstance(event, dict) or not isinstance(event.get("type"), str):
         raise NotEventsError(f"an event is not an object with a type: {quoted(data[:40])}")
     if event["type"] == "TEXT_MESSAGE_CONTENT" and not isinstance(event.get("delta"), str):
-        raise NotEventsError("a TEXT_MESSAGE_CONTENT has no text as its delta")
+        raise NotEventsError("the delta of a TEXT_MESSAGE_CONTENT is not a string")
     return event
 
 
-def no_address(error: Exception) -> OutputsError:
-    """The error for an ``invokeUrl`` that nothing can be sent to."""
+def invalid_url(error: Exception) -> OutputsError:
+    """The error for an invalid ``invokeUrl``."""
     return OutputsError(
-        f"The output invokeUrl cannot be used ({reason(error)}): read the stack's outputs again.", ("invokeUrl",)
+        f"The output invokeUrl is not usable ({reason(error)}): read the stack's outputs again.", ("invokeUrl",)
     )
 
 
@@ -319,7 +319,7 @@ def _is_event_stream(response: httpx.Response) -> bool:
 
 
 async def _read_refusal(response: httpx.Response) -> bytes:
-    """The body of an answer that is no event stream, so far as it is worth waiting for."""
+    """Read the body of a response that is not an event stream, up to `REFUSAL_BYTES` and `REFUSAL_SECONDS`."""
     body = b""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(REFUSAL_SECONDS):

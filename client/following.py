@@ -1,7 +1,7 @@
-"""One run, read over as many connections as it takes: each event once and in order, whatever cuts them.
+"""Reads one run over as many connections as necessary, and yields each event once and in order.
 
-A run outlives its connection. After a cut the client attaches with the number of the last event that it has; before
-the first event it sends the question again, with the same ``runId``, which the agent attaches and never runs twice.
+A run outlives its connection. After a cut the client attaches with the number of its last event. Before the first event
+it sends the question again with the same ``runId``; the agent then attaches to the run and does not start it twice.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ TERMINAL = ("RUN_FINISHED", "RUN_ERROR")
 
 
 class Cut(NamedTuple):
-    """A connection that is followed by another.
+    """A connection that ended early and is followed by another.
 
     Attributes:
         error: why it ended.
-        pause: seconds before the next.
-        going_on: whether some of the answer is here already.
+        pause: seconds before the next connection.
+        has_events: whether events have arrived, so that the client attaches instead of asking again.
     """
 
     error: ClientError
     pause: float
-    going_on: bool
+    has_events: bool
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,9 +48,9 @@ class Position:
     """How far a run has been read.
 
     Attributes:
-        run_id: the run's; None until its first event names it.
-        number: of the last event that is here.
-        unnumbered: whether events without a number came, as of an agent that keeps none: those are not sent again.
+        run_id: the run's id; None until the first event tells it.
+        number: the number of the last event.
+        unnumbered: whether events without a number arrived; an agent that sends such events keeps none of them.
     """
 
     run_id: str | None
@@ -58,30 +58,30 @@ class Position:
     unnumbered: bool = False
 
     def is_new(self, arrival: Arrival) -> bool:
-        """Whether an event is to be passed on; it is counted then.
+        """Return whether an event is new, and if so advance the position.
 
         Raises:
-            ProtocolError: when it is another run's, or an event before it is missing.
+            ProtocolError: when it belongs to another run, or an event before it is missing.
         """
         run_id, _, digits = arrival.id.rpartition(":")
         if not (run_id and digits.isascii() and digits.isdigit()):
             self.unnumbered = self.unnumbered or arrival.event["type"] not in TERMINAL
             return True
         if run_id != (self.run_id or run_id):
-            raise ProtocolError(f"Events of another run came ({run_id}, not {self.run_id}): ask again.")
+            raise ProtocolError(f"The response has events of another run ({run_id}, not {self.run_id}): ask again.")
         number, self.run_id = int(digits), run_id
         if number <= self.number:
-            return arrival.event["type"] in TERMINAL  # sent also to whoever is past the end
+            return arrival.event["type"] in TERMINAL  # the terminal event is always sent
         if number > self.number + 1:
             raise ProtocolError(
-                f"Between event {self.number} and event {number} of the run some are missing: read what was kept with "
-                "`python -m client history`."
+                f"Events are missing between number {self.number} and {number} of the run: read the stored "
+                "conversation with `python -m client history`."
             )
         self.number = number
         return True
 
-    def may_go_on(self, error: ClientError) -> bool:
-        """Whether another connection may have what this one had not."""
+    def can_continue(self, error: ClientError) -> bool:
+        """Whether another connection can continue the run after this error."""
         match error:
             case ThrottledError() | ConflictError() | UnreachableError():
                 return not self.unnumbered
@@ -93,21 +93,21 @@ class Position:
                 return False
 
 
-class Following:
+class RunReader:
     """Reads one run to its end.
 
     Args:
-        connect: begins an exchange with this body, as a user who is signed in at that moment.
-        body: the first one: a question, or an attach.
-        position: where the reader stands.
-        policy: how often to try, from the last event on, and how soon.
-        notice: is told of every connection that is followed by another.
-        sleep: waits; a test puts its own.
-        limits: the stack's, to name the one at which a stream was cut.
+        connect: starts an exchange with the given body and a valid token.
+        body: the first body: a question, or an attach.
+        position: the position before the first event.
+        policy: the retries; attempts are counted from the last event that arrived.
+        notice: called for every connection that ends early and is followed by another.
+        sleep: waits for seconds; tests replace it.
+        limits: the stack's, to name the one that cut a stream.
 
     Attributes:
-        recording: of all connections, as one; its times are seconds since the first began.
-        cuts: how many connections ended early.
+        recording: all connections combined; its times are seconds since the first began.
+        cuts: the number of connections that ended early.
     """
 
     def __init__(
@@ -133,10 +133,10 @@ class Following:
         self.cuts = 0
 
     async def arrivals(self) -> AsyncGenerator[Arrival, None]:
-        """The events of the run, each once and in order.
+        """Yield the events of the run, each once and in order.
 
         Raises:
-            ClientError: what the last connection, or the first that no other may follow, came to.
+            ClientError: the failure of the last attempt, or the first failure that a retry cannot help.
         """
         attempt = 0
         while True:
@@ -155,7 +155,7 @@ class Following:
             if failure is None:
                 return
             attempt += 1
-            if attempt >= self._policy.attempts or not self._position.may_go_on(failure):
+            if attempt >= self._policy.attempts or not self._position.can_continue(failure):
                 raise failure
             await self._pause(failure, attempt)
 
@@ -164,11 +164,11 @@ class Following:
         self.cuts += 1
         if position.number:
             self._body = attach(str(self._body["threadId"]), position.run_id, position.number)
-        self._notice(Cut(failure, pause, going_on=position.number > 0))
+        self._notice(Cut(failure, pause, has_events=position.number > 0))
         await self._sleep(pause)
 
     def _add(self, part: Recording, offset: float) -> None:
-        """Append what one connection brought; what came twice has been seen before."""
+        """Append one connection's recording, without events that are already in it."""
         seen = {mark.id for mark in self.recording.marks if mark.id}
         new = [
             dataclasses.replace(mark, seconds=offset + mark.seconds)

@@ -1,4 +1,4 @@
-"""An answer as Markdown on a terminal, drawn while it grows."""
+"""Renders an answer as Markdown on a terminal while it streams."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from rich.text import Text
 
 from client.exchange import Arrival
 from client.narration import Narration
-from client.sanitize import harmless
+from client.sanitize import sanitized
 
 REFRESH_SECONDS = 0.03
-"""Redrawing more often than this shows a person nothing and costs the machine."""
+"""The shortest time between two redraws: more frequent ones cost CPU and are not visible."""
 
 SILENT_SECONDS = 1.0
-"""After this, and every so often, a silence is given a sign of life."""
+"""After this much silence, a status line is shown, and updated at the same interval."""
 
 
 class MarkdownDisplay:
-    """The answer as Markdown on a terminal.
+    """Shows the answer as Markdown on a terminal.
 
-    A block that is complete is printed for good; only the last one, which still grows, is drawn anew. So an answer
-    longer than the screen scrolls as any text does.
+    A complete block is printed once; only the last block, which still grows, is redrawn. So an answer longer than the
+    screen scrolls like any other output.
     """
 
     def __init__(self, console: Console) -> None:
@@ -41,22 +41,22 @@ class MarkdownDisplay:
         self._tail = ""
         self._printed = False
         self._drawn = 0.0
-        self._due: asyncio.TimerHandle | None = None
+        self._redraw_timer: asyncio.TimerHandle | None = None
         self._narration = Narration()
-        self._heard = time.monotonic()
-        self._watch: asyncio.TimerHandle | None = None
+        self._last_arrival = time.monotonic()
+        self._silence_timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """See `Display.begin`."""
-        self._heard = time.monotonic()
-        self._watch = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._give_sign)
+        self._last_arrival = time.monotonic()
+        self._silence_timer = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._show_status)
 
     def show(self, arrival: Arrival) -> None:
         """See `Display.show`."""
-        self._heard = time.monotonic()
+        self._last_arrival = time.monotonic()
         line = self._narration.take(arrival)
         if arrival.text:
-            words = harmless(arrival.text)
+            words = sanitized(arrival.text)
             self._tail += words
             if "\n" in words:
                 self._commit()
@@ -65,33 +65,33 @@ class MarkdownDisplay:
             self._flush()
             self._console.print(Text(line, style="dim"))
 
-    def take_whole(self, text: str) -> None:
-        """Print a text that is all there, for good."""
-        self._tail = harmless(text)
+    def print_complete(self, text: str) -> None:
+        """Print a complete text."""
+        self._tail = sanitized(text)
         self._flush()
 
     def end(self) -> None:
         """See `Display.end`."""
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
         self._flush()
-        if self._watch is not None and (why := self._narration.slowness()):
+        if self._silence_timer is not None and (why := self._narration.slowness()):
             self._console.print(Text(f"[{why}]", style="dim"))
 
-    def _give_sign(self) -> None:
-        """In silence, say what is being waited for, and for how long."""
-        self._watch = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._give_sign)
-        if time.monotonic() - self._heard >= SILENT_SECONDS:
+    def _show_status(self) -> None:
+        """While nothing arrives, show the agent's activity and the time since the last event."""
+        self._silence_timer = asyncio.get_running_loop().call_later(SILENT_SECONDS, self._show_status)
+        if time.monotonic() - self._last_arrival >= SILENT_SECONDS:
             self._draw()
 
-    def _sign(self) -> str:
-        silent = time.monotonic() - self._heard
-        if self._watch is None or silent < SILENT_SECONDS:
+    def _status(self) -> str:
+        silent = time.monotonic() - self._last_arrival
+        if self._silence_timer is None or silent < SILENT_SECONDS:
             return ""
-        return f"… {self._narration.doing or 'goes on'}, {silent:.0f} s"
+        return f"… {self._narration.activity or 'goes on'}, {silent:.0f} s"
 
     def _commit(self) -> None:
-        """Print the blocks that can no longer change: all but the last of those that whole lines make."""
+        """Print the blocks that can no longer change: those in complete lines, usually without the last one."""
         whole = self._tail[: self._tail.rindex("\n") + 1]
         tokens, references = self._parse(whole)
         blocks = _top_level(tokens)
@@ -108,7 +108,7 @@ class MarkdownDisplay:
         self._print(settled)
 
     def _parse(self, text: str) -> tuple[list[Token], dict[str, Any]]:
-        """The blocks of a text, and the link references that it and all before it define."""
+        """Return the tokens of a text, and the link references defined in it and before it."""
         environment = {"references": {**self._references}}
         return self._parser.parse(text, environment), environment["references"]
 
@@ -118,30 +118,30 @@ class MarkdownDisplay:
 
     def _growing(self) -> _Blocks:
         blocks = _top_level(self._parse(self._tail)[0])
-        return _Blocks(blocks, after_others=self._printed, end_only=True, sign=self._sign())
+        return _Blocks(blocks, after_others=self._printed, end_only=True, status=self._status())
 
     def _draw_soon(self) -> None:
         wait = self._drawn + REFRESH_SECONDS - time.monotonic()
         if wait <= 0:
             self._draw()
-        elif self._due is None:
-            self._due = asyncio.get_running_loop().call_later(wait, self._draw)
+        elif self._redraw_timer is None:
+            self._redraw_timer = asyncio.get_running_loop().call_later(wait, self._draw)
 
     def _draw(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+        if self._redraw_timer is not None:
+            self._redraw_timer.cancel()
+            self._redraw_timer = None
         if self._live is None:
-            # Never one that was stopped: it would erase as many lines as it had then.
+            # A new object each time: a stopped one would erase as many lines as it had last drawn.
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
         self._live.update(self._growing(), refresh=True)
         self._drawn = time.monotonic()
 
     def _flush(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+        if self._redraw_timer is not None:
+            self._redraw_timer.cancel()
+            self._redraw_timer = None
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -152,14 +152,14 @@ class MarkdownDisplay:
 
 
 def _is_ended_by_a_blank_line(block: Sequence[Token]) -> bool:
-    """Whether what comes later changes nothing in a block: not so a list, a quotation, code, or a link's reference."""
+    """Whether later text cannot change a block, unlike a list, a quotation, code, or a possible link reference."""
     if block[0].type not in ("paragraph_open", "heading_open", "table_open", "hr"):
         return False
     return not any("[" in child.content for token in block for child in token.children or () if child.type == "text")
 
 
 def _top_level(tokens: Sequence[Token]) -> list[list[Token]]:
-    """The tokens of each block of a document."""
+    """Return the tokens of each top-level block."""
     blocks: list[list[Token]] = [[]]
     for token in tokens:
         blocks[-1].append(token)
@@ -169,25 +169,25 @@ def _top_level(tokens: Sequence[Token]) -> list[list[Token]]:
 
 
 class _Blocks:
-    """Blocks of Markdown, parted by blank lines.
+    """Blocks of Markdown, separated by blank lines.
 
     Args:
-        blocks: what the parser made of each.
-        after_others: whether a blank line parts them from what is there.
-        end_only: show no more than fits on the screen, from the end.
-        sign: a line below them that says what is waited for; empty for none.
+        blocks: the tokens of each block.
+        after_others: whether to put a blank line before the first block.
+        end_only: show only the end that fits on the screen.
+        status: a status line below the blocks; empty for none.
     """
 
     def __init__(
-        self, blocks: Sequence[Sequence[Token]], *, after_others: bool, end_only: bool = False, sign: str = ""
+        self, blocks: Sequence[Sequence[Token]], *, after_others: bool, end_only: bool = False, status: str = ""
     ) -> None:
         self._blocks = blocks
         self._after_others = after_others
         self._end_only = end_only
-        self._sign = sign
+        self._status = status
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        # A terminal writes ^C where the cursor is, and were there no room the drawing would begin a line too low.
+        # On Ctrl-C the terminal echoes ^C at the cursor; without room for it, the next redraw would be a line too low.
         room = options.update(width=max(1, options.max_width - len("^C")))
         lines: list[list[Segment]] = []
         for block in self._blocks:
@@ -195,10 +195,10 @@ class _Blocks:
             if drawn and (lines or self._after_others):
                 lines.append([])
             lines += drawn
-        if self._sign:
-            sign = Text(self._sign, style="dim")
-            sign.truncate(room.max_width, overflow="ellipsis")
-            lines += console.render_lines(sign, room, pad=False)
+        if self._status:
+            status = Text(self._status, style="dim")
+            status.truncate(room.max_width, overflow="ellipsis")
+            lines += console.render_lines(status, room, pad=False)
         if self._end_only:
             lines = lines[-max(1, console.height - 2) :]
         for line in lines:
@@ -207,21 +207,21 @@ class _Blocks:
 
 
 def _drawn(block: Sequence[Token], console: Console, options: ConsoleOptions) -> list[list[Segment]]:
-    """One block's lines."""
-    # A link's address is shown rather than hidden behind its words: it is the model's choice where it leads.
+    """Render one block as lines."""
+    # Show the address of a link instead of a terminal hyperlink: the model chose it, so the user should see it.
     markdown = Markdown("", hyperlinks=False)
     markdown.parsed = [*block]
     lines = [
-        # Cleaned once more, for the parser makes characters of what is written as `&#27;`.
-        [Segment(harmless(text), style, control) for text, style, control in line]
+        # Sanitized again, because the parser decodes entities such as `&#27;`.
+        [Segment(sanitized(text), style, control) for text, style, control in line]
         for line in console.render_lines(markdown, options, pad=False)
     ]
     while lines and not any(text.strip() or (style and style.bgcolor) for text, style, _ in lines[0]):
-        del lines[0]  # Rich begins some blocks with a blank line of its own, by what they hold
+        del lines[0]  # Rich begins some kinds of blocks with a blank line
     return lines
 
 
-def printed_whole(console: Console, text: str) -> None:
-    """Print a text that is all there."""
+def print_markdown(console: Console, text: str) -> None:
+    """Print a complete text as Markdown."""
     shown = MarkdownDisplay(console)
-    shown.take_whole(text)
+    shown.print_complete(text)

@@ -1,14 +1,14 @@
-"""What an agent does besides talking, in a line each: tool calls with their arguments and results, and thinking."""
+"""Describes an agent's tool calls and reasoning, in one line each."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from client.exchange import Arrival
-from client.sanitize import harmless
+from client.sanitize import sanitized
 
 SHOWN = 300
-"""Characters of arguments or of a result that are shown; `--json` has all of them."""
+"""The most characters of arguments or of a result that are shown; `--json` prints all of them."""
 
 KEPT = 10_000
 
@@ -17,7 +17,7 @@ class Narration:
     """Follows one answer.
 
     Attributes:
-        doing: what is going on at the moment, for a sign of life; empty while text comes.
+        activity: the agent's current activity, for the status line; empty while text arrives.
     """
 
     def __init__(self) -> None:
@@ -27,16 +27,16 @@ class Narration:
         self._thought = 0
         self._began: float | None = None
         self._first: float | None = None
-        self.doing = "waits for the agent"
+        self.activity = "waits for the agent"
 
     def take(self, arrival: Arrival) -> str | None:
-        """The line that an event completes; None when it completes none."""
+        """Read an event; return the line that it completes, or None."""
         event, type_ = arrival.event, arrival.event["type"]
         if type_ == "RUN_STARTED":
             self._began = arrival.seconds
-            self.doing = "waits for the model"
+            self.activity = "waits for the model"
         elif type_.startswith("TEXT_MESSAGE_"):
-            self.doing = ""
+            self.activity = ""
             self._first = arrival.seconds if self._first is None and arrival.text else self._first
         elif type_.startswith("TOOL_CALL_"):
             return self._tool(event, type_)
@@ -45,33 +45,33 @@ class Narration:
         return None
 
     def slowness(self) -> str | None:
-        """Why the first word took long; None when it did not."""
+        """Return why the first word took more than two seconds; None when it did not."""
         if self._first is None or self._began is None or self._first < 2:
             return None
         model = self._first - self._began
         reason = " (a new session starts a microVM)" if self._began > model else ""
         return (
-            f"first word after {self._first:.1f} s: {self._began:.1f} s until the agent began{reason}, {model:.1f} s "
-            "until it spoke"
+            f"first word after {self._first:.1f} s: {self._began:.1f} s until the run started{reason}, then "
+            f"{model:.1f} s until the first text"
         )
 
     def _tool(self, event: dict[str, Any], type_: str) -> str | None:
         call = str(event.get("toolCallId"))
         if type_ == "TOOL_CALL_START":
             self._names[call] = _line(event.get("toolCallName"))
-            self.doing = f"calls {self._names[call]}"
+            self.activity = f"calls {self._names[call]}"
         elif type_ == "TOOL_CALL_ARGS":
             self._arguments[call] = (self._arguments.get(call, "") + str(event.get("delta", "")))[:KEPT]
         elif type_ == "TOOL_CALL_END":
             arguments = _line(self._arguments.pop(call, ""))
             return f"calls {self._names.get(call, 'a tool')}{f' {arguments}' if arguments not in ('', '{}') else ''}"
         elif type_ == "TOOL_CALL_RESULT":
-            self.doing = "waits for the model"
+            self.activity = "waits for the model"
             return f"{self._names.get(call, 'a tool')} → {_line(event.get('content'))}"
         return None
 
     def _reasoning(self, event: dict[str, Any], type_: str, seconds: float) -> str | None:
-        self.doing = "thinks"
+        self.activity = "thinks"
         if self._thinking_since is None:
             self._thinking_since = seconds
         if type_ == "REASONING_MESSAGE_CONTENT":
@@ -84,6 +84,6 @@ class Narration:
 
 
 def _line(text: object) -> str:
-    """What others say, as a part of one line."""
-    line = " ".join(harmless(str(text)).split())
+    """Text of a model or a tool, sanitized, on one line and cut to `SHOWN` characters."""
+    line = " ".join(sanitized(str(text)).split())
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

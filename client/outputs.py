@@ -1,4 +1,4 @@
-"""What a client knows of a stack: its outputs, from the local run, from Pulumi or from a file."""
+"""A stack's outputs, read from the local run, from Pulumi or from a file."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from contract import ROUTE, LocalOutputs
 LOCAL_OUTPUTS = Path(".local/outputs.json")
 
 PULUMI_SECONDS = 60
-"""Reading a stack's outputs takes Pulumi a second or two; a login prompt that nobody sees would take for ever."""
+"""Timeout for reading a stack's outputs, which takes Pulumi a second or two; a hidden login prompt would never end."""
 
 
 class Outputs(LocalOutputs):
     """A stack's outputs, or a local run's.
 
     Attributes:
-        source: how the outputs were found: ``local``, ``stack NAME`` or a path.
+        source: where the outputs come from: ``local``, ``stack NAME`` or a path.
         folder: a local run's folder, with its graphs and logs.
     """
 
@@ -35,23 +35,23 @@ class Outputs(LocalOutputs):
 
     @property
     def is_local(self) -> bool:
-        """Whether these are a local run's."""
+        """Whether these are the outputs of a local run."""
         return self.endpoint_url is not None
 
     @property
-    def names_session(self) -> bool:
-        """Whether the caller names the session; where not, the gateway does (``api.sessionFrom``)."""
+    def sends_session(self) -> bool:
+        """Whether the client sends the session header; otherwise the gateway sets it (``api.sessionFrom``)."""
         return self.session_from == "header"
 
     @property
     def route(self) -> str:
-        """The path of the API's resource that takes questions, below its stage."""
+        """The path of the API's resource for questions, relative to the stage."""
         path = self.invoke_url.removeprefix(self.api_url) if self.api_url else ""
         return path if path.startswith("/") else ROUTE
 
     @property
     def option(self) -> str:
-        """How a command line names this stack, with a space before it; empty for the local run, which is the usual."""
+        """The command-line option that selects this stack, with a leading space; empty for the local run."""
         if self.source in ("", "local"):
             return ""
         name = self.source.removeprefix("stack ")
@@ -62,7 +62,7 @@ def read_outputs(path: Path) -> Outputs:
     """Read a file of outputs.
 
     Raises:
-        OutputsError: when it is missing or is not one.
+        OutputsError: when it is missing or invalid.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def read_outputs(path: Path) -> Outputs:
 
 
 def stack_outputs(stack: str) -> Outputs:
-    """Ask Pulumi for a stack's outputs.
+    """Read a stack's outputs with the Pulumi CLI.
 
     Raises:
         OutputsError: when Pulumi is missing, refuses, or the stack is not deployed.
@@ -84,11 +84,11 @@ def stack_outputs(stack: str) -> Outputs:
     pulumi = shutil.which("pulumi")
     if pulumi is None:
         raise OutputsError(
-            "The Pulumi CLI is not on the PATH: install it, or pass --outputs with a file that "
-            "`pulumi stack output --json` wrote elsewhere."
+            "The Pulumi CLI is not on the PATH: install it, or pass --outputs with a file written by "
+            "`pulumi stack output --json`."
         )
     try:
-        done = subprocess.run(  # noqa: S603 - the name is passed as one argument, to a program found on the PATH
+        done = subprocess.run(  # noqa: S603 - the stack's name is a single argument; no shell is involved
             [pulumi, "stack", "output", "--json", "--stack", stack, "--non-interactive"],
             capture_output=True,
             encoding="utf-8",
@@ -110,57 +110,61 @@ def stack_outputs(stack: str) -> Outputs:
     return parse_outputs(done.stdout, source=f"stack {stack}", what=f"The stack {stack}", folder=None)
 
 
-# What Pulumi says, in lower case, and what to do about it.
+# Fragments of Pulumi's error messages, in lower case, and the next step for each.
 _ADVICE = (
     (("pulumi_access_token", "pulumi login", "not logged in", "unauthorized"), "run `pulumi login`"),
     (("no pulumi.yaml", "no project file", "could not find pulumi.yaml"), "run it in the project's folder"),
     (("passphrase",), "set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"),
     (("no stack named", "not found"), "check the name with `pulumi stack ls`"),
-    (("expiredtoken", "credentials"), "sign in to the AWS account that keeps the stack's state"),
+    (("expiredtoken", "credentials"), "sign in to the AWS account of the stack's state backend"),
 )
 
 
 def _advice(said: str, stack: str) -> str:
-    """The next step that fits the reason."""
+    """The next step for Pulumi's error message."""
     lowered = said.lower()
     fitting = (step for words, step in _ADVICE if any(one in lowered for one in words))
     return next(fitting, f"run `pulumi up --stack {stack}`")
 
 
 def parse_outputs(text: str, *, source: str, what: str, folder: Path | None) -> Outputs:
-    """The outputs in a JSON text.
+    """Parse outputs from JSON.
 
     Args:
         text: a JSON object.
-        source: how the outputs were found, for `Outputs.source`.
-        what: what holds the text, to begin a sentence with.
-        folder: where a local run keeps its files.
+        source: see `Outputs.source`.
+        what: the source of the text, as the subject of an error message.
+        folder: see `Outputs.folder`.
 
     Raises:
-        OutputsError: naming every output that is missing or wrong.
+        OutputsError: naming every output that is missing or invalid.
     """
     try:
         given: Any = json.loads(text)
     except (ValueError, RecursionError):
-        raise OutputsError(f"{what} does not hold a stack's outputs; it is not JSON.") from None
+        raise OutputsError(
+            f"{what} does not contain a stack's outputs: it is not JSON; write it with `pulumi stack output --json`."
+        ) from None
     if not isinstance(given, dict) or not given:
-        raise OutputsError(f"{what} does not hold a stack's outputs: deploy it with `pulumi up` first.")
+        raise OutputsError(f"{what} does not contain a stack's outputs: deploy it with `pulumi up` first.")
     endpoint = given.get("endpointUrl")
     if isinstance(endpoint, str) and not _on_this_machine(endpoint):
         raise OutputsError(
-            f"{what} names {endpoint} as the local run's endpointUrl, and that is not on this machine: use the outputs "
-            "that the local run wrote.",
+            f"{what} has the endpointUrl {endpoint}, which is not on this machine: use the outputs that the local run "
+            "wrote.",
             ("endpointUrl",),
         )
     try:
         return Outputs.model_validate({**given, "source": source, "folder": folder if "endpointUrl" in given else None})
     except ValidationError as error:
         keys = tuple(str(detail["loc"][0]) if detail["loc"] else "all of it" for detail in error.errors())
-        raise OutputsError(f"{what} does not hold a stack's outputs; at fault: {', '.join(keys)}.", keys) from None
+        raise OutputsError(
+            f"{what} does not contain a stack's outputs; missing or invalid: {', '.join(keys)}.", keys
+        ) from None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Whether a host name or address is loopback."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

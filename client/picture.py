@@ -1,4 +1,4 @@
-"""The timeline as a picture: SVG by hand, PNG from it."""
+"""Draws the timeline as an SVG, and renders it as a PNG."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 from xml.etree import ElementTree
 
 from client.errors import UsageError
-from client.sanitize import harmless
+from client.sanitize import sanitized
 from client.timeline import Lane
 
 WIDTH, LEFT, RIGHT, TOP, LANE, BOTTOM = 960, 24, 24, 64, 96, 56
 FONT = "DejaVu Sans, Verdana, sans-serif"
-# Told apart by people who do not see red and green as others do, too.
-STREAMED, HELD, WAIT, BEAT, INK, FAINT = "#0072b2", "#d55e00", "#f3e3d3", "#cc79a7", "#1a1a1a", "#6b6b6b"
+# Colours that can be distinguished with colour blindness.
+STREAMED, BUFFERED, WAIT, BEAT, INK, FAINT = "#0072b2", "#d55e00", "#f3e3d3", "#cc79a7", "#1a1a1a", "#6b6b6b"
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
-MOST_MARKS = 12
+MAX_TICKS = 12
 TITLE_CHARACTERS = 90
 
 Attributes = dict[str, str | float]
 
 
 def svg(lanes: list[Lane], title: str) -> str:
-    """A picture of the lanes, one below the other, on one axis."""
+    """Return an SVG of the lanes, one below the other, on one time axis."""
     height = TOP + LANE * len(lanes) + BOTTOM
     title = title[:TITLE_CHARACTERS]
     root = _tag(
@@ -51,7 +51,7 @@ def svg(lanes: list[Lane], title: str) -> str:
 
 
 def check_writable(path: Path) -> None:
-    """See that a file can be written, before an answer is waited for that is to go into it.
+    """Check that a file can be written, before waiting for the answer that is drawn in it.
 
     Raises:
         UsageError: when it cannot.
@@ -73,7 +73,7 @@ def write_svg(path: Path, lanes: list[Lane], title: str) -> None:
 
 
 def write_png(path: Path, lanes: list[Lane], title: str) -> None:
-    """Write the picture in twice its size, sharp on any screen.
+    """Write the picture at twice its size, for high-resolution screens.
 
     Raises:
         UsageError: when the renderer is not installed, or the file cannot be written.
@@ -82,7 +82,7 @@ def write_png(path: Path, lanes: list[Lane], title: str) -> None:
 
 
 def renderer() -> Any:
-    """What makes points of an SVG: one binary wheel, needed for this alone, and not typed.
+    """Import the SVG renderer, an optional dependency without type annotations.
 
     Raises:
         UsageError: when it is not installed.
@@ -90,7 +90,7 @@ def renderer() -> Any:
     try:
         return importlib.import_module("resvg_py")
     except ImportError:
-        raise UsageError("A PNG needs resvg-py: `.venv/bin/pip install resvg-py`, or write an --svg.") from None
+        raise UsageError("A PNG needs resvg-py: run `.venv/bin/pip install resvg-py`, or use --svg.") from None
 
 
 def _write(path: Path, picture: bytes) -> None:
@@ -102,11 +102,11 @@ def _write(path: Path, picture: bytes) -> None:
 
 def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> None:
     group = _tag(root, "g", {})
-    held = lane.delivery.verdict in ("buffered", "lumps")
-    told = f"first word after {lane.first_word:.2f} s, last after {lane.last_word:.2f} s"
+    buffered = lane.delivery.verdict in ("buffered", "lumps")
+    times = f"first word after {lane.first_word:.2f} s, last after {lane.last_word:.2f} s"
     _tag(group, "text", {"x": LEFT, "y": top + 18, "font-size": 14, "fill": INK, "font-weight": "bold"}, lane.name)
     right: Attributes = {"x": WIDTH - RIGHT, "y": top + 18, "font-size": 12, "fill": FAINT, "text-anchor": "end"}
-    _tag(group, "text", right, told)
+    _tag(group, "text", right, times)
     bar: Attributes = {"y": top + 30, "height": 40}
     _tag(group, "rect", {**bar, "x": LEFT, "width": lane.lasted * scale, "fill": "#f2f2f2"})
     waited = lane.first_word * scale
@@ -128,7 +128,7 @@ def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> No
                 "x2": x,
                 "y1": top + 30,
                 "y2": top + 70,
-                "stroke": HELD if held else STREAMED,
+                "stroke": BUFFERED if buffered else STREAMED,
                 "stroke-width": 1.6,
             },
         )
@@ -137,7 +137,7 @@ def _lane(root: ElementTree.Element, lane: Lane, top: float, scale: float) -> No
 
 
 def _axis(root: ElementTree.Element, top: float, longest: float, scale: float) -> None:
-    step = next((one for one in STEPS if longest / one <= MOST_MARKS), STEPS[-1])
+    step = next((one for one in STEPS if longest / one <= MAX_TICKS), STEPS[-1])
     group = _tag(root, "g", {"stroke": FAINT, "fill": FAINT, "font-size": 11})
     _tag(group, "line", {"x1": LEFT, "x2": WIDTH - RIGHT, "y1": top + 4, "y2": top + 4})
     for number in range(math.floor(longest / step) + 1):
@@ -150,11 +150,11 @@ def _axis(root: ElementTree.Element, top: float, longest: float, scale: float) -
 def _tag(parent: ElementTree.Element | None, name: str, attributes: Attributes, text: str = "") -> ElementTree.Element:
     written = {key: value if isinstance(value, str) else _number(value) for key, value in attributes.items()}
     element = ElementTree.Element(name, written) if parent is None else ElementTree.SubElement(parent, name, written)
-    # XML has no place for control characters, nor for two that are none, and its encoding none for half a pair.
-    element.text = re.sub("[\ufffe\uffff]", "", harmless(text)) or None
+    # XML allows neither control characters, nor U+FFFE and U+FFFF, nor lone surrogates.
+    element.text = re.sub("[\ufffe\uffff]", "", sanitized(text)) or None
     return element
 
 
 def _number(value: float) -> str:
-    """Hundredths of a pixel are enough, and keep the file small."""
+    """Format a number with at most two decimals, which keeps the file small."""
     return f"{value:.2f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))

@@ -1,4 +1,4 @@
-"""Files that are nobody else's business: opened only if they are what we left there."""
+"""Reads private files safely: only regular files that belong to this user and that nobody else can read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from pathlib import Path
 
 
 class NotPrivateError(Exception):
-    """A file cannot be trusted; the text says why, to follow its name."""
+    """A file cannot be trusted; the text says why, and follows its name in a message."""
 
 
 def read_private(path: Path) -> str:
-    """The text of a file of this user's alone.
-
-    Nothing is read through a symbolic link, and nothing waits for whoever might write into a pipe.
+    """Return the text of a private file. Follows no symbolic link, and does not block on a named pipe.
 
     Raises:
-        NotPrivateError: when it is another kind of file, another user's, or one that others can read.
+        NotPrivateError: when it is not a regular file, belongs to another user, or can be read by others.
         OSError, UnicodeDecodeError: when it cannot be read.
     """
     if path.is_symlink():
@@ -35,11 +33,11 @@ def read_private(path: Path) -> str:
 
 
 def check_folder(path: Path) -> None:
-    """Whether nobody else can put files into a folder, or take them out.
+    """Check that no other user can create or remove files in a folder.
 
     Raises:
-        NotPrivateError: when somebody can.
-        OSError: when it cannot be looked at.
+        NotPrivateError: when another user can.
+        OSError: when its status cannot be read.
     """
     status = path.stat()
     if status.st_uid not in (os.geteuid(), 0):

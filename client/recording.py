@@ -1,6 +1,6 @@
-"""What came back for one question, with the moment of every arrival in it, whatever it is.
+"""A recording of the response to one question: every event with its time, and how the response ended.
 
-Owns the facts and what they mean as an error; `client.exchange` fills it.
+`client.exchange` fills it; this module turns it into an error.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ Kind = Literal["delta", "event", "comment"]
 Ending = Literal["finished", "error", "cut", "left", "late", "refused", "unreachable", "invalid"]
 
 LATEST_STAMP = 1e15
-"""Milliseconds since 1970: thirty thousand years, beyond which a number is no moment and may be no number."""
+"""Milliseconds since 1970 (thirty thousand years); larger timestamps, and infinity, are ignored."""
 
-NEXT_STEP = "check that invokeUrl is this stack's, and what the agent yields"
+NEXT_STEP = "check that invokeUrl belongs to this stack, and which events the agent yields"
 
 
 class Limits(NamedTuple):
-    """The stack's limits in seconds; they tell why a stream was cut."""
+    """The stack's limits in seconds, used to explain why a stream was cut."""
 
     idle: float
     total: float
 
     @classmethod
     def of(cls, outputs: Outputs) -> Limits:
-        """A stack's limits, as short as a local run makes them."""
+        """Return a stack's limits, divided by a local run's time scale."""
         return cls(
             outputs.idle_timeout_seconds / outputs.time_scale,
             outputs.timeout_seconds / outputs.time_scale,
@@ -41,15 +41,15 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that arrived.
+    """One event or comment.
 
     Attributes:
-        seconds: since the question was sent.
+        seconds: the time of arrival, since the question was sent.
         kind: a text delta, another event, or a comment (a heartbeat).
-        text: the words of a text delta.
-        made: when the agent says that it made the event, in Unix seconds; None where it does not say.
-        id: of the event, ``<runId>:<number>``; empty where it has none.
-        type: of the event; empty for a comment.
+        text: the text of a text delta.
+        made: the event's own timestamp, in Unix seconds; None if it has none.
+        id: the event's id, ``<runId>:<number>``; empty if it has none.
+        type: the event's type; empty for a comment.
     """
 
     seconds: float
@@ -61,7 +61,7 @@ class Mark:
 
 
 def mark_of(event: dict[str, Any], seconds: float, id_: str | None = None) -> Mark:
-    """An event as it is kept."""
+    """Return the mark of an event."""
     stamp, type_ = event.get("timestamp"), event["type"]
     made = stamp / 1000 if isinstance(stamp, int | float) and 0 <= stamp < LATEST_STAMP else None
     text = event["delta"] if type_ == "TEXT_MESSAGE_CONTENT" else ""
@@ -70,20 +70,20 @@ def mark_of(event: dict[str, Any], seconds: float, id_: str | None = None) -> Ma
 
 @dataclass(slots=True)
 class Recording:
-    """Everything that came back for one question. Times are seconds since it was sent.
+    """The response to one question. Times are seconds since it was sent.
 
     Attributes:
-        status: the HTTP status; 0 when there was no answer.
-        headers: of the answer.
-        body: of an answer that is not an event stream; as much of it as `client.exchange` reads.
-        ending: how it ended; ``left`` when the recorder hung up, ``late`` when it took longer than it was given,
+        status: the HTTP status; 0 when there was no response.
+        headers: the response's headers.
+        body: the body of a response that is not an event stream, as far as `client.exchange` reads it.
+        ending: how it ended; ``left`` when this client disconnected, ``late`` when it exceeded its time limit,
             ``invalid`` when it was not a stream of AG-UI events.
-        code: of a ``RUN_ERROR``.
-        message: of a ``RUN_ERROR``, or why there was no answer, or no whole one.
-        headers_after: when the headers were here.
-        silent: how long nothing had come when it ended.
-        lasted: when it was over.
-        failed: the error of a connection that never answered.
+        code: the code of a ``RUN_ERROR``.
+        message: the message of a ``RUN_ERROR``, or why there was no response, or no complete one.
+        headers_after: when the headers arrived.
+        silent: the time from the last bytes to the end.
+        lasted: when it ended.
+        failed: the error when the connection failed before a response.
     """
 
     session_id: str
@@ -101,36 +101,36 @@ class Recording:
 
     @property
     def deltas(self) -> list[Mark]:
-        """The pieces of text."""
+        """The text deltas."""
         return [mark for mark in self.marks if mark.kind == "delta"]
 
     @property
     def first_delta(self) -> float | None:
-        """When the first words were here; None when there were none."""
+        """When the first text arrived; None when there was none."""
         return next((mark.seconds for mark in self.marks if mark.kind == "delta"), None)
 
     @property
     def over(self) -> bool:
-        """Whether the run has said itself that it is over, so that nothing that comes later matters."""
+        """Whether the terminal event has arrived, so that later failures do not matter."""
         return self.ending in ("finished", "error")
 
     @property
     def request_id(self) -> str:
-        """The gateway's id for the request; empty when there is none."""
+        """The gateway's id of the request; empty when there is none."""
         return str(self.headers.get("x-amzn-requestid", ""))
 
     @property
     def by_runtime(self) -> bool:
         """Whether AgentCore, and not the gateway, refused.
 
-        Its 401 carries a challenge that the gateway renames on the way, and says *Missing Authentication Token* where
-        the gateway says that with 403.
+        AgentCore's 401 has a WWW-Authenticate header, which the gateway renames, and it sends *Missing Authentication
+        Token* with 401, the gateway with 403.
         """
         challenged = "x-amzn-remapped-www-authenticate" in self.headers or "www-authenticate" in self.headers
         return self.status in (409, 424) or challenged or (self.status == 401 and b"Missing Auth" in self.body)
 
-    def told(self) -> str:
-        """What came back, in a few words."""
+    def summary(self) -> str:
+        """Summarize the response in a few words."""
         if self.status == 0:
             return f"no answer ({self.message})"
         if self.ending == "error":
@@ -140,11 +140,11 @@ class Recording:
         return f"200, {len(self.deltas)} text events, {self.ending}"
 
     def failure(self, limits: Limits | None = None, token_fault: str = "") -> ClientError | None:
-        """Why this is no whole answer; None when it is one.
+        """Return why this is not a complete answer; None if it is one.
 
         Args:
-            limits: the stack's, to name the one at which a stream was cut.
-            token_fault: what to say of the token if it was refused, from `client.account.token_fault`.
+            limits: the stack's, to name the one that cut the stream.
+            token_fault: the explanation if the token was refused, from `client.account.token_fault`.
         """
         match self.ending:
             case "finished" | "left":
@@ -160,7 +160,7 @@ class Recording:
 
 
 def cut(recording: Recording, limits: Limits | None) -> CutError:
-    """The error for a stream that ended early: by its silence, its length, or neither."""
+    """The error for a stream that ended early: at the idle limit, at the timeout, or at neither."""
     silent, lasted = recording.silent, recording.lasted
     limit: Limit | None = None
     if limits and silent >= limits.idle * 0.95:
@@ -168,17 +168,17 @@ def cut(recording: Recording, limits: Limits | None) -> CutError:
     elif limits and lasted >= limits.total * 0.95:
         limit, why = "total", f"it lasted {lasted:.0f} s, which is the integration's timeout: ask for less at a time"
     else:
-        why = "no limit was near, so the agent, or something on the way, broke it off: look at the runtime's log"
+        why = "no limit was near, so the agent or a proxy closed the connection: look at the runtime's log"
     return CutError(f"The stream was cut before the answer was complete: {why}.", limit)
 
 
 def not_events(why: str) -> ProtocolError:
-    """The error for an answer that is no stream of AG-UI events."""
+    """The error for a response that is not a stream of AG-UI events."""
     return ProtocolError(f"The answer is not a stream of AG-UI events ({why}): {NEXT_STEP}.")
 
 
 def _refused(recording: Recording, token_fault: str) -> ClientError:
-    """The error for an answer that is no event stream: the gateway says why, and in this stack its response type."""
+    """The error for a response that is not an event stream, with the gateway's message and response type."""
     if recording.status == 200:
         return not_events(f"its content type is {quoted(recording.headers.get('content-type', '')) or 'missing'}")
     try:

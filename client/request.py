@@ -1,6 +1,6 @@
-"""What is sent: a question as AG-UI has it (https://docs.ag-ui.com), or what one may ask about its run.
+"""Request bodies: a question as an AG-UI ``RunAgentInput`` (https://docs.ag-ui.com), or attach, stop and history.
 
-``threadId`` stands at the top of each body. docs/agent.md has them all.
+Each body has ``threadId`` at the top level. docs/agent.md describes them all.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 from contract import SESSION_HEADER
 
 PROTOCOL_VERSION = "1.0"
-"""Of AG-UI: from this one on an agent may say how a run ended that was stopped."""
+"""The AG-UI version: since 1.0 a stopped run ends with the outcome `cancelled`."""
 
 
 def new_id() -> str:
-    """A new conversation or run: one UUID."""
+    """Return a new id for a conversation or a run: a UUID."""
     return str(uuid.uuid4())
 
 
 def question(prompt: str, thread_id: str, run_id: str | None = None) -> dict[str, Any]:
-    """A question: an AG-UI ``RunAgentInput``. The agent attaches a repeated ``run_id`` and asks nobody twice."""
+    """Return a question. For a repeated ``run_id`` the agent attaches to the run and does not start it twice."""
     return {
         "threadId": thread_id,
         "runId": run_id or new_id(),
         "protocolVersion": PROTOCOL_VERSION,
-        # What a shell passes on of another encoding is half a surrogate pair, which JSON in UTF-8 has no place for.
+        # Invalid bytes in a command line become lone surrogates in Python, which UTF-8 cannot encode.
         "messages": [{"id": new_id(), "role": "user", "content": prompt.encode(errors="replace").decode()}],
         "state": {},
         "tools": [],
@@ -38,17 +38,17 @@ def question(prompt: str, thread_id: str, run_id: str | None = None) -> dict[str
 
 
 def attach(thread_id: str, run_id: str | None = None, after: int = 0) -> dict[str, Any]:
-    """Go on with a run, the thread's latest when none is named, after the event of this number."""
+    """Read a run, by default the thread's latest, from the event after this number."""
     return {"threadId": thread_id, "attach": {**_run(run_id), **({"after": after} if after else {})}}
 
 
 def stop(thread_id: str, run_id: str | None = None) -> dict[str, Any]:
-    """End a run at once, the thread's when none is named."""
+    """End a run at once, by default all of the thread's."""
     return {"threadId": thread_id, "stop": _run(run_id)}
 
 
 def history(thread_id: str) -> dict[str, Any]:
-    """What was said in a thread."""
+    """Ask for the messages of a thread."""
     return {"threadId": thread_id, "history": {}}
 
 
@@ -57,21 +57,21 @@ def _run(run_id: str | None) -> dict[str, Any]:
 
 
 def encoded(body: Mapping[str, Any]) -> bytes:
-    """A body as bytes."""
+    """Encode a body as JSON."""
     return json.dumps(body).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent.
+    """One HTTP request.
 
     Attributes:
-        url: where to.
-        token: None sends none.
-        body: of a POST.
-        session_id: the session that the header names; empty where the gateway says it itself.
-        headers: more headers, which win.
-        method: by any other than POST there is no body.
+        url: the address.
+        token: the bearer token; None sends none.
+        body: the body of a POST.
+        session_id: the value of the session header; empty sends none, and the gateway sets the session.
+        headers: additional headers, which override the others.
+        method: the HTTP method; only a POST has a body.
     """
 
     url: str
@@ -82,10 +82,10 @@ class Request:
     method: str = "POST"
 
     def all_headers(self) -> dict[str, str]:
-        """As they are sent."""
+        """Return all headers of the request."""
         sent = {
             "Accept": "text/event-stream",
-            # A stream that unfolds has no bound of its own, and what collects bytes to squeeze them holds words back.
+            # No compression: a compressing proxy buffers the stream, and a decompressed one could be of any size.
             "Accept-Encoding": "identity",
             "Content-Type": "application/json",
         }

@@ -1,4 +1,4 @@
-"""How often and how soon to try again."""
+"""Retries with exponential backoff and jitter."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Policy(NamedTuple):
-    """How often and how soon to try again.
+    """A retry policy.
 
     Attributes:
-        attempts: how often to try in all, from the last thing that was achieved on.
-        first: the longest first pause in seconds; it doubles with every attempt.
-        longest: no pause is longer than this, in seconds.
+        attempts: the most attempts, counted from the last progress.
+        first: the upper bound of the first pause in seconds; it doubles with every attempt.
+        longest: the upper bound of every pause in seconds.
     """
 
     attempts: int = 6
@@ -20,7 +20,7 @@ class Policy(NamedTuple):
     longest: float = 8.0
 
     def pause(self, attempt: int) -> float:
-        """Seconds before the next attempt: anything up to the bound, so that clients do not march in step.
+        """Return the seconds before the next attempt, with jitter, so that clients do not retry simultaneously.
 
         Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
         """

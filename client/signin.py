@@ -1,4 +1,4 @@
-"""Sign in to the user pool over SRP: the password proves itself and never leaves this process."""
+"""Signs in to the user pool over SRP: the password never leaves this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Tokens(NamedTuple):
-    """What a sign-in gives. The API takes the ID token; the access token is for Cognito's own API."""
+    """The tokens of a sign-in. The API requires the ID token; the access token is for Cognito's own API."""
 
     id: str
     access: str
@@ -24,13 +24,13 @@ class Tokens(NamedTuple):
 
 
 class Challenge(NamedTuple):
-    """Something that Cognito asks for after the password.
+    """A challenge of Cognito after the password.
 
     Attributes:
         name: Cognito's name for it, such as ``NEW_PASSWORD_REQUIRED`` or ``SOFTWARE_TOKEN_MFA``.
-        question: what to ask the user.
-        secret: whether the answer must not be shown while it is typed.
-        show: what the user needs for the answer; empty when nothing.
+        question: the prompt for the user.
+        secret: whether the input must be hidden.
+        show: instructions to print before the prompt; may be empty.
     """
 
     name: str
@@ -40,9 +40,9 @@ class Challenge(NamedTuple):
 
 
 ChallengeHandler = Callable[[Challenge], str]
-"""Gives the user's answer to a challenge."""
+"""Returns the user's answer to a challenge."""
 
-# Challenge: (the response's key, the question, secret).
+# By challenge: (the key in the response, the prompt, whether the input is hidden).
 # https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html
 _CHALLENGES: Mapping[str, tuple[str, str, bool]] = {
     "NEW_PASSWORD_REQUIRED": ("NEW_PASSWORD", "A new password is needed. New password", True),
@@ -52,71 +52,71 @@ _CHALLENGES: Mapping[str, tuple[str, str, bool]] = {
 }
 
 
-# What boto3 and the SRP exchange raise for an answer that is not Cognito's: another server's, a corrupt or hostile one.
-_SENSELESS = (ValueError, KeyError, TypeError, AttributeError)
+# Raised by boto3 and pycognito for a malformed response, for example from a server that is not Cognito.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
 
 
-def refuse_to_answer(challenge: Challenge) -> str:
-    """The answer of a program without a user beside it.
+def no_user(challenge: Challenge) -> str:
+    """The challenge handler for a program without a user.
 
     Raises:
         SignInError: always.
     """
-    raise SignInError(f"Cognito asks for more than a password ({challenge.name}): run `python -m client login` first.")
+    raise SignInError(f"Cognito requires another step ({challenge.name}): run `python -m client login` first.")
 
 
-def sign_in(outputs: Outputs, username: str, password: str, answer: ChallengeHandler = refuse_to_answer) -> Tokens:
-    """Sign a user in. Blocks for as long as Cognito, and the user, take.
+def sign_in(outputs: Outputs, username: str, password: str, answer: ChallengeHandler = no_user) -> Tokens:
+    """Sign a user in. Blocks until Cognito and the user have answered.
 
     Raises:
-        SignInError: when Cognito refuses, asks for what nobody can answer, or cannot be reached.
+        SignInError: when Cognito refuses, cannot be reached, or sends a challenge that `answer` does not support.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `client.cognito`
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - importing it takes half a second
 
     try:
         given = _authenticate(cognito(outputs), outputs, username, password, answer)
         return Tokens(id=given["IdToken"], access=given["AccessToken"], refresh=given["RefreshToken"])
     except ClientError as error:
-        # Cognito's code for a user pool or an app client that does not exist.
+        # ResourceNotFoundException: the user pool or the app client does not exist.
         kind = UserPoolError if error.response["Error"].get("Code") == "ResourceNotFoundException" else SignInError
         raise kind(f"Cognito refuses the sign-in of {username}: {_said(error)}") from None
     except BotoCoreError as error:
         raise UserPoolError(f"Cognito cannot be reached: {error}") from None
-    except _SENSELESS as error:
-        raise _no_sense(error, outputs) from None
+    except _MALFORMED as error:
+        raise _malformed_response(error, outputs) from None
 
 
 def refresh(outputs: Outputs, tokens: Tokens) -> Tokens:
-    """New tokens for old. With refresh-token rotation, which the stack switches on, the refresh token changes too.
+    """Return new tokens. The stack enables refresh-token rotation, so the refresh token changes too.
 
     Raises:
         SignInError: when Cognito refuses or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `client.cognito`
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - importing it takes half a second
 
     try:
-        # Not InitiateAuth: Cognito refuses REFRESH_TOKEN_AUTH to a client with rotation.
+        # Not InitiateAuth: for a client with rotation, Cognito refuses REFRESH_TOKEN_AUTH.
         given = cognito(outputs).get_tokens_from_refresh_token(
             RefreshToken=tokens.refresh, ClientId=outputs.user_pool_client_id
         )["AuthenticationResult"]
         return Tokens(given["IdToken"], given["AccessToken"], given.get("RefreshToken", tokens.refresh))
     except ClientError as error:
         raise SignInError(
-            f"The sign-in has ended ({_said(error)}): run `python -m client login{outputs.option}`."
+            f"The sign-in has expired ({_said(error)}): run `python -m client login{outputs.option}`."
         ) from None
     except BotoCoreError as error:
         raise UserPoolError(f"Cognito cannot be reached: {error}") from None
-    except _SENSELESS as error:
-        raise _no_sense(error, outputs) from None
+    except _MALFORMED as error:
+        raise _malformed_response(error, outputs) from None
 
 
 def sign_out(outputs: Outputs, tokens: Tokens) -> None:
-    """Revoke the refresh token, so that a copy of it is worth nothing. The ID token lives on until it expires.
+    """Revoke the refresh token, so that copies of it are useless. The ID token stays valid until it expires.
 
     Raises:
         SignInError: when Cognito refuses or cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - half a second; see `client.cognito`
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - importing it takes half a second
 
     try:
         cognito(outputs).revoke_token(Token=tokens.refresh, ClientId=outputs.user_pool_client_id)
@@ -124,16 +124,16 @@ def sign_out(outputs: Outputs, tokens: Tokens) -> None:
         raise SignInError(f"The refresh token cannot be revoked: {_said(error)}") from None
     except BotoCoreError as error:
         raise SignInError(f"Cognito cannot be reached: {error}") from None
-    except _SENSELESS as error:
-        raise _no_sense(error, outputs) from None
+    except _MALFORMED as error:
+        raise _malformed_response(error, outputs) from None
 
 
 def _authenticate(
     client: CognitoIdentityProviderClient, outputs: Outputs, username: str, password: str, answer: ChallengeHandler
 ) -> Mapping[str, Any]:
-    address = username  # which the password's challenge replaces by the user's id
+    address = username  # PASSWORD_VERIFIER replaces `username` with the user's id
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pycognito is older than the Python it runs on
+        warnings.simplefilter("ignore")  # pycognito triggers deprecation warnings of newer Pythons
         from pycognito.aws_srp import AWSSRP  # noqa: PLC0415
 
         srp = AWSSRP(
@@ -172,7 +172,7 @@ def _answer(name: str, answer: ChallengeHandler) -> Mapping[str, str]:
     if name == "SELECT_MFA_TYPE":
         return {"ANSWER": "SOFTWARE_TOKEN_MFA"}
     if name not in _CHALLENGES:
-        raise SignInError(f"Cognito asks for {name}, which this command line cannot do: use `login --browser`.")
+        raise SignInError(f"Cognito requires {name}, which the command line does not support: use `login --browser`.")
     key, question, secret = _CHALLENGES[name]
     return {key: answer(Challenge(name, question, secret))}
 
@@ -184,30 +184,33 @@ def _set_up_app(
     parameters: Mapping[str, str],
     answer: ChallengeHandler,
 ) -> str:
-    """Let the user add an authenticator app, which a pool that requires a second factor asks of everyone new.
+    """Let the user add an authenticator app, which a pool with required MFA demands of every new user.
 
     Returns:
-        The session to answer ``MFA_SETUP`` with
+        The session for the response to ``MFA_SETUP``
         (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_RespondToAuthChallenge.html).
     """
     offered = parameters.get("MFAS_CAN_SETUP", "SOFTWARE_TOKEN_MFA")
     if "SOFTWARE_TOKEN_MFA" not in offered:
-        raise SignInError(f"The user pool wants a second factor that needs a page ({offered}): use `login --browser`.")
+        raise SignInError(
+            f"The user pool requires a second factor that only the sign-in page supports ({offered}): use "
+            "`login --browser`."
+        )
     made = client.associate_software_token(Session=session)
     # https://github.com/google/google-authenticator/wiki/Key-Uri-Format
     label = quote(f"agent-stream:{address}", safe=":@")
     key = f"otpauth://totp/{label}?{urlencode({'secret': made['SecretCode'], 'issuer': 'agent-stream'})}"
     show = f"The user pool requires a second factor. Add this key to your authenticator app:\n  {key}"
-    code = answer(Challenge("MFA_SETUP", "Code that the app shows for it", secret=False, show=show))
+    code = answer(Challenge("MFA_SETUP", "Code from the app", secret=False, show=show))
     verified = client.verify_software_token(Session=made["Session"], UserCode=code.strip())
     if verified["Status"] != "SUCCESS":
-        raise SignInError("Cognito does not accept the app's code: sign in again, and check the clock of the phone.")
+        raise SignInError("Cognito does not accept the app's code: sign in again, and check the phone's clock.")
     return verified["Session"]
 
 
-def _no_sense(error: Exception, outputs: Outputs) -> SignInError:
+def _malformed_response(error: Exception, outputs: Outputs) -> SignInError:
     check = "that the local run is up" if outputs.is_local else "userPoolId and region"
-    return SignInError(f"Cognito's answer makes no sense ({type(error).__name__}: {reason(error)}): check {check}.")
+    return SignInError(f"Cognito's response is malformed ({type(error).__name__}: {reason(error)}): check {check}.")
 
 
 def _said(error: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where tokens are kept between two commands: one file per stack, readable by its owner alone."""
+"""Stores tokens between commands: one file per stack, readable only by its owner."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from client.signin import Tokens
 class TokenStore:
     """The stored tokens of one stack's user.
 
-    A local run's tokens live in its own folder, since its user pool does not outlive it; all others live below
-    ``$XDG_STATE_HOME/agent-stream`` (``~/.local/state/agent-stream``).
+    A local run's tokens are in its own folder, because its user pool ends with it; all others are below
+    ``$XDG_STATE_HOME/agent-stream`` (by default ``~/.local/state/agent-stream``).
     """
 
     def __init__(self, outputs: Outputs, folder: Path | None = None) -> None:
         self._outputs = outputs
         self.path = _path(outputs, folder)
 
-    def load(self, *, anywhere: bool = False) -> Tokens | None:
-        """The stored tokens; None when there are none, or only those of another pool or client.
+    def load(self, *, any_address: bool = False) -> Tokens | None:
+        """Return the stored tokens; None when there are none, or only those of another pool or client.
 
         Args:
-            anywhere: also where they were stored for another address; they are sent nowhere but to Cognito then.
+            any_address: accept tokens that were stored for other addresses; only for sending them to Cognito.
 
         Raises:
-            SignInError: when the file is there and cannot be trusted or read, or its tokens are for another address.
+            SignInError: when the file cannot be trusted or read, or its tokens are for other addresses.
         """
         try:
             check_folder(self.path.parent)
             stored = json.loads(read_private(self.path))
             if stored["client"] != self._outputs.user_pool_client_id or stored["pool"] != self._outputs.user_pool_id:
                 return None
-            self._check_address(stored.get("for"), anywhere=anywhere)
+            self._check_address(stored.get("for"), any_address=any_address)
             return Tokens(str(stored["id"]), str(stored["access"]), str(stored["refresh"]))
         except FileNotFoundError:
             return None
@@ -54,19 +54,19 @@ class TokenStore:
                 f"{self.path} cannot be read ({type(error).__name__}): remove it and sign in again."
             ) from None
 
-    def _check_address(self, given: object, *, anywhere: bool) -> None:
-        """Tokens go where they were given for: a file of outputs may name the same pool and another address."""
+    def _check_address(self, given: object, *, any_address: bool) -> None:
+        """Refuse tokens that were stored for other addresses: a forged file of outputs may name the same pool."""
         wanted = origins(self._outputs)
-        if anywhere or self._outputs.is_local or given == wanted:
+        if any_address or self._outputs.is_local or given == wanted:
             return
         before = ", ".join(map(str, given)) if isinstance(given, list) else "no address"
         raise SignInError(
-            f"The sign-in in {self.path} is for {before}, and these outputs name {', '.join(wanted)}: if that address "
-            f"is yours, sign in again with `python -m client login{self._outputs.option}`."
+            f"The sign-in in {self.path} is for {before}, and these outputs have {', '.join(wanted)}: if you trust "
+            f"that address, sign in again with `python -m client login{self._outputs.option}`."
         )
 
     def save(self, tokens: Tokens) -> None:
-        """Write the tokens whole or not at all; the file never exists with a wider mode.
+        """Write the tokens atomically, to a file with mode 0600 from the start.
 
         Raises:
             SignInError: when it cannot be written.
@@ -87,23 +87,23 @@ class TokenStore:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
                     file.write(text)
                 Path(draft).replace(self.path)
-            except BaseException:  # Ctrl-C too: no copy of the tokens stays behind
+            except BaseException:  # also KeyboardInterrupt: remove the temporary file with the tokens
                 with contextlib.suppress(OSError):
                     Path(draft).unlink()
                 raise
         except NotPrivateError as error:
             raise SignInError(
-                f"The tokens are not kept in {self.path.parent}, which {error}: let XDG_STATE_HOME name a folder of "
-                "your own."
+                f"The tokens are not stored in {self.path.parent}, because it {error}: set XDG_STATE_HOME to a folder "
+                "of your own."
             ) from None
         except OSError as error:
             raise SignInError(
-                f"The tokens cannot be kept in {self.path} ({error.strerror or error}): let XDG_STATE_HOME name a "
+                f"The tokens cannot be stored in {self.path} ({error.strerror or error}): set XDG_STATE_HOME to a "
                 "folder that you can write to."
             ) from None
 
     def clear(self) -> bool:
-        """Remove the tokens; False when there were none.
+        """Remove the tokens; return False when there were none.
 
         Raises:
             SignInError: when they cannot be removed.
@@ -118,20 +118,20 @@ class TokenStore:
 
 
 def state_folder() -> Path:
-    """Where this program keeps what outlives a command: ``agent-stream`` below ``$XDG_STATE_HOME``.
+    """Return the folder for state that outlives a command: ``agent-stream`` below ``$XDG_STATE_HOME``.
 
-    A relative path there is none (https://specifications.freedesktop.org/basedir-spec/latest/): it would leave tokens
-    in whichever folder a command is started in.
+    A relative $XDG_STATE_HOME is ignored (https://specifications.freedesktop.org/basedir-spec/latest/): it would put
+    tokens into the current folder.
 
     Raises:
-        SignInError: when there is no such folder, as for a user of a container who has no home.
+        SignInError: when the user has no home folder, as in some containers.
     """
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     try:
         return (given if given.is_absolute() else Path.home() / ".local/state") / "agent-stream"
     except RuntimeError:
         raise SignInError(
-            "There is no folder to keep the sign-in in, for this user has no home: let XDG_STATE_HOME name one."
+            "The sign-in cannot be stored, because this user has no home folder: set XDG_STATE_HOME to a folder."
         ) from None
 
 
@@ -141,6 +141,6 @@ def _path(outputs: Outputs, folder: Path | None) -> Path:
     if folder is None:
         folder = state_folder()
     stack = outputs.source.removeprefix("stack ")
-    # Escaped, and not replaced: `acme/dev` and `acme-dev` are two stacks.
+    # Percent-encoded, because `acme/dev` and `acme-dev` are two stacks.
     name = f"stack-{stack}" if stack != outputs.source else outputs.user_pool_id
     return folder / f"{quote(name, safe='', errors='replace')}.json"

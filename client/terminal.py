@@ -1,4 +1,4 @@
-"""Where a command's output goes: what others say is cleaned, and a reader who leaves ends the command."""
+"""A command's output: sanitized text, and errors when the reader of a pipe has closed it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 
 import rich.console
 
-from client.sanitize import harmless
+from client.sanitize import sanitized
 
 
 class Console(rich.console.Console):
-    """Rich's console, except that a broken pipe is the command's to end, and not the library's."""
+    """Rich's console, except that a broken pipe raises BrokenPipeError instead of ending the process."""
 
     def on_broken_pipe(self) -> None:
-        """Let the one place that knows the exit codes see it."""
+        """Leave the exit code to `client.commands.target.command`."""
         raise BrokenPipeError
 
 
 def say(text: object, **print_options: Any) -> None:
-    """Print a line at once, whoever its words are from."""
-    print(harmless(str(text)), flush=True, **print_options)
+    """Print a line, sanitized, and flush it."""
+    print(sanitized(str(text)), flush=True, **print_options)
 
 
 def note(text: object) -> None:
-    """Print a line on standard error, beside an answer that may go into a pipe."""
+    """Print a line on standard error; standard output is for the answer, which may go into a pipe."""
     say(text, file=sys.stderr)
 
 
-def abandon_output() -> None:
-    """Send what could not be written nowhere, so that Python does not try, and complain, once more at its exit.
+def discard_output() -> None:
+    """Redirect a broken output to /dev/null, so that Python does not try to flush it again, and complain, at its exit.
 
     Source: https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """

@@ -1,4 +1,4 @@
-"""When each word was here, drawn: one lane for each answer, on one common axis of time."""
+"""Draws when each word arrived: one lane per answer, on a common time axis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from client.errors import ProtocolError
 from client.recording import Limits, Mark, Recording
 
 DENSITY = "▁▂▃▄▅▆▇█"
-"""One column of a lane: the taller, the more words arrived in it."""
+"""The height of a lane's column shows the number of words that arrived in it."""
 
 WAITING = "·"
 HEARTBEAT = "♥"
@@ -23,11 +23,11 @@ class Lane:
     """One answer.
 
     Attributes:
-        name: what it is an answer of.
-        deltas: when each text event was here, in seconds since the question.
-        heartbeats: when each comment was here.
-        lasted: when the answer was over.
-        delivery: what the arrivals say.
+        name: the lane's label: what gave the answer.
+        deltas: the arrival times of the text deltas, in seconds since the question.
+        heartbeats: the arrival times of the comments.
+        lasted: when the answer ended.
+        delivery: how the answer was delivered.
     """
 
     name: str
@@ -38,16 +38,16 @@ class Lane:
 
     @property
     def first_word(self) -> float:
-        """Seconds that the reader looked at nothing."""
+        """Seconds until the first text."""
         return self.deltas[0]
 
     @property
     def last_word(self) -> float:
-        """When the reader had all of it."""
+        """Seconds until the last text."""
         return self.deltas[-1]
 
     def facts(self) -> dict[str, object]:
-        """The lane's numbers, for a program."""
+        """Return the lane's numbers as JSON."""
         return {
             "name": self.name,
             "verdict": self.delivery.verdict,
@@ -55,36 +55,34 @@ class Lane:
             "lastWordSeconds": round(self.last_word, 4),
             "words": len(self.deltas),
             "pieces": self.delivery.pieces,
-            "heldBackSeconds": round(self.delivery.held, 4),
+            "heldBackSeconds": round(self.delivery.delay, 4),
             "arrivals": [round(word, 4) for word in self.deltas],
             "heartbeats": [round(beat, 4) for beat in self.heartbeats],
         }
 
 
 def lane_of(name: str, recording: Recording, limits: Limits | None = None) -> Lane:
-    """The lane of a recorded answer.
+    """Return the lane of a recorded answer.
 
     Args:
-        name: what it is an answer of.
+        name: the lane's label: what gave the answer.
         recording: the answer.
-        limits: the stack's, to name the one at which it was cut.
+        limits: the stack's, to name the one that cut it.
 
     Raises:
-        ClientError: when there was no answer with words in it.
+        ClientError: when the answer failed or has no text.
     """
     if failure := recording.failure(limits):
         raise failure
     deltas = tuple(mark.seconds for mark in recording.deltas)
     if not deltas:
-        raise ProtocolError(
-            f"The answer of {name} has no words in it, so there is nothing to draw: ask something else."
-        )
+        raise ProtocolError(f"The answer of {name} has no text, so there is nothing to draw: ask another question.")
     heartbeats = tuple(mark.seconds for mark in recording.marks if mark.kind == "comment")
     return Lane(name, deltas, heartbeats, recording.lasted, judge(recording))
 
 
 def held_back(lane: Lane, recording: Recording) -> Lane:
-    """The same answer as a buffered gateway would give it: nothing, then everything. Computed, not measured."""
+    """Return the same answer as a buffering gateway would deliver it, all at the end. Computed, not measured."""
     end = recording.lasted
     marks = [Mark(end, mark.kind, mark.text, mark.made) for mark in recording.marks if mark.kind != "comment"]
     copy = Recording(recording.session_id, status=200, marks=marks, ending="finished", lasted=end)
@@ -92,7 +90,7 @@ def held_back(lane: Lane, recording: Recording) -> Lane:
 
 
 def draw(lanes: list[Lane], width: int) -> Group:
-    """The lanes for a terminal of so many columns."""
+    """Draw the lanes for a terminal with `width` columns."""
     longest = max(lane.lasted for lane in lanes)
     columns = max(20, min(120, width - 2))
     lines: list[Text] = []

@@ -1,4 +1,4 @@
-"""The spans of one run, as a local run keeps them, as a tree; and where the time before the first word went."""
+"""Reads a run's spans from a local run's trace file, and shows them as a tree and as a summary of the latency."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from client.outputs import Outputs
 from client.sanitize import quoted
 
 PATIENCE = 5.0
-"""The agent sends its spans a moment after its run is over."""
+"""Seconds to wait for the spans, which the agent exports a moment after the run has ended."""
 
 PLANES = ("API Gateway", "AgentCore")
 
@@ -28,15 +28,15 @@ SHOWN = {
     "gen_ai.usage.output_tokens": " tokens out",
     "run.outcome": "",
 }
-"""Attributes that are shown, and what stands behind their value. What was said is not among them."""
+"""Attributes that are shown, and the suffix of their value. None of them contains text of the conversation."""
 
 
 class Trace(NamedTuple):
-    """What is kept of one run.
+    """The trace of one run.
 
     Attributes:
-        spans: of the agent, in the order of their beginning.
-        planes: the seconds that each data plane took before it passed the question on.
+        spans: the agent's spans, by start time.
+        planes: the seconds that each data plane took before it forwarded the question.
     """
 
     spans: Sequence[Mapping[str, Any]]
@@ -44,31 +44,33 @@ class Trace(NamedTuple):
 
     @property
     def run(self) -> Mapping[str, Any]:
-        """The run's own span."""
+        """The root span, named `run`."""
         return next(span for span in self.spans if span["name"] == "run")
 
 
 def trace_file(outputs: Outputs) -> Path:
-    """Where a local run keeps its spans.
+    """Return the path of a local run's trace file.
 
     Raises:
         UsageError: when the outputs are those of a stack on AWS.
     """
     if outputs.folder is None or not outputs.is_local:
-        raise UsageError("--trace shows the spans of a local run; docs/operations.md says where AWS shows a stack's.")
+        raise UsageError(
+            "--trace works for a local run only: docs/operations.md says where to find a stack's spans on AWS."
+        )
     return outputs.folder / "traces.jsonl"
 
 
 async def trace_of(path: Path, run_id: str, aws_trace_id: str) -> Trace:
-    """The spans of a run that is over; they may still be on their way.
+    """Return the trace of an ended run; waits until its spans are in the file.
 
     Raises:
-        UsageError: when they do not come.
+        UsageError: when they do not appear within `PATIENCE`.
     """
     deadline = time.monotonic() + PATIENCE
     while (found := _find(path, run_id, aws_trace_id)) is None:
         if time.monotonic() > deadline:
-            raise UsageError(f"No spans of this run are in {path}: was the local run brought up by this version?")
+            raise UsageError(f"{path} has no spans of this run: restart the local run with this version.")
         await asyncio.sleep(0.1)
     return found
 
@@ -91,12 +93,12 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in text.splitlines():
         try:
             yield json.loads(line)
-        except ValueError:  # the last is being written
+        except ValueError:  # the last line is still being written
             continue
 
 
 def tree(trace: Trace) -> Tree:
-    """The spans below each other, each with its milliseconds and when it began."""
+    """Return the spans as a tree, each with its duration and its start relative to the run's."""
     began = float(trace.run["start"])
     nodes: dict[str, Tree] = {}
     top = Tree(_label(trace.run, began))
@@ -118,7 +120,7 @@ def _label(span: Mapping[str, Any], began: float) -> Text:
 
 
 def reason(trace: Trace) -> str:
-    """Where the time before the first word went, in a line."""
+    """Return a line that splits the time before the first word."""
     parts = [f"{name} {_milliseconds(trace.planes[name])}" for name in PLANES if name in trace.planes]
     first = trace.run["attributes"].get("run.first_token_milliseconds")
     return ", ".join([*parts, f"the agent's first word after {float(first):.0f} ms" if first else "no word"])

@@ -30,21 +30,21 @@ class Users:
 
     Args:
         outputs: the stack's.
-        profile: the AWS profile to sign with; None takes the usual chain of credentials.
+        profile: the AWS profile to sign with; None uses the default credential chain.
     """
 
     def __init__(self, outputs: Outputs, profile: str | None = None) -> None:
         self._outputs = outputs
-        with explained():
+        with as_administration_errors():
             self._cognito = administrator(outputs, profile)
 
     def list(self) -> Iterator[User]:
-        """Every user, page by page.
+        """Yield every user; fetches page by page.
 
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with explained():
+        with as_administration_errors():
             for page in self._cognito.get_paginator("list_users").paginate(UserPoolId=self._outputs.user_pool_id):
                 for user in page["Users"]:
                     attributes = {item["Name"]: item.get("Value", "") for item in user.get("Attributes", [])}
@@ -53,20 +53,20 @@ class Users:
                     )
 
     def add(self, email: str, *, invite: bool) -> str | None:
-        """Create a user, who must choose a password at the first sign-in; one who has not done so is invited again.
+        """Create a user, who must choose a password at the first sign-in; an existing one who has not is invited again.
 
         Args:
             email: also the user's name.
-            invite: let Cognito send the temporary password by e-mail.
+            invite: have Cognito send the temporary password by e-mail.
 
         Returns:
-            The temporary password, when no e-mail was sent.
+            The temporary password; None when Cognito sends it by e-mail.
 
         Raises:
             AdministrationError: when AWS refuses.
         """
         password = None if invite else temporary_password()
-        with explained():
+        with as_administration_errors():
             try:
                 self._create(email, password)
             except self._cognito.exceptions.UsernameExistsException:
@@ -83,12 +83,12 @@ class Users:
         )
 
     def _invite_again(self, email: str, password: str | None) -> None:
-        """A new temporary password for somebody who has not chosen one; Cognito would refuse to invite anybody else."""
+        """Set a new temporary password for a user who has not chosen one; Cognito refuses to invite any other again."""
         pool = self._outputs.user_pool_id
         status = self._cognito.admin_get_user(UserPoolId=pool, Username=email).get("UserStatus", "")
         if status != "FORCE_CHANGE_PASSWORD":
             raise AdministrationError(
-                f"{email} is a user already ({status}): `users reset` has them choose a new password."
+                f"{email} is already a user ({status}): run `users reset` to have them choose a new password."
             )
         if password is None:
             self._cognito.admin_create_user(
@@ -98,12 +98,12 @@ class Users:
             self._cognito.admin_set_user_password(UserPoolId=pool, Username=email, Password=password, Permanent=False)
 
     def enable(self, username: str) -> None:
-        """Let a user in again.
+        """Allow a disabled user to sign in again.
 
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with explained():
+        with as_administration_errors():
             self._cognito.admin_enable_user(UserPoolId=self._outputs.user_pool_id, Username=username)
 
     def reset(self, username: str) -> None:
@@ -112,39 +112,39 @@ class Users:
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with explained():
+        with as_administration_errors():
             self._cognito.admin_reset_user_password(UserPoolId=self._outputs.user_pool_id, Username=username)
 
     def delete(self, username: str) -> None:
-        """Remove an account. What the user asked stays where it is: docs/security.md says where.
+        """Delete an account. The user's conversations and log lines stay: docs/security.md lists where.
 
         Raises:
             AdministrationError: when AWS refuses.
         """
         pool = self._outputs.user_pool_id
-        with explained():
+        with as_administration_errors():
             self._cognito.admin_user_global_sign_out(UserPoolId=pool, Username=username)
             self._cognito.admin_delete_user(UserPoolId=pool, Username=username)
 
     def find(self, username: str) -> tuple[str, bool]:
-        """A user's ``sub``, and whether the user is let in.
+        """Return a user's ``sub``, and whether the user may sign in.
 
         Raises:
-            AdministrationError: when AWS refuses, as for somebody whom the pool does not have.
+            AdministrationError: when AWS refuses, or the pool has no such user.
         """
-        with explained():
+        with as_administration_errors():
             found = self._cognito.admin_get_user(UserPoolId=self._outputs.user_pool_id, Username=username)
             (sub,) = [one["Value"] for one in found["UserAttributes"] if one["Name"] == "sub" and "Value" in one]
             return sub, found["Enabled"]
 
     def change_groups(self, username: str, add: Sequence[str], remove: Sequence[str]) -> Sequence[str]:
-        """Put a user into groups and take him out of others; returns the groups that he is in then.
+        """Add a user to groups and remove them from others; return the resulting groups.
 
         Raises:
-            AdministrationError: when AWS refuses, as for a group that the stack does not declare.
+            AdministrationError: when AWS refuses, or the stack declares no such group.
         """
         pool = self._outputs.user_pool_id
-        with explained():
+        with as_administration_errors():
             for group in add:
                 self._cognito.admin_add_user_to_group(UserPoolId=pool, Username=username, GroupName=group)
             for group in remove:
@@ -154,27 +154,27 @@ class Users:
             return sorted(group["GroupName"] for page in found for group in page["Groups"])
 
     def disable(self, username: str) -> None:
-        """Let a user in no more, and end the sign-ins there are. An ID token lives on until it expires.
+        """Prevent a user from signing in, and revoke the refresh tokens. An ID token stays valid until it expires.
 
         Raises:
             AdministrationError: when AWS refuses.
         """
-        with explained():
+        with as_administration_errors():
             self._cognito.admin_disable_user(UserPoolId=self._outputs.user_pool_id, Username=username)
             self._cognito.admin_user_global_sign_out(UserPoolId=self._outputs.user_pool_id, Username=username)
 
 
 def administrator(outputs: Outputs, profile: str | None = None) -> CognitoIdentityProviderClient:
-    """A Cognito client that signs its calls; the emulator of a local run takes any signature."""
+    """A Cognito client that signs its calls; the emulator of a local run accepts any signature."""
     if outputs.is_local:
         return emulated_administrator(outputs)
-    import boto3  # noqa: PLC0415 - half a second that other commands save
+    import boto3  # noqa: PLC0415 - importing it takes half a second
 
     return boto3.Session(profile_name=profile, region_name=outputs.region).client("cognito-idp")
 
 
 def temporary_password() -> str:
-    """Twenty characters, some of each of the four kinds that a password policy may ask for."""
+    """Twenty characters, with some of each of the four kinds that a password policy may require."""
     kinds = (string.ascii_uppercase, string.ascii_lowercase, string.digits, "!@#$%^&*")
     letters = [secrets.choice(kind) for kind in kinds]
     letters += [secrets.choice(string.ascii_letters + string.digits) for _ in range(16)]
@@ -183,12 +183,8 @@ def temporary_password() -> str:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
-    """What AWS, or what stands in its place, refuses becomes a sentence.
-
-    Raises:
-        AdministrationError: in the place of what boto3 raises.
-    """
+def as_administration_errors() -> Iterator[None]:
+    """Turn boto3's exceptions in the block into an AdministrationError of one sentence."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
 
     try:
@@ -198,11 +194,16 @@ def explained() -> Iterator[None]:
         raise AdministrationError(f"AWS refuses ({code}): {error.response.get('Error', {}).get('Message')}") from None
     except NoCredentialsError:
         raise AdministrationError(
-            "There are no AWS credentials: sign in with the AWS CLI, or pass --profile."
+            "No AWS credentials were found: sign in with the AWS CLI, or pass --profile."
         ) from None
     except BotoCoreError as error:
-        raise AdministrationError(f"AWS cannot be asked: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # what boto3 makes of another server's answer
+        raise AdministrationError(f"The call to AWS failed: {error}") from None
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # boto3 could not parse the answer: it is not Cognito's
         raise AdministrationError(
             f"The answer is not Cognito's ({type(error).__name__}): check region and userPoolId among the outputs, and "
             "that a local run is up."

@@ -1,1 +1,1 @@
-"""The commands of ``python -m client``, a module for each group of them."""
+"""The commands of ``python -m client``, one module per group."""

@@ -1,4 +1,4 @@
-"""Sign in, ask, measure and examine, on a terminal or in a script."""
+"""Sign in, ask questions, measure, and diagnose a stack, on a terminal or in a script."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ app.command()(completion.completion)
 def options(
     context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
-    """Sign in, ask, measure and examine, on a terminal or in a script."""
+    """Sign in, ask questions, measure, and diagnose a stack, on a terminal or in a script."""
     if version:
         print(f"agent-stream {_version()}")
         raise typer.Exit
@@ -46,11 +46,11 @@ def options(
 
 
 def _version() -> str:
-    """What git says of these files; this project is a program and no distribution."""
+    """Return `git describe` of these files; the project is not a distribution with a version of its own."""
     git = shutil.which("git")
     if git is None:
         return "of an unknown version"
-    done = subprocess.run(  # noqa: S603 - a program found on the PATH, with arguments of our own
+    done = subprocess.run(  # noqa: S603 - fixed arguments
         [git, "describe", "--always", "--dirty", "--tags"],
         cwd=Path(__file__).parent,
         capture_output=True,
@@ -70,7 +70,7 @@ def run() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A character that the stream's encoding lacks must not end an answer, nor an invalid byte a question.
+            # Neither a character that the stream's encoding lacks nor an invalid byte in the input must be an error.
             stream.reconfigure(errors="replace")
     program = typer.main.get_command(app)
     if (code := completion.complete(program)) is not None:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from client.commands import loop
-from client.commands.notices import tell_how_to_go_on, tell_of_cut
+from client.commands.notices import print_cut, print_how_to_continue
 from client.commands.prompt import line_history, lines
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.conversation import Conversation
@@ -26,23 +26,25 @@ from client.retry import NEVER, Policy
 from client.terminal import Console, note
 from client.traces import reason, trace_file, trace_of, tree
 
-Session = Annotated[str | None, typer.Option(help="Go on with this conversation; its id has 33 to 256 characters.")]
-That = Annotated[str, typer.Option("--session", help="The conversation.")]
-Retry = Annotated[bool, typer.Option("--retry/--no-retry", help="Go on after a cut, and ask again what may pass.")]
+Session = Annotated[str | None, typer.Option(help="Continue this conversation; its id has 33 to 256 characters.")]
+RequiredSession = Annotated[str, typer.Option("--session", help="The conversation.")]
+Retry = Annotated[
+    bool, typer.Option("--retry/--no-retry", help="Continue after a cut, and retry after a transient refusal.")
+]
 
 
 @command
 def ask_command(
-    prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    prompt: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
     stack: Stack = None,
     local: Local = False,
     file: File = None,
     session: Session = None,
     retry: Retry = True,
-    trace: Annotated[bool, typer.Option("--trace", help="Then show the run's spans, of a local run.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Then show the run's spans (local run only).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask, and print the words as they arrive. Ctrl-C stops the answer, a second one leaves at once."""
+    """Ask a question, and print the answer as it arrives. Ctrl-C stops the run; a second Ctrl-C exits at once."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     text = sys.stdin.read() if prompt == "-" else prompt
     spans = trace_file(outputs) if trace else None
@@ -52,9 +54,9 @@ def ask_command(
             try:
                 await _show(conversation, conversation.ask(text), display_for(as_json=as_json))
             finally:
-                # In a pipe it would be one line too many; --json has it in every event that begins a run.
+                # Only on a terminal; with --json, RUN_STARTED has the id.
                 if conversation.begun and sys.stderr.isatty() and not as_json:
-                    tell_how_to_go_on(outputs, conversation.session_id)
+                    print_how_to_continue(outputs, conversation.session_id)
                 if spans is not None and conversation.begun:
                     await _show_trace(conversation, spans, as_json=as_json)
 
@@ -73,15 +75,15 @@ async def _show_trace(conversation: Conversation, path: Path, *, as_json: bool) 
 
 @command
 def attach(
-    session: That,
+    session: RequiredSession,
     stack: Stack = None,
     local: Local = False,
     file: File = None,
-    run_id: Annotated[str | None, typer.Option("--run", help="Its run; the latest when left out.")] = None,
-    after: Annotated[int, typer.Option(min=0, help="Leave out the events up to this number.")] = 0,
+    run_id: Annotated[str | None, typer.Option("--run", help="The run; by default the conversation's latest.")] = None,
+    after: Annotated[int, typer.Option(min=0, help="Skip the events up to this number.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Read an answer that was asked for before, from its beginning and then live."""
+    """Read the answer of an earlier question again, from its beginning and then live."""
     outputs = find_outputs(stack=stack, local=local, file=file)
 
     async def run() -> None:
@@ -93,14 +95,14 @@ def attach(
 
 @command
 def stop(
-    session: That,
+    session: RequiredSession,
     stack: Stack = None,
     local: Local = False,
     file: File = None,
     run_id: Annotated[str | None, typer.Option("--run", help="Only this run.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """End a run at once, also one that nobody reads."""
+    """End a run at once, also one without a reader."""
     outputs = find_outputs(stack=stack, local=local, file=file)
 
     async def run() -> bool:
@@ -113,9 +115,9 @@ def stop(
 
 @command
 def history(
-    session: That, stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False
+    session: RequiredSession, stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False
 ) -> None:
-    """Print what was said in a conversation."""
+    """Print the messages of a conversation."""
     outputs = find_outputs(stack=stack, local=local, file=file)
 
     async def run() -> int:
@@ -123,10 +125,10 @@ def history(
             return await _show_history(conversation, as_json=as_json)
 
     if not loop.run(run()) and not as_json:
-        note(NOTHING_KEPT)
+        note(NO_HISTORY)
 
 
-NOTHING_KEPT = "Nothing is kept of this conversation: without Memory it ends with its session."
+NO_HISTORY = "The agent has no history of this conversation: without Memory it ends with its session."
 
 
 @command
@@ -136,10 +138,12 @@ def chat(
     file: File = None,
     session: Session = None,
     retry: Retry = True,
-    trace: Annotated[bool, typer.Option("--trace", help="Say where each answer's time went, in a local run.")] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Show where each answer's time went (local run only).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Talk: Ctrl-C stops an answer, Ctrl-D ends; /help lists what else there is."""
+    """Chat with the agent: Ctrl-C stops an answer, Ctrl-D ends the chat, /help lists the commands."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     interactive = sys.stdin.isatty() and not as_json
     spans = trace_file(outputs) if trace else None
@@ -147,53 +151,53 @@ def chat(
         conversation = _conversation(outputs, session, retry=retry)
         try:
             if session is not None and interactive:
-                _take_up(runner, conversation)
+                _show_earlier(runner, conversation)
             for line in lines(interactive=interactive):
                 if re.fullmatch(r"/[a-z]+", line):
-                    note(_obey(conversation, line))
+                    note(_run_slash_command(conversation, line))
                 else:
                     _answer(runner, conversation, line, spans, as_json=as_json)
         finally:
             runner.run(conversation.close())
     if interactive and conversation.begun:
-        tell_how_to_go_on(outputs, conversation.session_id)
+        print_how_to_continue(outputs, conversation.session_id)
 
 
 def _conversation(outputs: Outputs, session: str | None, *, retry: bool) -> Conversation:
     policy = Policy() if retry else NEVER
-    return Conversation(outputs, account_of(outputs), session_id=session, policy=policy, notice=tell_of_cut)
+    return Conversation(outputs, account_of(outputs), session_id=session, policy=policy, notice=print_cut)
 
 
-def _take_up(runner: asyncio.Runner, conversation: Conversation) -> None:
-    """Show what was said before in a conversation that is gone on with."""
+def _show_earlier(runner: asyncio.Runner, conversation: Conversation) -> None:
+    """Show the earlier messages of a conversation that is continued."""
     try:
         if not runner.run(_show_history(conversation, as_json=False)):
-            note(NOTHING_KEPT)
+            note(NO_HISTORY)
     except ClientError as error:
         note(error)
 
 
 async def _show_history(conversation: Conversation, *, as_json: bool) -> int:
-    """Print the messages; how many there are."""
+    """Print the messages; return their number."""
     messages = await conversation.history()
     for message in messages:
         show_message(message, as_json=as_json)
     return len(messages)
 
 
-def _obey(conversation: Conversation, line: str) -> str:
-    """Do what a line that is a command says; what to tell the user of it."""
+def _run_slash_command(conversation: Conversation, line: str) -> str:
+    """Carry out a slash command; return the line to print."""
     if line == "/new":
-        conversation.begin_anew()
+        conversation.start_new_thread()
     elif line != "/session":
-        return "/new begins a new session, /session shows its id. Ctrl-C stops an answer, Ctrl-D ends."
+        return "/new starts a new session, /session shows its id. Ctrl-C stops an answer, Ctrl-D ends the chat."
     return f"Session {conversation.session_id}"
 
 
 def _answer(
     runner: asyncio.Runner, conversation: Conversation, prompt: str, spans: Path | None, *, as_json: bool
 ) -> None:
-    """One turn. What goes wrong in it ends the turn and not the talk, unless nobody is there to go on."""
+    """Ask one question. An error ends only this turn, except that without a terminal it ends the command."""
     try:
         runner.run(_show(conversation, conversation.ask(prompt), display_for(as_json=as_json)))
         if spans is not None:
@@ -207,7 +211,7 @@ def _answer(
 
 
 async def _show(conversation: Conversation, arrivals: AsyncGenerator[Arrival, None], display: Display) -> None:
-    """Show an answer to its end."""
+    """Show an answer until its end."""
     display.begin()
     async with conversation.stopped_if_interrupted():
         try:

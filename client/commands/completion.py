@@ -1,4 +1,4 @@
-"""``completion``: what a shell needs to complete commands, options and the doctor's checks."""
+"""``completion``: shell completion of commands, options and the doctor's checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typer.completion import shell_complete
 from client.commands.target import command
 
 NAME = "agent-stream"
-"""The command that the script defines: `python -m client` is three words, and a shell completes after one."""
+"""The command that the script defines: shells complete after one word, and `python -m client` is three."""
 
 VARIABLE = "_AGENT_STREAM_COMPLETE"
 
@@ -30,11 +30,11 @@ class Shell(enum.StrEnum):
 
 
 @command
-def completion(shell: Annotated[Shell, typer.Argument(help="Whose.")]) -> None:
-    """Print what to source for completion: it defines `agent-stream`, which is `python -m client`."""
+def completion(shell: Annotated[Shell, typer.Argument(help="The shell.")]) -> None:
+    """Print a completion script to source; it defines `agent-stream` as a shorthand for `python -m client`."""
     python = f"{shlex.quote(sys.executable)} -m client"
     script = get_completion_script(prog_name=NAME, complete_var=VARIABLE, shell=shell.value)
-    # The script asks the command for completions through `env`, which knows no functions.
+    # The script runs the command through `env`, which cannot run shell functions.
     for before in (f"{VARIABLE}=complete_bash $1", f"{VARIABLE}=complete_zsh {NAME}", f"(commandline -cp) {NAME}"):
         script = script.replace(before, f"{before.rpartition(' ')[0]} {python}")
     body = f"{python} $argv" if shell is Shell.FISH else f'{python} "$@"'
@@ -43,7 +43,7 @@ def completion(shell: Annotated[Shell, typer.Argument(help="Whose.")]) -> None:
 
 
 def complete(program: Any) -> int | None:
-    """Answer a shell that asks for completions, and the exit code; None when none does."""
+    """Print completions if a shell requests them, and return the exit code; None if none does."""
     instruction = os.environ.get(VARIABLE)
     if not instruction:
         return None

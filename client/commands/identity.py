@@ -19,7 +19,7 @@ from client.signin import Challenge, Tokens, sign_in, sign_out
 from client.store import TokenStore
 from client.terminal import note, say
 
-Username = Annotated[str | None, typer.Option(help="Who signs in; an e-mail address.")]
+Username = Annotated[str | None, typer.Option(help="The user to sign in: an e-mail address.")]
 
 
 @command
@@ -29,11 +29,11 @@ def login(
     file: File = None,
     username: Username = None,
     browser: Annotated[bool, typer.Option("--browser", help="Sign in on the user pool's own page.")] = False,
-    callback: Annotated[str | None, typer.Option(help="The registered address on this machine.")] = None,
+    callback: Annotated[str | None, typer.Option(help="The registered callback address on this machine.")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from a pipe.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Sign in, and stay signed in: the tokens are kept in a file that only you can read."""
+    """Sign in, and store the tokens in a file that only you can read."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     store = TokenStore(outputs)
     if browser:
@@ -46,8 +46,8 @@ def login(
     if as_json:
         print(json.dumps({**facts, "keptIn": str(store.path)}))
         return
-    say(f"Signed in as {facts['user'] or facts['sub']}; the ID token is in force for {_minutes(facts)} minutes,")
-    say(f"and is refreshed when needed. It is kept in {store.path}.")
+    say(f"Signed in as {facts['user'] or facts['sub']}; the ID token is valid for {_minutes(facts)} minutes,")
+    say(f"and is refreshed when needed. It is stored in {store.path}.")
 
 
 @command
@@ -55,13 +55,13 @@ def token(
     stack: Stack = None,
     local: Local = False,
     file: File = None,
-    access: Annotated[bool, typer.Option("--access", help="The access token, for Cognito's own API.")] = False,
+    access: Annotated[bool, typer.Option("--access", help="Print the access token, for Cognito's own API.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Print the ID token, for ``curl``; refreshed when it is about to expire."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     if sys.stdout.isatty():
-        note("This is a secret: whoever has it can ask in your name until it expires.")
+        note("This is a secret: anyone who has it can act as you until it expires.")
     tokens = account_of(outputs).tokens()
     given = tokens.access if access else tokens.id
     kind = "access" if access else "id"
@@ -70,18 +70,20 @@ def token(
 
 @command
 def whoami(stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False) -> None:
-    """Say who is signed in, until when, and with which groups."""
+    """Print who is signed in, for how long, and in which groups."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     facts = _facts(account_of(outputs).tokens(), outputs)
     if as_json:
         print(json.dumps(facts))
         return
     groups = f", in {', '.join(facts['groups'])}" if facts["groups"] else ""
-    say(f"{facts['user']} ({facts['sub']}{groups}) at {outputs.source}; the token ends in {_minutes(facts)} minutes.")
+    say(
+        f"{facts['user']} ({facts['sub']}{groups}) at {outputs.source}; the token expires in {_minutes(facts)} minutes."
+    )
 
 
 def _facts(tokens: Tokens, outputs: Outputs) -> dict[str, Any]:
-    """Who the tokens are of."""
+    """Return the user's name, id and groups, and the expiry of the token."""
     claims = claims_of(tokens.id)
     return {
         "user": claims.get("email"),
@@ -102,10 +104,10 @@ def _minutes(facts: dict[str, Any]) -> int:
 
 @command
 def logout(stack: Stack = None, local: Local = False, file: File = None, as_json: AsJson = False) -> None:
-    """Revoke the refresh token and forget all tokens."""
+    """Revoke the refresh token and delete all stored tokens."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     store = TokenStore(outputs)
-    tokens = store.load(anywhere=True)
+    tokens = store.load(any_address=True)
     try:
         if tokens is not None:
             sign_out(outputs, tokens)
@@ -116,11 +118,11 @@ def logout(stack: Stack = None, local: Local = False, file: File = None, as_json
     elif tokens is None:
         say("Nobody was signed in.")
     else:
-        say("Signed out. The ID token itself stays valid until it expires; nobody has it but you.")
+        say("Signed out. The ID token itself stays valid until it expires.")
 
 
 def _credentials(outputs: Outputs, username: str | None, *, from_pipe: bool) -> tuple[str, str]:
-    """The given user with a password from a prompt or a pipe, or the local run's demo user."""
+    """Return the user name and the password, from a prompt or a pipe, or those of the local run's demo user."""
     if username is None and outputs.demo_username and outputs.demo_password:
         return outputs.demo_username, outputs.demo_password.get_secret_value()
     if from_pipe:
@@ -128,13 +130,13 @@ def _credentials(outputs: Outputs, username: str | None, *, from_pipe: bool) -> 
             raise SignInError("--password-stdin needs --username.")
         return username, sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise SignInError("There is no terminal to ask for a password on: use --username and --password-stdin.")
+        raise SignInError("There is no terminal for a password prompt: use --username and --password-stdin.")
     return username or typer.prompt("E-mail", err=True), typer.prompt("Password", hide_input=True, err=True)
 
 
 def _ask_user(challenge: Challenge) -> str:
     if not sys.stdin.isatty():
-        raise SignInError(f"Cognito asks for more than a password ({challenge.name}): sign in on a terminal.")
+        raise SignInError(f"Cognito requires another step ({challenge.name}): sign in on a terminal.")
     if challenge.show:
         note(challenge.show)
     answer: str = typer.prompt(
@@ -147,5 +149,5 @@ def _ask_user(challenge: Challenge) -> str:
 
 
 def _open_page(url: str) -> None:
-    note(f"Sign in on this page; waiting for it:\n  {url}")
+    note(f"Sign in on this page, which opens in the browser:\n  {url}")
     webbrowser.open(url)

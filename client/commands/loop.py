@@ -1,4 +1,4 @@
-"""The event loop of a command, which ends when the command does."""
+"""The event loop of a command, which does not wait for blocking calls when the command is interrupted."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 GRACE_SECONDS = 2.0
-"""How long the end of a command waits for what its threads do: tokens that just came are still put away."""
+"""How long a command waits at its end for running threads, so that tokens that have just arrived are stored."""
 
 
 def runner() -> asyncio.Runner:
-    """Runs coroutines as `asyncio.Runner` does, except that Ctrl-C does not wait for calls that block.
+    """Return an `asyncio.Runner` on which Ctrl-C does not wait for blocking calls.
 
-    A call of Cognito, of AWS or of the DNS is made in a thread, which nothing can stop: it may take minutes to give up.
+    Calls to Cognito, AWS and the DNS run in threads, which cannot be cancelled and may take minutes to time out.
     """
     return asyncio.Runner(loop_factory=_loop)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """One coroutine, as `asyncio.run` runs it."""
+    """Run one coroutine, as `asyncio.run` does."""
     with runner() as running:
         return running.run(main)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
-    loop.set_default_executor(_Abandoned())
+    loop.set_default_executor(_DaemonExecutor())
     return loop
 
 
-class _Abandoned(ThreadPoolExecutor):  # a loop takes no other kind
-    """A thread for each call, which ends with the process if it must."""
+class _DaemonExecutor(ThreadPoolExecutor):  # an event loop accepts only this class as its default executor
+    """Runs each call in a daemon thread, which does not delay the exit of the process."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class _Abandoned(ThreadPoolExecutor):  # a loop takes no other kind
             try:
                 if future.set_running_or_notify_cancel():
                     future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - it is whoever waits for the result who handles it
+            except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
                 future.set_exception(error)
             finally:
                 self._calls.discard(threading.current_thread())

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from client.bench import PERCENTILES, Measured, bench
 from client.commands import loop
-from client.commands.notices import tell_of_cut
+from client.commands.notices import print_cut
 from client.commands.target import AsJson, File, Local, Stack, account_of, command, find_outputs
 from client.connection import connect
 from client.conversation import Conversation
@@ -30,7 +30,7 @@ from client.timeline import Lane, draw, held_back, lane_of
 PROMPT = "Why do words that stream feel faster?"
 BUFFERED = "buffered"
 
-Prompt = Annotated[str, typer.Argument(help="What to ask.")]
+Prompt = Annotated[str, typer.Argument(help="The question.")]
 
 
 @command
@@ -41,16 +41,16 @@ def timeline(  # noqa: PLR0917 - typer passes every one by name
     file: File = None,
     compare: Annotated[
         str | None,
-        typer.Option(help="Beside it: a file of outputs, a stack's name, or `buffered` (computed)."),
+        typer.Option(help="Also draw: a file of outputs, a stack's name, or `buffered` (computed)."),
     ] = None,
-    name: Annotated[list[str] | None, typer.Option(help="What to call each answer in the picture, in order.")] = None,
-    svg: Annotated[Path | None, typer.Option(help="Write the picture here.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Write the picture here.")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="The label of each answer in the picture, in order.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write the picture to this file.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write the picture to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask, and draw when each word arrived."""
+    """Ask a question, and draw when each word arrived."""
     outputs = find_outputs(stack=stack, local=local, file=file)
-    # What cannot be done is told before minutes of an answer are waited for.
+    # Check the options first: an answer may take minutes.
     other = None if compare in (None, BUFFERED) else _other(compare)
     for path in (svg, png):
         if path is not None:
@@ -77,11 +77,11 @@ def bench_command(
     stack: Stack = None,
     local: Local = False,
     file: File = None,
-    users: Annotated[int, typer.Option(min=1, max=500, help="How many ask at the same time.")] = 5,
-    requests: Annotated[int, typer.Option(min=1, max=100_000, help="How many questions in all.")] = 20,
+    users: Annotated[int, typer.Option(min=1, max=500, help="The number of concurrent questions.")] = 5,
+    requests: Annotated[int, typer.Option(min=1, max=100_000, help="The total number of questions.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Ask many times at once: first word, gaps and totals as percentiles. One signed-in user, many sessions."""
+    """Ask many questions concurrently, as one user: percentiles of first word, gaps and total time."""
     outputs = find_outputs(stack=stack, local=local, file=file)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=as_json or not console.is_terminal) as progress:
@@ -100,7 +100,7 @@ def bench_command(
 
 async def _lanes(outputs: Outputs, prompt: str, other: Outputs | None, *, buffered: bool) -> list[Lane]:
     if other is not None:
-        await account_of(other).id_token()  # nobody waits for one answer to hear that the other cannot be asked for
+        await account_of(other).id_token()  # fail now, not after the first answer, if the other needs a sign-in
     lane, recording = await _measure(outputs, prompt)
     if buffered:
         return [lane, held_back(lane, recording)]
@@ -108,7 +108,7 @@ async def _lanes(outputs: Outputs, prompt: str, other: Outputs | None, *, buffer
 
 
 async def _measure(outputs: Outputs, prompt: str) -> tuple[Lane, Recording]:
-    conversation = Conversation(outputs, account_of(outputs), notice=tell_of_cut)
+    conversation = Conversation(outputs, account_of(outputs), notice=print_cut)
     async with conversation, conversation.stopped_if_interrupted():
         recording = await conversation.record(prompt)
     return lane_of(outputs.source, recording, Limits.of(outputs)), recording
@@ -118,11 +118,11 @@ def _other(compare: str) -> Outputs:
     path = Path(compare)
     if path.suffix == ".json" or path.is_file():
         return read_outputs(path)
-    # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming; what begins with a dash would be an option.
+    # https://www.pulumi.com/docs/iac/concepts/stacks/#stack-naming; a leading dash would be read as an option.
     if re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._/-]*", compare):
         return stack_outputs(compare)
     raise UsageError(
-        f"--compare {compare} is neither a file of outputs, nor a stack's name, nor `buffered`: give one of them."
+        f"--compare {compare} is neither a file of outputs, nor a stack's name, nor `buffered`: pass one of them."
     )
 
 
@@ -137,7 +137,7 @@ async def _bench(outputs: Outputs, prompt: str, users: int, requests: int, *, ad
             users=users,
             requests=requests,
             policy=Policy(attempts=8),
-            name_session=outputs.names_session,
+            name_session=outputs.sends_session,
             advance=advance,
         )
 

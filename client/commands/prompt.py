@@ -1,4 +1,4 @@
-"""The lines that a user types, and what is remembered of them."""
+"""Reads the user's lines, with a line history."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from client.terminal import note
 
 
 def lines(*, interactive: bool) -> Iterator[str]:
-    """The lines that the user types, or that come out of a pipe."""
+    """Yield the lines from the terminal or a pipe, without empty ones."""
     while True:
         try:
             line = input("> " if interactive else "").strip()
         except EOFError:
             return
         except KeyboardInterrupt:
-            note("\nCtrl-D ends.")
+            note("\nCtrl-D ends the chat.")
             continue
         if line:
             yield line
@@ -27,9 +27,9 @@ def lines(*, interactive: bool) -> Iterator[str]:
 
 @contextlib.contextmanager
 def line_history(*, enabled: bool) -> Iterator[None]:
-    """Arrow keys bring back what was asked before, in this talk and earlier ones."""
+    """Let the arrow keys recall earlier questions, also those of earlier chats."""
     try:
-        import readline  # noqa: PLC0415 - not there on every platform; where it is, `input` uses it
+        import readline  # noqa: PLC0415 - not available on every platform; `input` uses it when it is loaded
     except ImportError:
         enabled = False
     if not enabled:
@@ -41,7 +41,7 @@ def line_history(*, enabled: bool) -> Iterator[None]:
         read_private(path)
     except FileNotFoundError:
         pass
-    except (SignInError, NotPrivateError, OSError, UnicodeDecodeError):  # nowhere to remember it, or not ours
+    except (SignInError, NotPrivateError, OSError, UnicodeDecodeError):  # no place for it, or not a private file
         yield
         return
     with contextlib.suppress(OSError):
@@ -53,6 +53,6 @@ def line_history(*, enabled: bool) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)  # before the first line is in it: questions are nobody else's business
-            # Appended: another talk may have ended meanwhile, and what was asked there is kept too.
+            path.touch(mode=0o600)  # create it privately before questions are written to it
+            # Append, so that lines of another chat that ended in the meantime are kept.
             readline.append_history_file(readline.get_current_history_length() - before, path)

@@ -1,4 +1,4 @@
-"""Which stack a command is about, and how a command ends."""
+"""The options that select a stack, and the handling of a command's errors and exit code."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from client.display import describe
 from client.errors import ClientError, UsageError, reason
 from client.outputs import LOCAL_OUTPUTS, Outputs, read_outputs, stack_outputs
 from client.store import TokenStore
-from client.terminal import abandon_output, note
+from client.terminal import discard_output, note
 
 Stack = Annotated[str | None, typer.Option("--stack", help="A Pulumi stack, read with `pulumi stack output`.")]
-Local = Annotated[bool, typer.Option("--local", help="The local run; the usual one when nothing is named.")]
-File = Annotated[Path | None, typer.Option("--outputs", help="A file that `pulumi stack output --json` wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Local = Annotated[bool, typer.Option("--local", help="The local run; the default.")]
+File = Annotated[Path | None, typer.Option("--outputs", help="A file written by `pulumi stack output --json`.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 P = ParamSpec("P")
 
@@ -29,26 +29,26 @@ INTERRUPTED = 130
 
 
 def find_outputs(*, stack: str | None, local: bool, file: Path | None) -> Outputs:
-    """The outputs of the one stack that the options name; the local run's when they name none.
+    """Return the outputs of the stack that the options select; by default the local run's.
 
     Raises:
-        UsageError: when they name more than one.
-        OutputsError: when it cannot be read.
+        UsageError: when the options select more than one.
+        OutputsError: when the outputs cannot be read.
     """
     if (stack is not None) + local + (file is not None) > 1:
-        raise UsageError("--stack, --local and --outputs name three different things: give one of them.")
+        raise UsageError("--stack, --local and --outputs exclude each other: pass one of them.")
     return stack_outputs(stack) if stack is not None else read_outputs(file or LOCAL_OUTPUTS)
 
 
 def account_of(outputs: Outputs) -> Account:
-    """The user who is signed in to a stack."""
+    """Return the user who is signed in to a stack."""
     return Account(outputs, TokenStore(outputs))
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
-    """A command whose failures are a sentence and exit code 1, or one JSON object with ``--json``.
+    """Decorate a command: a failure prints a sentence, or one JSON object with ``--json``, and exits with code 1.
 
-    Ctrl-C is 130, as shells have it. A reader of a pipe who leaves has what it wanted, and is no failure.
+    Ctrl-C exits with 130, as in shells. A broken pipe is not a failure: the reader has what it wanted.
     """
 
     @functools.wraps(function)
@@ -66,13 +66,13 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except BrokenPipeError:
-            abandon_output()
+            discard_output()
         except OSError as error:
-            # Whoever opens a file or a connection explains its errors; what is left is the output's.
-            abandon_output()
+            # Errors of files and connections are handled where they are opened, so this one is standard output's.
+            discard_output()
             code = 1
             where = error.filename or "The output"
-            note(f"{where} cannot be written ({error.strerror or reason(error)}): send it where there is room.")
+            note(f"{where} cannot be written ({error.strerror or reason(error)}): free space, or redirect it.")
         if code:
             raise typer.Exit(code) from None
 

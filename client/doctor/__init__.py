@@ -1,1 +1,1 @@
-"""The doctor: looks at a stack from outside and from above, layer by layer, and names what is broken first."""
+"""The doctor: tests a stack with requests, reads its deployment, and reports the first broken layer."""

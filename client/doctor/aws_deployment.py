@@ -1,8 +1,8 @@
 """The deployment of a real stack, read through the AWS API with the caller's own credentials.
 
 Read-only: ``apigateway:GET`` on the API, ``wafv2:GetWebACL``, ``logs:FilterLogEvents`` on the access log and
-``cloudwatch:DescribeAlarms``. The stage's snapshot is taken from its export: the other calls tell of the resources,
-which may have been changed since (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-export-api.html).
+``cloudwatch:DescribeAlarms``. The stage's snapshot is read from its export, because the other calls return the
+resources, which may have changed since (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-export-api.html).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from client.outputs import Outputs
 from contract import DEFAULT_TIMEOUT_MILLISECONDS
 
 LOOK_BACK_SECONDS = 15 * 60
-"""The access log is searched this far back: the request was made a moment ago."""
+"""How far back the access log is searched for a request that has just been made."""
 
 
 class AwsDeployment:
@@ -36,8 +36,8 @@ class AwsDeployment:
 
     Args:
         outputs: the stack's.
-        profile: the AWS profile; None takes the usual chain of credentials.
-        session: makes the service clients; a test puts its own.
+        profile: the AWS profile; None uses the default credential chain.
+        session: a boto3 session; tests pass their own.
     """
 
     def __init__(self, outputs: Outputs, profile: str | None = None, session: Any = None) -> None:
@@ -62,7 +62,7 @@ class AwsDeployment:
             raise DeploymentUnavailable(f"The deployed stage has no POST {self._outputs.route}: deploy the API again.")
         integration = post.get("x-amazon-apigateway-integration", {})
         return Invocation(
-            # Older exports do not name the mode; then only the arrivals can tell.
+            # None in older exports; then only the streaming check can tell.
             transfer_mode=integration.get("responseTransferMode"),
             timeout_milliseconds=integration.get("timeoutInMillis", DEFAULT_TIMEOUT_MILLISECONDS),
             uri=str(integration.get("uri", "")),
@@ -134,7 +134,7 @@ class AwsDeployment:
             return None
         group = arn.split(":log-group:")[1].removesuffix(":*")
         with _readable("the access log (logs:FilterLogEvents)"):
-            # A page may be empty and still name the next one: CloudWatch stops searching after a while.
+            # A page may be empty although more follow, because CloudWatch limits the time of one search.
             pages = self._client("logs").get_paginator("filter_log_events")
             found = pages.paginate(
                 logGroupName=group,
@@ -146,15 +146,15 @@ class AwsDeployment:
 
     def ping(self) -> Mapping[str, Any]:
         """See `Deployment.ping`."""
-        raise DeploymentUnavailable("On AWS only AgentCore can ask it; the runtime's log says how a run ended.")
+        raise DeploymentUnavailable("On AWS only AgentCore can call it; the runtime's log says how a run ended.")
 
     def alarms(self) -> int:
         """See `Deployment.alarms`."""
         if not self._outputs.stack_name:
             raise DeploymentUnavailable("The outputs do not name the stack (stackName): run `pulumi up`.")
         with _readable("the alarms (cloudwatch:DescribeAlarms)"):
-            # Every physical name begins with the stack's; what an alarm watches is named in several ways. A stack named
-            # dev-eu has alarms that begin as those of dev do, but tells them to a topic of its own.
+            # Every alarm's name begins with the stack's. The prefix of dev matches the alarms of dev-eu too, but each
+            # stack's alarms notify its own topic.
             pages = self._client("cloudwatch").get_paginator("describe_alarms")
             found = pages.paginate(AlarmNamePrefix=f"{self._outputs.stack_name}-")
             alarms = (alarm for page in found for alarm in page.get("MetricAlarms", []))
@@ -188,7 +188,7 @@ class AwsDeployment:
 
     def _boto(self) -> Any:
         if self._session is None:
-            import boto3  # noqa: PLC0415 - half a second that other commands save
+            import boto3  # noqa: PLC0415 - importing it takes half a second
 
             self._session = boto3.Session(profile_name=self._profile, region_name=self._outputs.region)
         return self._session
@@ -212,13 +212,13 @@ def _readable(what: str) -> Iterator[None]:
         yield
     except NoCredentialsError:
         raise DeploymentUnavailable(
-            f"There are no AWS credentials to read {what}: sign in with the AWS CLI, or pass --profile."
+            f"No AWS credentials were found to read {what}: sign in with the AWS CLI, or pass --profile."
         ) from None
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         if code in ("NotFoundException", "WAFNonexistentItemException", "ResourceNotFoundException"):
             said = error.response["Error"].get("Message", code)
-            raise NotDeployedError(f"AWS does not know {what}: {said}") from None
-        raise DeploymentUnavailable(f"AWS does not let {what} be read ({code}).") from None
+            raise NotDeployedError(f"AWS cannot find {what}: {said}") from None
+        raise DeploymentUnavailable(f"AWS refuses access to {what} ({code}).") from None
     except (BotoCoreError, KeyError, ValueError) as error:
-        raise DeploymentUnavailable(f"It was not possible to read {what} ({type(error).__name__}: {error}).") from None
+        raise DeploymentUnavailable(f"Reading {what} failed ({type(error).__name__}: {error}).") from None

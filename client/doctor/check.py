@@ -1,4 +1,4 @@
-"""What a check is, and what it can say."""
+"""The interface of a check, its context and its results."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ AG = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
 CORE = "https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide"
 
 BEGIN_SECONDS = 30.0
-"""An answer's headers come with its first event: a cold start takes seconds, and what takes longer hangs."""
+"""The time limit for a response's headers, which are sent at once: a cold start takes seconds."""
 
 TRIES = 5
 USUAL_PAUSE = 1.0
 LONGEST_PAUSE = 10.0
-"""How often, and after how many seconds, a throttled request is made again."""
+"""Attempts of a throttled request, and the pause between them in seconds."""
 
 
 def throttled(answer: Recording) -> bool:
-    """Whether a token bucket of the API refused; a web ACL's rate rule answers 429 too, without this name."""
+    """Whether the API's throttle refused; a web ACL's rate rule sends 429 too, without this error type."""
     named = "TooManyRequests" in answer.headers.get("x-amzn-errortype", "") or b'"THROTTLED"' in answer.body
     return answer.status == 429 and named
 
@@ -43,8 +43,8 @@ class Fail(Exception):  # noqa: N818 - a result that ends a check early, not an 
     Args:
         seen: what was observed.
         change: which file and setting to change, and how.
-        why: why it matters, of this very observation.
-        fatal: whether what comes after it would only show its consequences.
+        why: why this observation matters.
+        fatal: whether later checks would only show its consequences.
     """
 
     def __init__(self, seen: str, change: str, *, why: str, fatal: bool = True) -> None:
@@ -56,28 +56,28 @@ class Fail(Exception):  # noqa: N818 - a result that ends a check early, not an 
 
 
 class Inconclusive(Exception):  # noqa: N818 - a result that ends a check early, not an error
-    """A check could not be made, for a reason that is no finding about the stack."""
+    """A check could not be completed, for a reason that is not a fault of the stack."""
 
 
 class NeedsSignIn(Inconclusive):
-    """A check needs a token, and the sign-in has failed before."""
+    """A check needs a token, and the sign-in has already failed."""
 
 
 @dataclass(slots=True)
 class CheckContext:
-    """What the checks examine, and what the earlier ones have learnt.
+    """The stack under test, and results of earlier checks that later ones use.
 
     Attributes:
         outputs: the stack's.
-        deployment: what is deployed, read from above.
-        http: connections to the API.
-        sign_in: gives the user's tokens.
-        origin: of the page that calls the API; empty when not known.
-        tokens: the user's, once the sign-in was checked.
-        request_id: of an answer that was streamed to its end.
-        slow: whether there is time to wait past the idle limit.
-        accepted: whether the ID token is known to be let through.
-        silence: a run that is silent for a while, asked for early since it is mostly waiting.
+        deployment: reads what is deployed.
+        http: the client for the API.
+        sign_in: returns the user's tokens.
+        origin: the origin of the page that calls the API; empty when unknown.
+        tokens: the user's tokens, after the sign-in.
+        request_id: the id of a request whose answer was streamed completely.
+        slow: whether to wait past the idle limit.
+        accepted: whether the ID token was accepted.
+        silence: a run that is silent for a while, started early because it mostly waits.
     """
 
     outputs: Outputs
@@ -93,11 +93,11 @@ class CheckContext:
     _sign_in_failed: bool = False
 
     async def signed_in(self) -> Tokens:
-        """The user's tokens, also when the sign-in itself is not being checked. It is tried once.
+        """Return the user's tokens; signs in once, also when the sign-in check is not selected.
 
         Raises:
-            SignInError: why there are none, the first time.
-            NeedsSignIn: every time after.
+            SignInError: when the sign-in fails, the first time.
+            NeedsSignIn: every further time.
         """
         if self._sign_in_failed:
             raise NeedsSignIn("It needs a signed-in user.")
@@ -110,9 +110,9 @@ class CheckContext:
         return self.tokens
 
     async def ask(self, prompt: str, *, token: str | None, url: str = "", **how: Any) -> Recording:
-        """Ask through the API, or at another address, as `client.recording.record` does.
+        """Ask through the API or at another address, as `client.exchange.record`.
 
-        A throttle is waited for, one token of its bucket at a time: the doctor's own requests empty a small one.
+        Retries a throttled request when the bucket has refilled: the doctor's own requests empty a small bucket.
         """
         url = url or self.outputs.invoke_url
         how = {"begin_within": BEGIN_SECONDS, **how, **self._session(url, token, how.get("headers"))}
@@ -124,15 +124,15 @@ class CheckContext:
         return answer
 
     def _session(self, url: str, token: str | None, headers: Mapping[str, str] | None) -> Mapping[str, Any]:
-        """The session header: none where the gateway sets it; past the gateway, what the gateway would set."""
+        """Return the session header: none where the gateway sets it; for direct calls, the value that it would set."""
         direct = url == self.outputs.runtime_url
         named = dict(headers or {})
         if direct and self.outputs.session_from == "user" and (user := claims_of(token or "").get("sub")):
             named[SESSION_HEADER] = str(user)
-        return {"headers": named, "name_session": direct or self.outputs.names_session}
+        return {"headers": named, "name_session": direct or self.outputs.sends_session}
 
     async def _pause(self) -> float:
-        """Seconds until the bucket has one more token."""
+        """Return the seconds in which the bucket gains one token."""
         try:
             throttle = await asyncio.to_thread(self.deployment.throttle)
         except DeploymentUnavailable:
@@ -142,12 +142,12 @@ class CheckContext:
 
 @dataclass(slots=True)
 class Pass:
-    """What a check saw when all was well.
+    """A check's result when nothing is broken.
 
     Attributes:
-        seen: one line.
-        not_checked: what the check would have looked at too, and why it could not.
-        proposal: what could be better although nothing is broken, and which setting to change; empty for nothing.
+        seen: what was observed, in one line.
+        not_checked: parts that could not be checked, each with the reason.
+        proposal: a possible improvement, and the setting to change; may be empty.
     """
 
     seen: str
@@ -156,12 +156,12 @@ class Pass:
 
 
 class Check(Protocol):
-    """One thing that the doctor looks at.
+    """One check.
 
     Attributes:
-        name: as on the command line.
-        question: what is checked, in a line.
-        page: where to read about it.
+        name: its name on the command line.
+        question: what is checked, in one line.
+        page: the address of AWS's documentation.
     """
 
     name: ClassVar[str]
@@ -169,23 +169,22 @@ class Check(Protocol):
     page: ClassVar[str]
 
     def prepare(self, context: CheckContext) -> None:
-        """Begin what takes long to wait for; called after each check, until this one's turn has come."""
+        """Start slow work early; called after each earlier check."""
         return
 
     async def run(self, context: CheckContext) -> Pass:
-        """Look.
+        """Run the check.
 
         Raises:
             Fail: when something is broken.
-            Inconclusive: when it cannot be told.
-            ClientError: likewise.
+            Inconclusive, ClientError: when the check could not be completed.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one check; ``seconds`` is how long it took."""
+    """The result of one check; ``seconds`` is its duration."""
 
     name: str
     question: str

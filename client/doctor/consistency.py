@@ -1,4 +1,4 @@
-"""Whether a stack's outputs are complete, and name the same things wherever they name them twice."""
+"""Checks that a stack's outputs are complete and consistent with each other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ALWAYS = (
     "bypass_protection",
     "alarms",
 )
-"""What __main__.py exports in every stack."""
+"""The outputs that __main__.py exports in every stack."""
 
 ADDRESSES = ("api_url", "invoke_url", "issuer", "discovery_url", "login_url", "runtime_url")
 
@@ -46,7 +46,7 @@ _DEFAULT_HOST = re.compile(r"([^.]+)\.execute-api\.([^.]+)\.amazonaws\.com")
 
 
 def problems(outputs: Outputs) -> Iterator[str]:
-    """What cannot be, one sentence each; the later ones read what the earlier ones have found to be there."""
+    """Yield the inconsistencies, one sentence each; stops after missing outputs, and after invalid URLs."""
     missing = [to_camel(name) for name in ALWAYS if _is_missing(outputs, name)]
     if missing:
         yield f"Outputs are missing: {', '.join(missing)}."
@@ -54,7 +54,7 @@ def problems(outputs: Outputs) -> Iterator[str]:
     addresses = [*ADDRESSES, *(["endpoint_url"] if outputs.is_local else [])]
     wrong = [f"{to_camel(name)} ({url})" for name in addresses if parsed(url := getattr(outputs, name)) is None]
     if wrong:
-        yield f"{', '.join(wrong)} cannot be an address."
+        yield f"{', '.join(wrong)} is not a valid URL."
         return
     yield from _user_pool(outputs)
     yield from _runtime(outputs)
@@ -63,19 +63,19 @@ def problems(outputs: Outputs) -> Iterator[str]:
 
 
 def parsed(url: str) -> SplitResult | None:
-    """The parts of an http address that a connection can be made to; None when it is not one."""
+    """Return the parts of a valid http or https URL, else None."""
     try:
         parts = urlsplit(url)
-        # Reading the port checks it, and the DNS bounds a label at 63 letters, which encoding checks.
+        # `port` raises ValueError if it is invalid, and so does idna for a label of more than 63 characters.
         usable = parts.port != 0 and bool((parts.hostname or "").encode("idna"))
     except ValueError:
         return None
-    # urlsplit drops line ends and tabs, and so would hide them.
+    # urlsplit removes newlines and tabs silently.
     return parts if usable and parts.scheme in ("http", "https") and not re.search(r"[\s\x00-\x1f]", url) else None
 
 
 def account_of(outputs: Outputs) -> str:
-    """The AWS account, from the runtime's ARN; empty when that is no ARN."""
+    """Return the AWS account in the runtime's ARN; empty when that is not an ARN."""
     parts = outputs.runtime_arn.split(":")
     return parts[4] if len(parts) == 6 else ""
 
@@ -90,7 +90,7 @@ def _user_pool(outputs: Outputs) -> Iterator[str]:
         yield f"userPoolId ({pool}) is not that of a user pool in {region}."
     if outputs.issuer != f"https://cognito-idp.{region}.amazonaws.com/{pool}":
         yield f"issuer ({outputs.issuer}) is not that of the user pool {pool} in {region}."
-    # A local run's keys are on loopback; the issuer is a name and stays as AWS writes it.
+    # A local run serves the keys on loopback; its issuer is the same as on AWS.
     wanted = f"/{pool}{DISCOVERY}" if outputs.is_local else f"{outputs.issuer}{DISCOVERY}"
     given = urlsplit(outputs.discovery_url).path if outputs.is_local else outputs.discovery_url
     if given != wanted:
@@ -119,11 +119,11 @@ def _runtime(outputs: Outputs) -> Iterator[str]:
 def _api(outputs: Outputs) -> Iterator[str]:
     region, url = outputs.region, urlsplit(outputs.api_url)
     if outputs.invoke_url != outputs.api_url + ROUTE:
-        yield f"invokeUrl ({outputs.invoke_url}) is not apiUrl ({outputs.api_url}) and /invocations."
+        yield f"invokeUrl ({outputs.invoke_url}) is not apiUrl ({outputs.api_url}) followed by /invocations."
     default = _DEFAULT_HOST.fullmatch(url.hostname or "")
     if default and (default[1] != outputs.rest_api_id or default[2] != region):
         yield f"apiUrl ({outputs.api_url}) is not that of the REST API {outputs.rest_api_id} in {region}."
-    # A host name of one's own leads to the stage by a mapping, which the address does not show.
+    # With a custom domain the base path mapping selects the stage, so it is not in the URL.
     if (default or outputs.is_local) and url.path != f"/{outputs.stage_name}":
         yield f"apiUrl ({outputs.api_url}) is not that of the stage {outputs.stage_name}."
     if not (outputs.is_local or url.scheme == "https"):

@@ -1,7 +1,7 @@
-"""What is deployed, read from above: one small interface, for AWS and for the local run.
+"""The interface for reading what is deployed, on AWS and in the local run.
 
-A *resource* is what the last `pulumi up` wrote; the *stage* serves a snapshot of it, taken when it was last deployed.
-The two differ when a change was made and not deployed, by hand or by a deployment without triggers.
+A *resource* is the API's current configuration; the *stage* serves a snapshot of it from the last deployment. The two
+differ after a change that was not deployed: one made by hand, or a deployment without triggers.
 """
 
 from __future__ import annotations
@@ -16,28 +16,26 @@ from pydantic import SecretStr
 
 from contract import ORIGIN_HEADER
 
-"""Carries the secret by which the agent knows that a request came through the API."""
-
 
 class NotDeployedError(Exception):
-    """What the outputs name does not exist; the text says what."""
+    """A resource that the outputs name does not exist; the text says which."""
 
 
 class DeploymentUnavailable(Exception):  # noqa: N818 - the reader's failure, not the stack's
-    """The deployment cannot be read; the text says why and how it could."""
+    """The deployment cannot be read; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """How ``POST /invocations`` is set up. A field is None where the reader could not tell.
+    """The configuration of ``POST /invocations``. A field is None when it is unknown.
 
     Attributes:
         transfer_mode: ``STREAM`` or ``BUFFERED``.
-        timeout_milliseconds: of the integration.
-        uri: the backend's, with its query.
-        authorization: ``COGNITO_USER_POOLS`` where the authorizer guards the method.
-        parameters: what the gateway adds to the request, by the name of its mapping; one may be the origin secret.
-        private: whether the backend is reached through a VPC link.
+        timeout_milliseconds: the integration's timeout.
+        uri: the backend's URL with its query.
+        authorization: ``COGNITO_USER_POOLS`` when the method has the authorizer.
+        parameters: the integration's request parameters, by name; one of them may be the origin secret.
+        private: whether the integration uses a VPC link.
     """
 
     transfer_mode: str | None
@@ -49,12 +47,12 @@ class Invocation:
 
     @property
     def origin_secret(self) -> SecretStr | None:
-        """What the gateway adds so that the agent knows it; None when it adds nothing."""
+        """The origin secret that the gateway adds; None when it adds none."""
         return self._literal(f"header.{ORIGIN_HEADER}")
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The query that the backend gets, from its address and from literal mappings."""
+        """The query parameters that the backend gets, from its URL and from literal mappings."""
         prefix = "integration.request.querystring."
         names = [name.removeprefix(prefix) for name in self.parameters if name.startswith(prefix)]
         added = {name: found.get_secret_value() for name in names if (found := self._literal(f"querystring.{name}"))}
@@ -67,7 +65,7 @@ class Invocation:
         return None if found is None else SecretStr(found)
 
     def differences(self, other: Invocation) -> list[str]:
-        """What differs from another, by name; what either does not know does not differ."""
+        """Return the differences to another, one sentence each; unknown fields are not compared."""
         pairs = {
             "responseTransferMode": (self.transfer_mode, other.transfer_mode),
             "timeoutMilliseconds": (self.timeout_milliseconds, other.timeout_milliseconds),
@@ -80,7 +78,7 @@ class Invocation:
             for name, (ours, theirs) in pairs.items()
             if ours is not None and theirs is not None and ours != theirs
         ]
-        # Their values stay unsaid: one of them is the origin secret.
+        # Without their values: one of them is the origin secret.
         names = sorted({*self.parameters, *other.parameters})
         return plain + [
             f"{name} is not the same in the resource and in the stage"
@@ -91,7 +89,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """A token bucket: steady requests a second, and how many at once."""
+    """A token bucket: requests per second, and the burst size."""
 
     rate: float
     burst: int
@@ -99,7 +97,7 @@ class Throttle:
 
 @dataclass(frozen=True, slots=True)
 class ManagedGroup:
-    """One of AWS's rule groups in the web ACL, with the rules that only count."""
+    """An AWS managed rule group in the web ACL, with the rules that are overridden to Count."""
 
     name: str
     counted: frozenset[str]
@@ -110,9 +108,9 @@ class Firewall:
     """The web ACL on the stage.
 
     Attributes:
-        groups: the managed rule groups that it runs.
-        body_limit: bytes above which a rule of its own blocks a body; None when no rule does.
-        evaluates_groups: whether the managed groups are evaluated; a local run only declares them.
+        groups: its managed rule groups.
+        body_limit: the body size in bytes above which a rule of the stack blocks; None when no rule does.
+        evaluates_groups: whether the managed groups are evaluated; in a local run they are not.
     """
 
     groups: tuple[ManagedGroup, ...]
@@ -121,58 +119,55 @@ class Firewall:
 
 
 class Deployment(Protocol):
-    """Reads what is deployed, and blocks while it reads.
-
-    Every method may raise `DeploymentUnavailable`, and `NotDeployedError`.
-    """
+    """Reads what is deployed. Every method blocks, and may raise `DeploymentUnavailable` and `NotDeployedError`."""
 
     def stage(self) -> Invocation:
-        """The method as the stage serves it."""
+        """Return the method as the stage serves it."""
         ...
 
     def resource(self) -> Invocation:
-        """The method as its resources were last written."""
+        """Return the method as currently configured."""
         ...
 
     def throttle(self) -> Throttle | None:
-        """The bound on the method's pace; None when there is none."""
+        """Return the method's throttle; None when there is none."""
         ...
 
     def firewall(self) -> Firewall | None:
-        """The web ACL; None when the stage has none."""
+        """Return the web ACL; None when the stage has none."""
         ...
 
     def preflight_origin(self) -> str:
-        """The origin that the preflight answer names; empty when there is none."""
+        """Return the origin that the preflight response allows; empty when there is none."""
         ...
 
     def log_line(self, request_id: str) -> Mapping[str, Any] | None:
-        """The access-log line of a request; None when there is none yet."""
+        """Return the access-log line of a request; None when there is none yet."""
         ...
 
     def ping(self) -> Mapping[str, Any]:
-        """What the agent's ``/ping`` says, where anybody but AgentCore may ask it."""
+        """Return the agent's ``/ping`` response; available in a local run only."""
         ...
 
     def alarms(self) -> int:
-        """How many alarms watch the stack."""
+        """Return the number of the stack's alarms."""
         ...
 
 
 def literal(source: str | None) -> str | None:
-    """The value of a static parameter mapping, ``'value'``; None for any other."""
+    """Return the value of a static parameter mapping, ``'value'``; None for any other mapping."""
     return source[1:-1] if source and len(source) >= 2 and source[0] == source[-1] == "'" else None
 
 
 def named_origin(responses: Iterable[Mapping[str, Any]]) -> str:
-    """The origin that integration responses name, from their ``responseParameters``; empty when none does."""
+    """Return the allowed origin in integration responses' ``responseParameters``; empty when there is none."""
     header = "method.response.header.Access-Control-Allow-Origin"
     origins = (literal((response.get("responseParameters") or {}).get(header)) for response in responses)
     return next((origin for origin in origins if origin is not None), "")
 
 
 def log_object(line: str) -> Mapping[str, Any]:
-    """A line of the access log; empty when it is no JSON object."""
+    """Parse a line of the access log; empty when it is not a JSON object."""
     try:
         value = json.loads(line)
     except ValueError:
@@ -181,5 +176,5 @@ def log_object(line: str) -> Mapping[str, Any]:
 
 
 def hidden(parameters: Mapping[str, str] | None) -> Mapping[str, SecretStr]:
-    """An integration's request parameters, as they may be kept."""
+    """Wrap an integration's request parameters, so that they are not printed by accident."""
     return {name: SecretStr(source) for name, source in (parameters or {}).items()}

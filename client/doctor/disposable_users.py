@@ -1,4 +1,4 @@
-"""A user and an app client that exist for one check, in a local run's user pool and nowhere else."""
+"""A temporary user and app client for one check, only in a local run's user pool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from client.users import administrator, temporary_password
 
 
 class DisposableUsers:
-    """Test users: made when asked for, and removed by `remove`.
+    """Test users, created on demand and deleted by `remove`.
 
     Args:
         outputs: a local run's.
@@ -23,7 +23,7 @@ class DisposableUsers:
 
     def __init__(self, outputs: Outputs) -> None:
         if not outputs.is_local:
-            raise ClientError("Test users are made in a local run only.")
+            raise ClientError("Test users are created in a local run only.")
         self._outputs = outputs
         self._cognito: Any = administrator(outputs)
         self._user = f"check-{secrets.token_hex(6)}@example.com"
@@ -32,12 +32,12 @@ class DisposableUsers:
         self._clients: list[str] = []
 
     def another_user(self) -> Tokens:
-        """A new user, signed in with the stack's own client."""
+        """Create a user, signed in with the stack's own app client."""
         self._create_user()
         return sign_in(self._outputs, self._user, self._password)
 
     def token_of_another_client(self) -> Tokens:
-        """The same user, signed in with a client that the stack does not know."""
+        """Create another app client, and sign the user in with it."""
         self._create_user()
         made = self._cognito.create_user_pool_client(
             UserPoolId=self._outputs.user_pool_id,
@@ -49,7 +49,7 @@ class DisposableUsers:
         return sign_in(outputs, self._user, self._password)
 
     def remove(self) -> None:
-        """Remove whatever was made."""
+        """Delete what was created."""
         pool = self._outputs.user_pool_id
         for client in self._clients:
             self._cognito.delete_user_pool_client(UserPoolId=pool, ClientId=client)

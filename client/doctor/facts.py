@@ -1,7 +1,7 @@
-"""What AWS does where its documentation is silent and our docs say so: confirmed or refuted on this stack.
+"""Tests AWS behaviour that AWS does not document and that this project's docs mark as unconfirmed.
 
-Each fact is looked at with one or two requests of the user's own. A local run answers as its emulation was told to, so
-there the results say nothing of AWS, and the report says that.
+Each fact is tested with one or two requests as the signed-in user. In a local run the results show the emulation, not
+AWS; the report says so.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from client.doctor.check import CheckContext, Fail, Inconclusive
 from client.doctor.checks.cors import ALLOW
 from client.doctor.checks.runtime_policy import OPERATIONS, status_of
 from client.doctor.probe import SHORT
-from client.doctor.responder import understood
+from client.doctor.responder import expect_responder
 from client.errors import ClientError
 from client.recording import Recording
 from client.request import new_id
@@ -29,10 +29,10 @@ class Fact:
     """One fact.
 
     Attributes:
-        text: what we take to be so.
-        page: where our docs mark it.
-        verdict: what was seen; ``open`` where it cannot be seen from outside, or not now.
-        seen: what the verdict rests on.
+        text: the assumption.
+        page: the page of the docs that marks it as unconfirmed.
+        verdict: the result; ``open`` when it cannot be tested from outside, or not now.
+        seen: the observation.
     """
 
     text: str
@@ -44,8 +44,8 @@ class Fact:
 Looked = tuple[Verdict, str]
 
 
-async def look(context: CheckContext) -> list[Fact]:
-    """Every fact, checked one after the other; one that cannot be checked is open, with the reason."""
+async def check_facts(context: CheckContext) -> list[Fact]:
+    """Test every fact in order; one that cannot be tested is open, with the reason."""
     found: list[Fact] = []
     for text, page, observe in _FACTS:
         try:
@@ -58,7 +58,7 @@ async def look(context: CheckContext) -> list[Fact]:
 
 async def _ask(context: CheckContext, headers: Mapping[str, str] | None = None) -> Recording:
     answer = await context.ask(SHORT, token=(await context.signed_in()).id, headers=headers)
-    understood(answer, "With a short question", "agent")
+    expect_responder(answer, "With a short question", "agent")
     return answer
 
 
@@ -75,15 +75,15 @@ async def _mapping_wins(context: CheckContext) -> Looked:
     named = new_id()
     answer = await _ask(context, headers={SESSION_HEADER: named})
     if answer.code == "SESSION_FORBIDDEN":
-        return "refuted", "the agent got the session that the client named, and refused it"
-    return _is_users(answer, context, f"asked with the session {named}, the answer's")
+        return "refuted", "the agent got the client's session id, and refused it"
+    return _is_users(answer, context, f"with the client's session id {named}, the answer's session")
 
 
 def _is_users(answer: Recording, context: CheckContext, what: str) -> Looked:
     user = str(claims_of(context.tokens.id if context.tokens else "").get("sub", ""))
     session = str(answer.headers.get(SESSION_HEADER, ""))
     if not session:
-        return "open", f"the answer names no session ({answer.told()})"
+        return "open", f"the answer has no session header ({answer.summary()})"
     return ("confirmed" if session == user else "refuted"), f"{what} is {session}, and the user is {user}"
 
 
@@ -105,8 +105,8 @@ async def _siblings_are_denied(context: CheckContext) -> Looked:
 
 async def _hang_up(_context: CheckContext) -> Looked:
     return "open", (
-        "not to be seen from outside: leave an answer (`client ask`, close the window) and read unreadSeconds in the "
-        "run's line of the runtime's log; nothing here rests on it"
+        "cannot be tested from outside: disconnect during an answer (`client ask`, close the window) and read "
+        "unreadSeconds in the run's line of the runtime's log; nothing in this project depends on it"
     )
 
 
@@ -115,5 +115,5 @@ _FACTS: tuple[tuple[str, str, Callable[[CheckContext], Awaitable[Looked]]], ...]
     ("a mapped header replaces the one that a client sends", "docs/security.md", _mapping_wins),
     ("AgentCore adds no Access-Control-Allow-Origin of its own", "docs/troubleshooting.md#cors", _no_second_origin),
     ("the runtime's policy denies its commands, shell and WebSocket", "docs/security.md", _siblings_are_denied),
-    ("AgentCore tells the agent of a reader who has left", "docs/troubleshooting.md#hang-up", _hang_up),
+    ("AgentCore tells the agent that a client has disconnected", "docs/troubleshooting.md#hang-up", _hang_up),
 )

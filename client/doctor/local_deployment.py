@@ -1,4 +1,4 @@
-"""The deployment of a local run, read from the graphs and the log in its folder."""
+"""Reads the deployment of a local run from the graphs and the log in its folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOG_TAIL_BYTES = 512 * 1024
 
 
 def last_lines(path: Path) -> list[str]:
-    """The lines at the end of an access log, where those of the latest requests are; the first may be half a line.
+    """Return the last lines of an access log; the first may be incomplete.
 
     Raises:
         OSError: when it cannot be read.
@@ -45,9 +45,9 @@ class LocalDeployment:
     """Reads ``gateway-graph.json`` (what the gateway serves), ``graph.json`` (the resources) and the access log.
 
     Args:
-        folder: the local run's.
-        rest_api_id: the API that the outputs name; any, when left out.
-        route: the path of the resource that is asked.
+        folder: the local run's folder.
+        rest_api_id: the API in the outputs; empty accepts any.
+        route: the path of the API's resource for questions.
     """
 
     def __init__(self, folder: Path, rest_api_id: str = "", route: str = ROUTE) -> None:
@@ -135,7 +135,9 @@ class LocalDeployment:
         try:
             resources: list[Mapping[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["resources"]
         except (OSError, ValueError, KeyError) as error:
-            raise DeploymentUnavailable(f"{path} cannot be read ({type(error).__name__}): is the chain up?") from None
+            raise DeploymentUnavailable(
+                f"{path} cannot be read ({type(error).__name__}): start the local run with `python -m local up`."
+            ) from None
         return resources
 
 
@@ -144,13 +146,13 @@ def _all(resources: list[Mapping[str, Any]], kind: str) -> list[Inputs]:
 
 
 def _path(resources: list[Mapping[str, Any]], id_: str) -> str:
-    """The path of an API's resource, which is declared part by part; empty for the root."""
+    """Return the path of an API resource from its path parts; empty for the root."""
     inputs = next((one["inputs"] for one in resources if one["id"] == id_ and "pathPart" in one["inputs"]), None)
     return "" if inputs is None else f"{_path(resources, inputs['parentId'])}/{inputs['pathPart']}"
 
 
 def _of_method(resources: list[Mapping[str, Any]], kind: str, route: str, verb: str) -> list[Inputs]:
-    """What is declared of one kind for a method."""
+    """Return the inputs of the resources of one kind that belong to a method."""
     return [
         inputs
         for inputs in _all(resources, kind)

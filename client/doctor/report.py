@@ -1,4 +1,4 @@
-"""What the doctor says, result by result as they come."""
+"""Prints the doctor's report, each result as soon as it is available."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from client.doctor.check import Check, Result
 from client.doctor.runner import AFTER_A_FINDING, NEEDS_SIGN_IN, exit_code
-from client.sanitize import harmless
+from client.sanitize import sanitized
 from client.terminal import note
 
 _SIGNS = {"pass": "[green]pass[/]", "fail": "[red bold]fail[/]", "inconclusive": "[yellow]?[/]", "skipped": "[dim]-[/]"}
@@ -30,18 +30,18 @@ _VERDICTS = {
 
 
 class Outlet:
-    """Standard output, whose reader may leave, or whose disk may be full: what is found out does not depend on it.
+    """Standard output without write errors, so that a broken pipe or a full disk does not stop the checks.
 
     Args:
-        stream: where it goes; what `sys.stdout` is now. Later that may be rich's stand-in for it, which prints to the
-            console that prints here.
+        stream: the stream; by default the current `sys.stdout`, because rich may later replace `sys.stdout` with a
+            proxy that prints to this object.
     """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
 
     def write(self, text: str) -> int:
-        """Write, or forget the text."""
+        """Write the text; drop it if that fails."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -49,76 +49,75 @@ class Outlet:
             return len(text)
 
     def flush(self) -> None:
-        """Send what was written."""
+        """Flush the stream."""
         try:
             self._stream.flush()
         except OSError as error:
             self._lost(error)
 
     def isatty(self) -> bool:
-        """Whether somebody watches."""
+        """Whether the stream is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """The stream's own."""
+        """The stream's file descriptor."""
         return self._stream.fileno()
 
     @property
     def encoding(self) -> str:
-        """The stream's own."""
+        """The stream's encoding."""
         return self._stream.encoding
 
     def _lost(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError):
             note(f"The report cannot be written: {error.strerror}.")
-        # Also what Python still holds back for it, which would fail once more at exit and change the exit code.
+        # Redirect to /dev/null, or Python's flush at exit would fail again and change the exit code.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)
 
 
 class Report:
-    """Prints each result when it is there, or keeps them all for one JSON object.
+    """Prints each result at once, or all of them as one JSON object at the end.
 
     Args:
-        as_json: print one object at the end, always of the same shape.
-        console: where to print; standard output unless given.
+        as_json: print one JSON object, always of the same shape.
+        console: the console; by default on standard output.
     """
 
     def __init__(self, *, as_json: bool, console: Console | None = None) -> None:
         self._as_json = as_json
         self._outlet = Outlet()
         self._console = console or Console(file=self._outlet, highlight=False)  # type: ignore[arg-type] # all it uses
-        self._watched = self._console.is_terminal and not as_json
+        self._shows_progress = self._console.is_terminal and not as_json
         self._status: Status | None = None
         self.results: list[Result] = []
 
     def starting(self, check: Check) -> None:
-        """Say on a terminal what is being looked at."""
-        if not self._watched:
+        """Show the running check on a terminal."""
+        if not self._shows_progress:
             return
         question = Text(check.question)
-        # One line, whatever the width; and a new one each time, for one that is started again erases as many lines as
-        # it had before.
+        # Truncated to one line. A new Status each time, because a restarted one erases as many lines as it had before.
         question.truncate(max(1, self._console.width - len("⠋ ") - len("^C")), overflow="ellipsis")
         self._status = self._console.status(question)
         self._status.start()
 
     def done(self, result: Result) -> None:
-        """Take a result, and print it."""
-        self._leave_status()
+        """Add a result, and print it."""
+        self._stop_status()
         self.results.append(result)
-        if not self._as_json and not _said_together(result):
+        if not self._as_json and not _is_grouped(result):
             self._row(result.status, _lines(result))
 
     def end(self, code: int | None = None, message: str = "") -> int:
-        """Print what the results come to, and return the exit code.
+        """Print the summary, and return the exit code.
 
         Args:
-            code: in place of the one that follows from the results.
-            message: why the examination did not come to its end.
+            code: overrides the exit code that follows from the results.
+            message: why not all checks were run.
         """
-        self._leave_status()
+        self._stop_status()
         code = exit_code(self.results) if code is None else code
         if self._as_json:
             checks = [dataclasses.asdict(one) for one in self.results]
@@ -126,7 +125,7 @@ class Report:
             self._outlet.flush()
             return code
         together = (
-            ("skipped", AFTER_A_FINDING, "not made, for a request meets what is broken before:"),
+            ("skipped", AFTER_A_FINDING, "skipped, because an earlier layer is broken:"),
             ("inconclusive", NEEDS_SIGN_IN, "needs a sign-in, which failed:"),
         )
         for status, reason, text in together:
@@ -140,14 +139,14 @@ class Report:
             self._line(f"\n{_VERDICTS[code]} ({seconds:.1f} s)")
         return code
 
-    def _leave_status(self) -> None:
+    def _stop_status(self) -> None:
         if self._status is not None:
             self._status.stop()
         self._status = None
 
     def _row(self, status: str, lines: Sequence[str]) -> None:
         if not self._console.is_terminal:
-            # One line each, not wrapped: the reader's width is unknown, and a wrapped address cannot be opened.
+            # Not wrapped: the width is unknown, and a wrapped URL cannot be opened.
             first, *rest = lines
             self._line(f"{Text.from_markup(_SIGNS[status]).plain:<6}  {first}")
             for line in rest:
@@ -163,18 +162,18 @@ class Report:
         self._console.print(text, soft_wrap=True)
 
 
-def _said_together(result: Result) -> bool:
-    """Whether the result is one of several that one line says."""
+def _is_grouped(result: Result) -> bool:
+    """Whether the summary reports this result together with others."""
     return result.seen.startswith(AFTER_A_FINDING) if result.status == "skipped" else result.seen == NEEDS_SIGN_IN
 
 
 def _plain(text: str) -> str:
-    """A sentence that may quote a server, as neither markup nor escape sequences."""
-    return escape(harmless(text))
+    """Remove escape sequences and escape rich's markup in text that may quote a server."""
+    return escape(sanitized(text))
 
 
 def _lines(result: Result) -> list[str]:
-    """A result as text: what was checked, what was seen, and of a finding all that helps."""
+    """Return a result as lines: the check, the observation, and for a finding its reason and remedy."""
     if result.status == "skipped":
         return [f"[bold]{result.name}[/]  [dim]{_plain(result.seen)}[/]"]
     lines = [f"[bold]{result.name}[/]  {result.question}  [dim]{result.seconds:.1f} s[/]", _plain(result.seen)]

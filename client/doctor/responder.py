@@ -1,8 +1,9 @@
-"""Who gave an answer: the one place where the doctor reads a status, its headers and its body.
+"""Identifies the layer that sent a response, from its status, headers and body.
 
-A status alone says little: 403 comes from the web ACL, from a missing API key, from a path that does not exist and
-from the runtime; 429 from a rate rule, a throttle, a quota and the runtime. A check names the responders whose answer
-it can interpret, and `understood` keeps every other answer from being taken for the fault that the check looks for.
+The status alone is ambiguous: 403 can come from the web ACL, a missing API key, an unknown path or the runtime; 429
+from a rate rule, a throttle, a quota or the runtime. A check names the responders that it expects, and
+`expect_responder` makes every other response inconclusive, so that it is not mistaken for the fault that the check
+tests.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Responder = Literal[
     "unidentified",
 ]
 
-# AgentCore's own names for an error, which the gateway passes on
+# AgentCore's error types, which the gateway passes on
 # (https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-http-protocol-contract.html).
 _OF_RUNTIME = frozenset(
     {
@@ -44,8 +45,8 @@ _OF_RUNTIME = frozenset(
     }
 )
 
-# The kinds of gateway response (https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html),
-# which this stack's refusals carry, and the names of errors, which all do.
+# Gateway response types (https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html),
+# which this stack puts into the body, and error types, which API Gateway always sends.
 _BY_NAME: Mapping[str, Responder] = {
     "WAF_FILTERED": "firewall",
     "INVALID_API_KEY": "API key",
@@ -56,25 +57,24 @@ _BY_NAME: Mapping[str, Responder] = {
 }
 
 _MEANING: Mapping[Responder, str] = {
-    "agent": "the request was let through to the agent",
+    "agent": "the request reached the agent",
     "runtime": "the runtime refuses; its log says why",
     "authorizer": "the API's authorizer refuses the token",
     "firewall": "the web ACL blocks the request; its log names the rule",
-    "rate rule": "the web ACL's rate rule refuses for now: wait for as long as firewall.rateWindowSeconds says (five "
-    "minutes unless set), and ask again",
-    "throttle": "the throttle (api.invocationRate) refuses, for others are calling too: try again when they are done",
+    "rate rule": "the web ACL's rate rule refuses: wait for firewall.rateWindowSeconds (by default five minutes), and "
+    "run the doctor again",
+    "throttle": "the throttle (api.invocationRate) refuses, because other clients are calling too: try again later",
     "quota": "the team's quota is used up: try again tomorrow, or raise it under api.teams",
-    "API key": "the API wants a team's API key: set AGENT_STREAM_API_KEY to a valid one",
+    "API key": "the API requires a team's API key: set AGENT_STREAM_API_KEY to a valid one",
     "API": "the API refuses the request itself",
-    "integration": "the API gets no answer from what is behind it, or failed itself; its access log says which",
-    "nobody": "nothing answers",
-    "unidentified": "the answer has no x-amzn-requestid, so it does not come from API Gateway: look for a proxy on the "
-    "way",
+    "integration": "the API's backend does not respond, or the API itself failed; its access log says which",
+    "nobody": "there is no response",
+    "unidentified": "the response has no x-amzn-requestid, so it does not come from API Gateway: look for a proxy",
 }
 
 
 def responder_of(answer: Recording) -> Responder:
-    """Who gave an answer that came through the API."""
+    """Return the layer that sent a response to a request through the API."""
     error = str(answer.headers.get("x-amzn-errortype", "")).partition(":")[0]
     if answer.status in (0, 200):
         return "agent" if answer.status else "nobody"
@@ -86,7 +86,7 @@ def responder_of(answer: Recording) -> Responder:
 
 
 def _by_status(answer: Recording, error: str) -> Responder:
-    # A web ACL's own answer bypasses the gateway's responses, and the names of their errors with them.
+    # A web ACL's own response has no error type, because the gateway does not create it.
     blocked: Mapping[int, Responder] = {401: "firewall", 403: "firewall", 413: "firewall", 429: "rate rule"}
     if not error and answer.status in blocked:
         return blocked[answer.status]
@@ -95,34 +95,34 @@ def _by_status(answer: Recording, error: str) -> Responder:
     return "integration" if answer.status >= 500 else "API"
 
 
-def understood(answer: Recording, asked: str, *responders: Responder) -> Responder:
-    """Who gave the answer, when it is somebody whose answer the check can interpret.
+def expect_responder(answer: Recording, asked: str, *responders: Responder) -> Responder:
+    """Return the layer that sent the response, if it is one that the check expects.
 
     Args:
-        answer: what came back.
-        asked: how the request was made, to begin a sentence with: ``With no token``.
-        responders: those whose answer says something about what the check looks at.
+        answer: the response.
+        asked: the request, as the beginning of a sentence: ``With no token``.
+        responders: the layers whose response the check can interpret.
 
     Raises:
-        Fail: when the request was taken and nothing came back for as long as it was given.
-        Inconclusive: when anybody else answered; it says who, and what to do.
+        Fail: when the connection was accepted and no response came within the time limit.
+        Inconclusive: when another layer responded; the text says which, and what to do.
     """
     if answer.status == 0 and answer.ending == "late":
         raise Fail(
-            f"{asked}, the connection is taken and then there is {answer.message}: the agent, or what is before it, "
-            "does not begin to answer.",
-            "Look at the runtime's log (a local run's logs/agent.log): a process that hangs, an event loop that is "
-            "blocked, a start that takes too long. Without a token it is the API itself that hangs.",
-            why="The gateway waits as long as api.timeoutSeconds says, and every reader with it.",
+            f"{asked}, the connection is accepted and then there is {answer.message}: the agent, or a layer in front "
+            "of it, does not start to answer.",
+            "Look at the runtime's log (in a local run logs/agent.log) for a hanging process, a blocked event loop or "
+            "a slow start. Without a token, the API itself hangs.",
+            why="The gateway waits for api.timeoutSeconds, and so does every client.",
         )
     responder = responder_of(answer)
     if responder not in responders:
-        raise Inconclusive(f"{asked}: {answer.told().rstrip('.')}; {_MEANING[responder]}.")
+        raise Inconclusive(f"{asked}: {answer.summary().rstrip('.')}; {_MEANING[responder]}.")
     return responder
 
 
 def _kind(body: bytes) -> str:
-    """The kind of gateway response that a refusal names; empty when it names none."""
+    """Return the gateway response type in a refusal's body; empty when there is none."""
     try:
         said: Any = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Runs the checks in the order in which a request meets the layers, and stops at the first broken one."""
+"""Runs the checks in the order in which a request passes the layers, and stops at the first broken one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from client.doctor.check import Check, CheckContext, Fail, Inconclusive, NeedsSi
 from client.doctor.deployment import DeploymentUnavailable, NotDeployedError
 from client.errors import ClientError, OutputsError
 
-AFTER_A_FINDING = "not made"
-"""How the reason of a check begins that was not made because an earlier one found something."""
+AFTER_A_FINDING = "skipped"
+"""The beginning of the reason of a check that was skipped because an earlier one failed."""
 
 
 NEEDS_SIGN_IN = "needs a sign-in"
-"""What a check says that got as far as it could without a token."""
+"""The reason of a check that could not be completed without a token."""
 
-NOT_THERE = "What the outputs name is not what answers: every later check would look at another stack."
-NO_OUTPUTS = "Everything that talks to the stack starts from its outputs."
+NOT_THERE = "The outputs name a resource that does not exist: every later check would test another stack."
+NO_OUTPUTS = "Every client of the stack starts from its outputs."
 
 CHECK_SECONDS = 150.0
-"""No check may take longer, but for the silence that it waits for: what takes longer hangs."""
+"""The time limit of a check, without the silence that it waits for."""
 
 
 async def examine(
@@ -36,21 +36,21 @@ async def examine(
     starting: Callable[[Check], None] = lambda _check: None,
     done: Callable[[Result], None] = lambda _result: None,
 ) -> list[Result]:
-    """One result for every check.
+    """Run the checks and return one result for each.
 
     Args:
-        context: what is examined.
-        checks: in their order.
-        keep_going: go on after a finding. What a later check then sees may be caused by the earlier finding.
-        starting: is told of each check before it is made.
-        done: is told of each result as it comes.
+        context: the stack under test.
+        checks: the checks, in their order.
+        keep_going: continue after a finding; later findings may be its consequences.
+        starting: called before each check.
+        done: called with each result.
     """
     results: list[Result] = []
     broken = ""
     try:
         for number, check in enumerate(checks):
             if broken and not keep_going:
-                result = _skipped(check, f"{AFTER_A_FINDING}: a request meets {broken} before, and that is broken")
+                result = _skipped(check, f"{AFTER_A_FINDING}: the earlier layer {broken} is broken")
             else:
                 starting(check)
                 result, fatal = await _make(check, context)
@@ -66,13 +66,13 @@ async def examine(
 
 
 def exit_code(results: Collection[Result]) -> int:
-    """0: all is well. 1: a finding. 2: no finding, but a check could not be made."""
+    """Return 0 if all checks passed, 1 for a finding, 2 for no finding but an inconclusive check."""
     statuses = {result.status for result in results}
     return 1 if "fail" in statuses else 2 if "inconclusive" in statuses else 0
 
 
 async def _make(check: Check, context: CheckContext) -> tuple[Result, bool]:
-    """A check's result, and whether what comes after it would only show its consequences."""
+    """Return a check's result, and whether it is fatal for the later checks."""
     started = time.monotonic()
     limit = CHECK_SECONDS
     if context.slow:
@@ -89,7 +89,7 @@ async def _make(check: Check, context: CheckContext) -> tuple[Result, bool]:
         fatal = True
         change = "Check restApiId and stageName among the outputs: run `pulumi up` and read them again."
         result = _result(check, "fail", str(error), why=NOT_THERE, change=change)
-    except Exception as error:  # noqa: BLE001 - a mistake of the doctor's own is no finding about the stack
+    except Exception as error:  # noqa: BLE001 - a bug of the doctor is not a finding about the stack
         result = _result(check, "inconclusive", _why_unknown(error, limit))
     return dataclasses.replace(result, seconds=time.monotonic() - started), fatal
 
@@ -103,13 +103,13 @@ def _why_unknown(error: Exception, limit: float) -> str:
         case httpx.HTTPError():
             return f"The network failed: {error or type(error).__name__}."
         case TimeoutError():
-            return f"It was given up after {limit:.0f} s: something hangs that has begun to answer."
+            return f"The check timed out after {limit:.0f} s: a response started and then hung."
         case _:
-            return unforeseen(error)
+            return unexpected(error)
 
 
-def unforeseen(error: Exception) -> str:
-    """The sentence for an unexpected exception."""
+def unexpected(error: Exception) -> str:
+    """Return the sentence for an unexpected exception."""
     return f"The doctor itself failed ({type(error).__name__}: {error})."
 
 
@@ -121,8 +121,8 @@ def _result(check: Check, status: Status, seen: str, **more: Any) -> Result:
     return Result(check.name, check.question, status, seen, page=check.page, **more)
 
 
-def refuse(checks: Sequence[Check], error: OutputsError) -> list[Result]:
-    """The results where outputs are missing or wrong: a finding of the first check, and the others need them."""
+def outputs_failure(checks: Sequence[Check], error: OutputsError) -> list[Result]:
+    """Return the results when outputs are missing or invalid: the first check fails, the others are skipped."""
     first, *others = checks
     change = "Run `pulumi up` and read the outputs again; __main__.py exports them."
     found = _result(first, "fail", str(error), why=NO_OUTPUTS, change=change)

@@ -11,7 +11,7 @@ from typing import Any
 from client.commands.doctor import diagnose
 from client.doctor.check import Check, Result
 from client.doctor.checks import CHECKS
-from client.doctor.runner import refuse
+from client.doctor.runner import outputs_failure
 from client.errors import OutputsError
 from client.outputs import read_outputs
 
@@ -54,7 +54,7 @@ async def _diagnose(outputs: Path, starting: Callable[[Check], None], done: Call
     except OutputsError as error:
         if not error.faulty:
             raise
-        for result in refuse(ORDER, error):
+        for result in outputs_failure(ORDER, error):
             done(result)
     else:
         await diagnose(found, ORDER, starting=starting, done=done)

@@ -86,10 +86,10 @@ def test_each_unconfirmed_fact_is_told_with_what_was_seen(run: Run) -> None:
     done = run("doctor", "--unconfirmed", "--json")
     told = json.loads(done.stdout)
     assert done.returncode in (0, 1, 2), done.stderr
-    assert "nothing of AWS" in told["seenOn"]
+    assert "nothing about AWS" in told["seenOn"]
     verdicts = {one["text"]: one["verdict"] for one in told["facts"]}
     assert verdicts["API Gateway maps the token's sub into the session header"] == "confirmed"
     assert verdicts["a mapped header replaces the one that a client sends"] == "confirmed"
     assert verdicts["the runtime's policy denies its commands, shell and WebSocket"] == "confirmed"
-    assert verdicts["AgentCore tells the agent of a reader who has left"] == "open"
+    assert verdicts["AgentCore tells the agent that a client has disconnected"] == "open"
     assert all(one["seen"] for one in told["facts"])

@@ -140,10 +140,10 @@ MOVED = "https://bedrock-agentcore.eu-west-1.amazonaws.com/runtimes/agent-1/invo
 
 BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     # check, what is broken, what is said of it
-    ("outputs", api_answers(reply(302, location="https://sign-in.example/"), "GET"), "leads to https://sign-in"),
+    ("outputs", api_answers(reply(302, location="https://sign-in.example/"), "GET"), "redirects to https://sign-in"),
     ("outputs", api_answers(reply(404), "GET"), "no x-amzn-requestid"),
-    ("outputs", api_answers(reply(200, x_amzn_requestid="r-1"), "GET"), "there is no such method"),
-    ("outputs", api_answers(HANG, "GET"), "takes the connection, and then"),
+    ("outputs", api_answers(reply(200, x_amzn_requestid="r-1"), "GET"), "the API has no such method"),
+    ("outputs", api_answers(HANG, "GET"), "accepts the connection, and then"),
     ("outputs", outputs(stackName=None, bypassProtection=None), "stackName, bypassProtection"),
     ("outputs", outputs(region="eu-west-1"), "eu-west-1"),
     ("outputs", outputs(runtimeId="agent-2"), "not that of the runtime agent-2"),
@@ -160,28 +160,28 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     ("authorizer", with_token(CHALLENGE, None), "only the runtime refuses"),
     ("authorizer", with_claim(CHALLENGE, "token_use", "access"), "only the runtime refuses"),
     ("authorizer", with_claim(CHALLENGE, "token_use", "id"), "the runtime refuses it (its 401"),
-    ("authorizer", with_claim(HANG, "token_use", "id"), "does not begin to answer"),
+    ("authorizer", with_claim(HANG, "token_use", "id"), "does not start to answer"),
     ("deployment", deployed(parameters=LOST), f"adds no {ORIGIN_HEADER}"),
     ("deployment", deployed(undeployed={**PARAMETERS, "integration.request.header.X": "'y'"}), "header.X is not the"),
     ("deployment", deployed(uri=MOVED), "eu-west-1"),
     (
         "deployment",
         deployed(parameters={**PARAMETERS, "integration.request.querystring.qualifier": "'green'"}),
-        "qualifier green in place of DEFAULT",
+        "qualifier green instead of DEFAULT",
     ),
     (
         "deployment",
         deployed(parameters={**PARAMETERS, "integration.request.querystring.accountId": "'1'"}),
         "accountId",
     ),
-    ("firewall", lambda world: post(world, said(), lambda request: "script" in request.query), "not a 403"),
+    ("firewall", lambda world: post(world, said(), lambda request: "script" in request.query), "not the web ACL's 403"),
     (
         "firewall",
         lambda world: post(world, by_web_acl(403, "no"), lambda one: b"DROP" in one.body),
         "A long prompt that quotes code",
     ),
     ("firewall", large_body(refusal(400, "BAD_REQUEST_BODY", "BadRequestException")), "by the API and not by the web"),
-    ("firewall", large_body(by_web_acl(413, "No.")), "which does not say why"),
+    ("firewall", large_body(by_web_acl(413, "No.")), "without the reason"),
     ("throttle", together(changed(bucket=None), deployed(bucket=Throttle(1, 20))), "none was refused"),
     ("throttle", changed(bucket=Bucket(0, 5)), "still refuses"),
     ("throttle", deployed(bucket=None), "declares no throttle"),
@@ -195,16 +195,20 @@ BROKEN: list[tuple[str, Callable[[World], None], str]] = [
     (
         "front-door",
         directly(said(), lambda one: claims_of(one).get("aud") == "client-2"),
-        "The runtime lets the token of another app client",
+        "The runtime accepts the token of another app client",
     ),
-    ("front-door", with_claim(CHALLENGE, "aud", "client-2"), "The API lets the token of another app client"),
-    ("front-door", with_claim(said(), "sub", "stranger"), "Another user is let into a session"),
-    ("runtime-policy", sibling("commands", reply(200)), "takes the user's token for InvokeAgentRuntimeCommand."),
+    ("front-door", with_claim(CHALLENGE, "aud", "client-2"), "The API accepts the token of another app client"),
+    ("front-door", with_claim(said(), "sub", "stranger"), "Another user can ask in a user's session"),
+    ("runtime-policy", sibling("commands", reply(200)), "accepts the user's token for InvokeAgentRuntimeCommand."),
     ("runtime-policy", sibling("ws/shells", reply(101)), "for InvokeAgentRuntimeCommandShell."),
     ("runtime-policy", sibling("ws", by_runtime(424, "RuntimeClientError")), "WithWebSocketStream."),
     ("cors", changed(refusal_headers={}), "The refusal (401) has no"),
     ("cors", changed(preflight_headers="content-type"), "does not allow the headers authorization"),
-    ("cors", api_answers(refusal(401, "UNAUTHORIZED", "UnauthorizedException"), "OPTIONS"), "a browser sends it no"),
+    (
+        "cors",
+        api_answers(refusal(401, "UNAUTHORIZED", "UnauthorizedException"), "OPTIONS"),
+        "The preflight, which has no token, is refused",
+    ),
     ("logs", deployed(line=None), "has no line"),
     ("logs", deployed(line={"requestId": "r-1", "status": "200"}), "lacks responseTransferMode"),
     ("logs", deployed(alarm_count=0), "There are no alarms"),
@@ -329,7 +333,7 @@ def test_a_mistake_of_the_doctors_own_is_no_finding() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "status", "words"),
-    [("none", "pass", "as runtime.bypassProtection none allows"), (None, "inconclusive", "bypassProtection")],
+    [("none", "pass", "as runtime.bypassProtection: none allows"), (None, "inconclusive", "bypassProtection")],
 )
 def test_an_open_back_door_is_judged_by_the_setting(setting: str | None, status: str, words: str) -> None:
     world = World()
@@ -342,7 +346,7 @@ def test_an_open_back_door_is_judged_by_the_setting(setting: str | None, status:
 
 @pytest.mark.parametrize(
     ("setting", "status", "words"),
-    [([], "pass", "taken, as runtime.deniedActions allows"), (None, "inconclusive", "deniedActions")],
+    [([], "pass", "accepted, as runtime.deniedActions allows"), (None, "inconclusive", "deniedActions")],
 )
 def test_an_open_shell_is_judged_by_the_setting(setting: list[str] | None, status: str, words: str) -> None:
     world = World()
@@ -428,9 +432,9 @@ def test_a_slow_answer_after_a_stop_is_no_run_that_goes_on() -> None:
 @pytest.mark.parametrize(
     ("following", "said"),
     [
-        ([[STREAM, b": keep-alive\n", scripted.HANG]], "the run is not over"),
-        ([OVER, [STREAM, b": keep-alive\n", scripted.HANG]], "does not begin"),
-        ([OVER, [STREAM, scripted.event("RUN_ERROR", code="SESSION_BUSY", message="no")]], "does not begin"),
+        ([[STREAM, b": keep-alive\n", scripted.HANG]], "the run has not ended"),
+        ([OVER, [STREAM, b": keep-alive\n", scripted.HANG]], "does not start"),
+        ([OVER, [STREAM, scripted.event("RUN_ERROR", code="SESSION_BUSY", message="no")]], "does not start"),
     ],
 )
 def test_a_run_that_does_not_stop_is_found(
@@ -447,8 +451,8 @@ def test_a_run_that_does_not_stop_is_found(
         ((1, 2, 3, 4, 5, 6), "pass", "events 1 to 6 once each"),
         ((1, 2, 4, 5, 6, 7), "fail", "without event 3"),
         ((2, 3, 4, 5, 6, 7), "fail", "without event 1"),
-        ((1, 2, 2, 3, 4, 5), "fail", "more than once"),
-        ((1, 3, 2, 4, 5, 6), "fail", "not in their order"),
+        ((1, 2, 2, 3, 4, 5), "fail", "repeated"),
+        ((1, 3, 2, 4, 5, 6), "fail", "out of order"),
     ],
 )
 def test_every_event_is_read_again_once_and_in_order(numbers: tuple[int, ...], status: str, said: str) -> None:
@@ -520,7 +524,7 @@ class TestTheSecondDoor:
     @staticmethod
     def world(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> World:
         world = World()
-        monkeypatch.setattr(reach, "first_address", lambda _outputs: f"{world.url}/api1/invocations")
+        monkeypatch.setattr(reach, "default_endpoint", lambda _outputs: f"{world.url}/api1/invocations")
         world.answer = lambda request: answer if request.path == "/api1/invocations" else None
         return world
 
@@ -548,4 +552,4 @@ class TestTheSecondDoor:
     def test_it_is_the_apis_own_address(self, url: str, found: str | None) -> None:
         world = World()
         world.changes = {"apiUrl": url, "invokeUrl": f"{url}/invocations", "endpointUrl": None}
-        assert reach.first_address(world._outputs("http://127.0.0.1:1")) == found
+        assert reach.default_endpoint(world._outputs("http://127.0.0.1:1")) == found

@@ -219,12 +219,12 @@ def test_what_a_server_says_cannot_drive_the_terminal_of_whoever_examines_it(
 
 def test_a_refusal_is_quoted_in_one_line() -> None:
     answer = Recording("s", status=403, ending="refused", body=b"no\x1b[2J\nok      sign-in  all is well")
-    assert answer.told() == "403 no[2J ok sign-in all is well"
+    assert answer.summary() == "403 no[2J ok sign-in all is well"
 
 
 def test_an_examination_without_a_check_is_not_taken_for_a_stack_that_is_well(run: Run) -> None:
     done = run("doctor", "--only", "cors", "--skip", "cors")
-    assert (done.returncode, "no check to make" in done.stderr, "All is well" in done.stdout) == (2, True, False)
+    assert (done.returncode, "No check is left to run" in done.stderr, "All is well" in done.stdout) == (2, True, False)
 
 
 @pytest.mark.parametrize("origin", ["https://page.example/", "https://p\u00e4ge.example", "page.example", "https://"])

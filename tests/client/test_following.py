@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from client.errors import AgentError, CutError, ProtocolError
 from client.exchange import Arrival, Exchange
-from client.following import Cut, Following, Position
+from client.following import Cut, Position, RunReader
 from client.outputs import read_outputs
 from client.request import Request, encoded, question
 from client.retry import Policy
@@ -43,8 +43,8 @@ async def read(
         return connect(body)
 
     notice = (cuts if cuts is not None else []).append
-    following = Following(begin, question("Hello", THREAD, "r"), Position("r"), policy, notice=notice)
-    async with aclosing(following.arrivals()) as arrivals:
+    reader = RunReader(begin, question("Hello", THREAD, "r"), Position("r"), policy, notice=notice)
+    async with aclosing(reader.arrivals()) as arrivals:
         return [arrival async for arrival in arrivals]
 
 
@@ -105,7 +105,7 @@ def test_over_a_socket_a_run_that_is_cut_at_each_event_is_whole(inside: int) -> 
         arrivals = asyncio.run(run())
     assert [arrival.event for arrival in arrivals] == events_of_a_run("r", THREAD)
     assert [arrival.id for arrival in arrivals] == [f"r:{number}" for number in range(1, len(arrivals) + 1)]
-    assert [cut.going_on for cut in told] == [False, True, True, True]
+    assert [cut.has_events for cut in told] == [False, True, True, True]
     # What was not begun is asked for again as the same run; what was, is attached to after its last event.
     assert [body["runId"] for body in server.questions] == ["r", "r"]
     assert server.questions[0] == server.questions[1]
@@ -140,7 +140,7 @@ def test_what_comes_twice_is_shown_once() -> None:
 
 
 def test_a_lost_event_is_not_passed_over_in_silence() -> None:
-    with pytest.raises(ProtocolError, match="Between event 3 and event 5"):
+    with pytest.raises(ProtocolError, match="Events are missing between number 3 and 5"):
         scripted(numbered(1, 2, 3), numbered(5, 6))
 
 
@@ -178,7 +178,7 @@ def test_ask_goes_on_after_three_cuts_and_says_so_quietly(aim: Callable[[RunServ
         done = run("ask", "Hello", file=aim(server))
     assert done.returncode == 0, done.stderr
     assert done.stdout == "".join(f"word{number} 🙂 " for number in range(6)) + "done.\n"
-    assert done.stderr.count("[the connection was cut; going on with the answer]") == 3
+    assert done.stderr.count("[the connection was cut; continuing the answer]") == 3
     assert len(server.questions) == 1
 
 
@@ -228,7 +228,7 @@ def test_history_prints_what_was_said(aim: Callable[[RunServer], Path], run: Run
         unknown = run("history", "--session", "another" * 6, file=path)
     assert known.stdout == "> What did I ask?\nYou asked **this**.\n"
     assert [json.loads(line)["role"] for line in as_json.stdout.splitlines()] == ["user", "assistant"]
-    assert (unknown.returncode, unknown.stdout, "Nothing is kept" in unknown.stderr) == (0, "", True)
+    assert (unknown.returncode, unknown.stdout, "no history of this conversation" in unknown.stderr) == (0, "", True)
 
 
 def test_stop_says_whether_anything_ran(aim: Callable[[RunServer], Path], run: Run) -> None:
@@ -271,7 +271,7 @@ def test_through_the_whole_chain_an_answer_that_is_cut_three_times_is_whole(
         done = run("ask", "Tell me of streaming [words=60 pause=0.02]", "--json", file=path)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("going on with the answer") == 3
+    assert done.stderr.count("continuing the answer") == 3
     assert len(let_through) == 4
     assert [one["type"] for one in events[:1] + events[-1:]] == ["RUN_STARTED", "RUN_FINISHED"]
     text = "".join(one.get("delta", "") for one in events if one["type"] == "TEXT_MESSAGE_CONTENT")

@@ -64,7 +64,7 @@ def test_ctrl_c_ends_the_doctor_and_keeps_what_it_found(
             assert server.asked.wait(30)
             terminal.enter(CTRL_C)
             assert terminal.until_it_ends() == 130
-            assert "Interrupted:0of1checksweremade." in terminal.shown()
+            assert "Interrupted:0of1checkswerecompleted." in terminal.shown()
 
 
 TEXT = [

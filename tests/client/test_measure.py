@@ -87,7 +87,7 @@ def test_a_recording_keeps_heartbeats_refusals_and_cuts() -> None:
         assert kinds == ["delta", "comment", "delta", "event"]
         refused = asyncio.run(one(server.url))
         assert (refused.status, refused.ending) == (403, "refused")
-        assert "why" in refused.told()
+        assert "why" in refused.summary()
         assert asyncio.run(one(server.url)).ending == "cut"
         assert asyncio.run(one(server.url)).status == 0
 

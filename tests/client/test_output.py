@@ -77,7 +77,7 @@ def test_output_that_finds_no_room_is_explained(
     monkeypatch.setattr(sys, "stdout", full)
     assert code_of(write) == 1
     assert capsys.readouterr().err == (
-        "The output cannot be written (No space left on device): send it where there is room.\n"
+        "The output cannot be written (No space left on device): free space, or redirect it.\n"
     )
 
 

@@ -106,7 +106,7 @@ def test_a_token_goes_to_no_other_address_than_it_was_given_for(changes: dict[st
     other = TokenStore(DEPLOYED.model_copy(update=changes), tmp_path)
     with pytest.raises(SignInError, match="sign in again"):
         other.load()
-    assert other.load(anywhere=True) == TOKENS  # for signing out
+    assert other.load(any_address=True) == TOKENS  # for signing out
 
 
 @pytest.mark.parametrize("url", ["https://API.example:443/dev/invocations", "https://api.example/prod/invocations"])

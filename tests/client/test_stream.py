@@ -41,7 +41,7 @@ from client.errors import (
     refusal,
 )
 from client.exchange import Arrival, Exchange, ask
-from client.following import Following, Position
+from client.following import Position, RunReader
 from client.outputs import Outputs
 from client.recording import Limits
 from client.request import Request, encoded, question
@@ -68,7 +68,7 @@ def words(url: str, *, limits: Limits | None = None, policy: Policy = NEVER, tok
         async def connect(body: Mapping[str, Any]) -> Exchange:
             return Exchange(http, Request(url, "token", encoded(body), "s" * 36), token_fault=token_fault)
 
-        return Following(connect, question("Hello", "s" * 36, "r"), Position("r"), policy, limits=limits).arrivals()
+        return RunReader(connect, question("Hello", "s" * 36, "r"), Position("r"), policy, limits=limits).arrivals()
 
     return asyncio.run(collect())
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from client.display import PlainDisplay
 from client.exchange import Arrival
 from client.markdown import MarkdownDisplay
-from client.sanitize import harmless
+from client.sanitize import sanitized
 from tests.client.conftest import Run
 from tests.client.terminal import Terminal
 from tests.client.variants import Base
@@ -37,7 +37,7 @@ def test_what_a_model_writes_cannot_drive_the_terminal(text: str) -> None:
     out = io.StringIO()
     PlainDisplay(out).show(word(f"a{text}b"))
     assert not set(out.getvalue()) & {"\x1b", "\x07", "\x08", "\x9b", "\u202e"}
-    assert harmless("tab\tand line\n") == "tab\tand line\n"
+    assert sanitized("tab\tand line\n") == "tab\tand line\n"
 
 
 def display() -> tuple[MarkdownDisplay, io.StringIO]:
@@ -207,7 +207,7 @@ def test_a_session_id_of_the_wrong_length_is_refused(run: Run) -> None:
 def test_what_looks_like_a_command_is_not_asked(run: Run) -> None:
     done = run("chat", stdin="/help\n/quit\n")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.count("/new begins a new session") == 2
+    assert done.stderr.count("/new starts a new session") == 2
 
 
 def test_an_answer_tells_how_to_go_on_with_it(base: Base, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_an_answer_tells_how_to_go_on_with_it(base: Base, tmp_path: Path) -> Non
 def test_two_stacks_at_once_are_refused(arguments: list[str], run: Run) -> None:
     done = run("ask", "Hello", *arguments)
     assert done.returncode == 1
-    assert "give one of them" in done.stderr
+    assert "pass one of them" in done.stderr
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The checks, in the order in which a request meets what they look at."""
+"""The checks, in the order in which a request passes the layers that they test."""
 
 from __future__ import annotations
 

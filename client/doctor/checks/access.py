@@ -1,4 +1,4 @@
-"""Checks 2 and 3: the token, and who is let in with it."""
+"""Checks 2 and 3: the ID token, and which tokens the API and the runtime accept."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import jwt
 from client.account import claims_of
 from client.doctor.check import AG, CORE, Check, CheckContext, Fail, Inconclusive, Pass
 from client.doctor.probe import SHORT
-from client.doctor.responder import understood
+from client.doctor.responder import expect_responder
 from client.errors import UserPoolError
 
 SKEW_SECONDS = 60
-"""A clock that is further off makes tokens seem expired, or not yet in force."""
+"""With a larger clock difference, tokens seem expired or not yet valid."""
 
 
 class SignIn(Check):
@@ -34,8 +34,8 @@ class SignIn(Check):
             raise Fail(
                 str(error),
                 "Check userPoolId, userPoolClientId and region among the outputs: run `pulumi up` and read them again.",
-                why="Nobody can sign in, and both authorizers take nothing but what this user pool signs.",
-                fatal=False,  # what needs no token can still be looked at
+                why="Nobody can sign in, and both authorizers accept only tokens of this user pool.",
+                fatal=False,  # the checks that need no token can still run
             ) from None
         outputs, claims = context.outputs, claims_of(token)
         wanted = {"iss": outputs.issuer, "aud": outputs.user_pool_client_id, "token_use": "id"}
@@ -51,43 +51,43 @@ class SignIn(Check):
         if skew is not None and abs(skew) > SKEW_SECONDS:
             raise Fail(
                 f"This machine's clock and the API's differ by {skew:.0f} s.",
-                "Set the clock: tokens are judged by it.",
-                why="A token is in force from one second to another, and a wrong clock makes it expired or not yet "
-                "valid.",
+                "Set this machine's clock.",
+                why="A token has a start and an expiry time; with a wrong clock it seems expired or not yet valid.",
             )
         skewed = "clock not compared" if skew is None else f"clocks agree to {abs(skew):.0f} s"
         lifetime = (float(claims["exp"]) - float(claims.get("auth_time", claims["iat"]))) / 60
         return Pass(f"ID token of this client for {lifetime:.0f} min, {left / 60:.0f} min left; {skewed}")
 
     async def _check_signature(self, context: CheckContext, token: str) -> None:
-        """Against the keys that the discovery document names, as the runtime's authorizer does."""
+        """Verify the signature with the keys from the discovery document, as the runtime's authorizer does."""
         url = context.outputs.discovery_url
         if not url:
-            raise Inconclusive("The outputs name no discoveryUrl, so the token's signature was not checked.")
+            raise Inconclusive("The outputs have no discoveryUrl, so the token's signature was not checked.")
         try:
             document = (await context.http.get(url, timeout=10)).raise_for_status().json()
             found = (await context.http.get(document["jwks_uri"], timeout=10)).raise_for_status().json()
             keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(found).keys}
         except (httpx.HTTPError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
             raise Fail(
-                f"The user pool's keys cannot be had from {url} ({type(error).__name__}).",
-                "The runtime's authorizer needs this address too: check discovery_url in infra/identity.py.",
-                why="Without the keys no token can be checked, so all are refused.",
+                f"The user pool's keys cannot be fetched from {url} ({type(error).__name__}).",
+                "The runtime's authorizer needs this URL too: check discovery_url in infra/identity.py.",
+                why="Without the keys no token can be verified, so all are refused.",
             ) from None
         try:
             named = jwt.get_unverified_header(token).get("kid")
             if named not in keys:
                 raise Fail(
                     f"The token is signed with the key {named}, which is not among the user pool's ({url}).",
-                    "The pool was replaced, or the token is another's: `python -m client logout`, and sign in again.",
-                    why="A token whose key is unknown is refused as forged.",
+                    "The pool was replaced, or the token is another pool's: run `python -m client logout`, and sign in "
+                    "again.",
+                    why="A token with an unknown key is refused.",
                 )
             await asyncio.to_thread(jwt.decode, token, keys[named], ["RS256"], {"verify_aud": False})
         except jwt.PyJWTError as error:
             raise Fail(
-                f"The token's signature is not the pool's: {error}.",
+                f"The token's signature is invalid: {error}.",
                 "Sign in to this stack again.",
-                why="Either the token was changed on the way or somebody else has signed it: it is refused everywhere.",
+                why="The token was modified or signed by someone else, so it is refused everywhere.",
             ) from None
 
     async def _skew(self, context: CheckContext) -> float | None:
@@ -100,56 +100,56 @@ class SignIn(Check):
 
 
 class Authorizer(Check):
-    """Nobody without a token, nobody with an access token, everybody with the ID token."""
+    """No token, a made-up token and an access token are refused; the ID token is accepted."""
 
     name = "authorizer"
-    question = "no token and an access token are refused with 401, and the ID token is let through both checks"
+    question = "no token and an access token are refused with 401, and both authorizers accept the ID token"
     page = f"{AG}/apigateway-enable-cognito-user-pool.html"
 
     async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        # What needs no sign-in comes first: it can be looked at when nobody can sign in.
+        # The part that needs no sign-in comes first, so that it runs when the sign-in fails.
         for what, token in (("no token", None), ("a made-up token", "a.b.cccc")):
             await self._must_be_refused(context, what, token)
         tokens = await context.signed_in()
         await self._must_be_refused(context, "an access token", tokens.access)
         answer = await context.ask(SHORT, token=tokens.id)
-        responder = understood(answer, "With the ID token", "agent", "runtime", "authorizer")
+        responder = expect_responder(answer, "With the ID token", "agent", "runtime", "authorizer")
         refused = "no token, an access token and a made-up one: 401 by the API"
         if responder == "runtime" and answer.status == 401 and b"Missing Auth" in answer.body:
-            # AgentCore says this of a path that it does not know: what the stage serves is wrong, not the token.
-            return Pass(f"{refused}; it lets the ID token through", ["the runtime's half: it was not asked"])
+            # AgentCore sends this for an unknown path: the stage's URL is wrong, not the token.
+            return Pass(f"{refused}; it accepts the ID token", ["the runtime's authorizer: it was not reached"])
         if answer.status == 401:
             raise self._explain(responder == "runtime")
         context.accepted = True
-        return Pass(f"{refused}; the ID token is let through by both ({answer.told()})")
+        return Pass(f"{refused}; both accept the ID token ({answer.summary()})")
 
     async def _must_be_refused(self, context: CheckContext, what: str, token: str | None) -> None:
         answer = await context.ask(SHORT, token=token, leave_after_deltas=1)
-        responder = understood(answer, f"With {what}", "agent", "runtime", "authorizer")
+        responder = expect_responder(answer, f"With {what}", "agent", "runtime", "authorizer")
         if responder == "authorizer":
             return
-        by_runtime = "the API lets it through, and only the runtime refuses it"
-        where = by_runtime if responder == "runtime" else "it is let through"
+        by_runtime = "the API accepts it, and only the runtime refuses it"
+        where = by_runtime if responder == "runtime" else "it is accepted"
         raise Fail(
-            f"With {what} the answer is {answer.told()}: {where}.",
+            f"With {what} the answer is {answer.summary()}: {where}.",
             "infra/api.py, the POST method: authorization COGNITO_USER_POOLS with the authorizer, no authorization "
             "scopes, and the authorizer's identity validation expression on the client's id. Then deploy.",
-            why="Whoever is not signed in reaches the runtime, and what that costs is on your bill.",
+            why="Requests without a sign-in reach the runtime, at your expense.",
         )
 
     def _explain(self, by_runtime: bool) -> Fail:
         if by_runtime:
             return Fail(
-                "The API lets the ID token through, and the runtime refuses it (its 401 carries a challenge).",
-                "infra/runtime.py, custom_jwt_authorizer: allowed_audiences must hold the app client's id, "
+                "The API accepts the ID token, and the runtime refuses it (its 401 has a WWW-Authenticate header).",
+                "infra/runtime.py, custom_jwt_authorizer: allowed_audiences must contain the app client's id, "
                 "allowed_clients must be left out (an ID token has no client_id), discovery_url must be the pool's.",
                 why=f"The runtime checks the token a second time; see {CORE}/inbound-jwt-authorizer.html.",
             )
         return Fail(
             "The API refuses the ID token.",
-            "infra/api.py: no authorization_scopes on the POST method (with them the authorizer takes access "
-            "tokens), and provider_arns must name this user pool.",
-            why="With scopes the Cognito authorizer takes access tokens, which the runtime then refuses: they name "
+            "infra/api.py: no authorization_scopes on the POST method (with them the authorizer requires access "
+            "tokens), and provider_arns must contain this user pool.",
+            why="With scopes the Cognito authorizer requires access tokens, which the runtime then refuses: they have "
             "no audience.",
         )

@@ -1,4 +1,4 @@
-"""Check 4: what the stage serves."""
+"""Check 4: the configuration that the stage serves."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DEPLOY = "Deploy the API: `pulumi up` takes a new snapshot when a trigger change
 
 
 class Deployed(Check):
-    """The deployed stage, and not only the resource, streams from the right address for long enough."""
+    """Reads the deployed stage, not only the resources: transfer mode, timeout, URL, query and origin secret."""
 
     name = "deployment"
-    question = "the deployed stage carries STREAM, the timeout and the runtime's address, all as its resources do"
+    question = "the deployed stage has STREAM, the timeout and the runtime's address, and so have its resources"
     page = f"{AG}/response-transfer-mode.html"
 
     async def run(self, context: CheckContext) -> Pass:
@@ -29,40 +29,40 @@ class Deployed(Check):
             raise Fail(
                 f"Changed but not deployed: {'; '.join(differences)}.",
                 DEPLOY,
-                why="A stage serves a snapshot: what was changed does nothing until it is deployed, and the console "
-                "shows the resource.",
+                why="A stage serves a snapshot: a change has no effect until it is deployed, and the console shows the "
+                "resource.",
             )
         self._check_address(stage, context.outputs)
         self._check_mode(stage, context.outputs)
         self._check_secret(stage, context.outputs)
-        mode = stage.transfer_mode or "a mode that the export does not name"
+        mode = stage.transfer_mode or "a mode that the export does not contain"
         seconds = (stage.timeout_milliseconds or 0) / 1000
         return Pass(f"{mode}, {seconds:g} s, to {urlsplit(stage.uri).path}; resources and stage agree")
 
     def _check_address(self, stage: Invocation, outputs: Outputs) -> None:
         called, wanted = urlsplit(stage.uri), urlsplit(outputs.runtime_url)
-        # The address on AWS, also of a local run: its gateway serves what the program declares.
+        # The URL on AWS, also in a local run: the graph has what the program declares.
         host = f"bedrock-agentcore.{outputs.region}.amazonaws.com"
         if (called.hostname, called.path) != (host, wanted.path):
             raise Fail(
-                f"The integration calls {called.hostname}{called.path}, and the runtime streams from "
-                f"{host}{wanted.path} alone.",
+                f"The integration calls {called.hostname}{called.path}, and the runtime streams only at "
+                f"{host}{wanted.path}.",
                 "infra/runtime.py, `url`: https://bedrock-agentcore.{region}.amazonaws.com/runtimes/{id}/invocations.",
-                why="AgentCore answers a path that it does not know with 401 Missing Authentication Token, which sends "
-                "everybody looking at the token.",
+                why="AgentCore answers an unknown path with 401 Missing Authentication Token, which looks like a "
+                "problem with the token.",
             )
 
         query = {"qualifier": outputs.qualifier, "accountId": account_of(outputs)}
         wrong = [
-            f"{name} {stage.query.get(name, 'nothing')} in place of {value}"
+            f"{name} {stage.query.get(name, 'nothing')} instead of {value}"
             for name, value in query.items()
             if stage.query.get(name) != value
         ]
         if wrong:
             raise Fail(
-                f"The integration asks the runtime for {', '.join(wrong)}.",
+                f"The integration calls the runtime with {', '.join(wrong)}.",
                 "infra/header_mapping.py: the literals of the query's qualifier and accountId, then deploy.",
-                why="AgentCore knows a runtime by its id and account, and serves the version that the qualifier names.",
+                why="AgentCore finds a runtime by its id and account, and serves the version of the qualifier.",
             )
 
     def _check_secret(self, stage: Invocation, outputs: Outputs) -> None:
@@ -71,8 +71,8 @@ class Deployed(Check):
                 f"The stage adds no {ORIGIN_HEADER} to a request, and runtime.bypassProtection is "
                 f"{outputs.bypass_protection}.",
                 f"infra/header_mapping.py: the integration's request parameters. {DEPLOY}",
-                why="The agent refuses requests without the secret, so every request fails; or, where it does not, "
-                "callers can go past the API.",
+                why="The agent refuses requests without the secret, so every request fails; if it does not, callers "
+                "can bypass the API.",
             )
 
     def _check_mode(self, stage: Invocation, outputs: Outputs) -> None:
@@ -80,14 +80,14 @@ class Deployed(Check):
             raise Fail(
                 "The integration's responseTransferMode is BUFFERED.",
                 "Pulumi.<stack>.yaml: api.responseTransferMode: STREAM; in infra/api.py, response_transfer_mode must "
-                "be given, for leaving it out keeps what was set before.",
-                why="Every word waits at the gateway for the last one.",
+                "be set, because omitting it keeps the previous value.",
+                why="The gateway holds the whole answer back until the last word.",
             )
         wanted = outputs.timeout_seconds * 1000
         if stage.timeout_milliseconds is not None and stage.timeout_milliseconds < wanted:
             raise Fail(
-                f"The integration's timeout is {stage.timeout_milliseconds / 1000:g} s, and the stack means "
+                f"The integration's timeout is {stage.timeout_milliseconds / 1000:g} s, and the stack's setting is "
                 f"{outputs.timeout_seconds:g} s.",
-                "infra/api.py: timeout_milliseconds must be given; the default stays 29 s with STREAM.",
-                why="The timeout bounds the whole stream, so long answers are cut in the middle.",
+                "infra/api.py: timeout_milliseconds must be set; the default is 29 s, with STREAM too.",
+                why="The timeout limits the whole stream, so long answers are cut.",
             )

@@ -1,4 +1,4 @@
-"""Checks 7 to 9: a run outlives its connection, can be read again from its beginning, and ends when it is told to."""
+"""Checks 7 to 9: a run outlives its connection, can be read again from its beginning, and can be stopped."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from client.doctor.check import CORE, Check, CheckContext, Fail, Inconclusive, P
 from client.doctor.checks.streaming import must_be_answered
 from client.doctor.deployment import DeploymentUnavailable
 from client.doctor.probe import LONG, SHORT
-from client.doctor.responder import understood
+from client.doctor.responder import expect_responder
 from client.recording import Recording
 from client.request import attach, encoded, stop
 
 STOPPED_SECONDS = 4.0
-"""A run that was stopped is over, and the next question's answer begins, within this time."""
+"""Within this time a stopped run ends, and the answer to the next question begins."""
 
 IDLE_SECONDS = 5.0
-"""The agent says that it is idle this soon after its last run."""
+"""Within this time after its last run the agent reports that it is idle."""
 
-LOOKS = 3
-"""A time that has moved at every look moves by itself."""
+SAMPLES = 3
+"""If time_of_last_update differs in this many consecutive responses, it changes by itself."""
 
-OTHERS = (
-    "Another run of this user is under way, perhaps in another tab: ask again when there is none. Where it stays so, "
-    "agent/runs.py counts a run that has ended."
+ANOTHER_RUN = (
+    "Another run of this user may be under way, perhaps in another tab: run the doctor again when it has ended. If the "
+    "agent stays busy, agent/runs.py still counts a run that has ended."
 )
-"""What cannot be told apart from outside."""
+"""Two causes that cannot be distinguished from outside."""
 
 
-class LeftRun(NamedTuple):
-    """A run whose reader has hung up.
+class DetachedRun(NamedTuple):
+    """A run whose reader has disconnected.
 
     Attributes:
-        numbers: of the events that the reader got.
-        first_delta: seconds until its first word.
+        numbers: the numbers of the events that the reader got.
+        first_delta: seconds until the first text.
     """
 
     thread_id: str
@@ -47,90 +47,90 @@ class LeftRun(NamedTuple):
 
 
 class Attach(Check):
-    """A run is read, left, and read again from its beginning: each event is there once and in order."""
+    """Reads a run, disconnects, and reads it again from its beginning: each event must be there once and in order."""
 
     name = "attach"
-    question = "who was cut off reads the same run again, each event once and in order"
+    question = "after a cut the same run can be read again, each event once and in order"
     page = f"{CORE}/runtime-sessions.html"
 
     async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        left = await _leave(context)
+        run = await _start_and_disconnect(context)
         try:
-            body = attach(left.thread_id, left.run_id)
+            body = attach(run.thread_id, run.run_id)
             again = await _send(context, body, leave_after_deltas=6)
-            understood(again, "Asked to attach to a run", "agent")
+            expect_responder(again, "Asked to attach to a run", "agent")
             if again.ending == "error":
                 raise Fail(
-                    f"Asked to attach to a run that is under way, the agent answers {again.told()}.",
+                    f"Asked to attach to a run that is under way, the agent answers {again.summary()}.",
                     "agent/runs.py keeps a run's events; with another qualifier or session the request reaches another "
-                    "microVM, which knows nothing of the run (api.sessionFrom).",
-                    why="After every cut the reader has lost the answer for good.",
+                    "microVM, which does not have the run (api.sessionFrom).",
+                    why="After a cut the rest of the answer is lost.",
                 )
             if again.first_delta is None:
-                raise Inconclusive(f"Asked to attach to a run: {again.told()}.")
+                raise Inconclusive(f"Asked to attach to a run: {again.summary()}.")
         finally:
-            await _stop(context, left)
-        numbers = _numbers(again, left.run_id)
-        if numbers != [*range(1, len(numbers) + 1)] or numbers[: len(left.numbers)] != left.numbers:
+            await _stop(context, run)
+        numbers = _numbers(again, run.run_id)
+        if numbers != [*range(1, len(numbers) + 1)] or numbers[: len(run.numbers)] != run.numbers:
             missing = sorted({*range(1, max(numbers, default=0) + 1)} - {*numbers})
-            said = f"without {_listed(missing)}" if missing else "more than once, or not in their order"
+            said = f"without {_listed(missing)}" if missing else "repeated, or out of order"
             raise Fail(
-                f"The run's events come back {said}.",
+                f"The run's events are returned {said}.",
                 "agent/eventlog.py numbers and keeps them: `id: <runId>:<n>` before each event, with n from 1.",
-                why="A reader who goes on after a cut shows an answer with a hole or a doubled word in it.",
+                why="After a cut a client shows an answer with missing or repeated text.",
             )
-        return Pass(f"left after event {left.numbers[-1]}, attached, and read events 1 to {numbers[-1]} once each")
+        return Pass(f"cut after event {run.numbers[-1]}, attached, and read events 1 to {numbers[-1]} once each")
 
 
 class HangUp(Check):
-    """A run whose reader has left can be stopped, and delays no other.
+    """Disconnects from a run, stops it, and asks the next question.
 
-    Whether AgentCore tells the agent of a hang-up is not documented and plays no part: the run is expected to go on,
-    and what is looked for is an agent that goes on when it is told to stop.
+    AWS does not document whether AgentCore tells the agent of a disconnect, so the run may continue until the stop; the
+    check finds an agent that ignores the stop.
     """
 
     name = "hang-up"
-    question = "a run that its reader has left is stopped when asked, and the next question is answered"
+    question = "after a disconnect the run can be stopped, and the next question is answered"
     page = f"{CORE}/runtime-troubleshooting.html"
 
     async def run(self, context: CheckContext) -> Pass:
         """See `Check.run`."""
-        left = await _leave(context)
-        stopped = await _stop(context, left)
-        patience = max(STOPPED_SECONDS, 3 * left.first_delta)
-        rest = await _send(context, attach(left.thread_id, left.run_id, left.numbers[-1]), end_within=patience)
-        understood(rest, "Asked for the rest of a stopped run", "agent")
+        run = await _start_and_disconnect(context)
+        stopped = await _stop(context, run)
+        patience = max(STOPPED_SECONDS, 3 * run.first_delta)
+        rest = await _send(context, attach(run.thread_id, run.run_id, run.numbers[-1]), end_within=patience)
+        expect_responder(rest, "Asked for the rest of a stopped run", "agent")
         if rest.ending == "late":
-            raise self._goes_on(f"{patience:.0f} s after it was stopped the run is not over")
+            raise self._not_stopped(f"the run has not ended after {patience:.0f} s")
         following = await context.ask(
             SHORT,
             token=(await context.signed_in()).id,
-            session_id=left.thread_id,
+            session_id=run.thread_id,
             leave_after_deltas=1,
             end_within=patience,
         )
         if following.ending == "late" or following.code == "SESSION_BUSY":
-            raise self._goes_on(f"the next answer in the thread does not begin within {patience:.0f} s")
+            raise self._not_stopped(f"the thread's next answer does not start within {patience:.0f} s")
         if following.first_delta is None:
-            raise Inconclusive(f"After the stop the next question got {following.told()}.")
-        heard = "stopped when asked" if stopped else "over before it was stopped"
-        return Pass(f"left after 3 words, {heard}; the thread's next answer began after {following.first_delta:.2f} s")
+            raise Inconclusive(f"After the stop the next question got {following.summary()}.")
+        heard = "stopped on request" if stopped else "ended before the stop"
+        return Pass(f"cut after 3 words, {heard}; the thread's next answer began after {following.first_delta:.2f} s")
 
-    def _goes_on(self, seen: str) -> Fail:
+    def _not_stopped(self, seen: str) -> Fail:
         return Fail(
-            f"After a hang-up and a stop {seen}: the agent does not stop.",
-            "agent/agent.py: nothing in it may swallow asyncio.CancelledError (except BaseException, asyncio.shield), "
-            "and no thread may go on by itself.",
-            why="A run that goes on unread is paid for to its end, and the user's next question waits for it.",
+            f"After a disconnect and a stop, {seen}: the agent does not stop.",
+            "agent/agent.py: it must not swallow asyncio.CancelledError (except BaseException, asyncio.shield), nor "
+            "continue in a thread.",
+            why="A run that continues unread costs money until its end, and the user's next question waits for it.",
         )
 
 
 class Ping(Check):
-    """The agent says that it is busy while it answers, and idle after: that is what keeps or ends a microVM."""
+    """Reads /ping before, during and after a run: AgentCore keeps or ends a microVM by it."""
 
     name = "ping"
-    question = "the agent says HealthyBusy while a run is under way and Healthy after, and when that changed"
+    question = "/ping reports HealthyBusy during a run and Healthy after it, and the time of the last change"
     page = f"{CORE}/runtime-long-run.html"
 
     async def run(self, context: CheckContext) -> Pass:
@@ -138,37 +138,37 @@ class Ping(Check):
         try:
             before = await self._idle(context)
         except DeploymentUnavailable as error:
-            return Pass("not seen from outside", [f"/ping: {error}"])
+            return Pass("not reachable from outside", [f"/ping: {error}"])
         if before is None:
-            raise Inconclusive(f"Before the question the agent is busy already. {OTHERS}")
-        left = await _leave(context)
+            raise Inconclusive(f"The agent is busy before the question. {ANOTHER_RUN}")
+        run = await _start_and_disconnect(context)
         busy = await asyncio.to_thread(context.deployment.ping)
-        await _stop(context, left)
+        await _stop(context, run)
         if busy.get("status") != "HealthyBusy":
             raise Fail(
-                f"While a run is under way the agent's /ping says {busy.get('status')}.",
-                "agent/app.py answers /ping; what answers in its place must say HealthyBusy while a run lasts.",
-                why="AgentCore ends a microVM that says it is idle, in the middle of an answer.",
+                f"While a run is under way the agent's /ping reports {busy.get('status')}.",
+                "agent/app.py answers /ping; a replacement must report HealthyBusy during a run.",
+                why="AgentCore ends a microVM that reports to be idle, in the middle of an answer.",
             )
         idle = await self._idle(context)
         if idle is None:
-            raise Inconclusive(f"{IDLE_SECONDS:.0f} s after the run was stopped the agent is still busy. {OTHERS}")
-        for _ in range(LOOKS):
-            await asyncio.sleep(1.1)  # it is told in whole seconds
+            raise Inconclusive(f"The agent is still busy {IDLE_SECONDS:.0f} s after the run was stopped. {ANOTHER_RUN}")
+        for _ in range(SAMPLES):
+            await asyncio.sleep(1.1)  # the time is in whole seconds
             later = await asyncio.to_thread(context.deployment.ping)
             if later.get("status") != "Healthy":
-                raise Inconclusive(f"After the run the agent is busy again. {OTHERS}")
+                raise Inconclusive(f"The agent is busy again after the run. {ANOTHER_RUN}")
             if later.get("time_of_last_update") == idle.get("time_of_last_update"):
-                return Pass("HealthyBusy during a run, Healthy after, and the time moves with the status alone")
-            idle = later  # a run of somebody else's may have begun and ended meanwhile
+                return Pass("HealthyBusy during a run, Healthy after it, and the time changes only with the status")
+            idle = later  # another run may have started and ended in between
         raise Fail(
-            "time_of_last_update in the agent's /ping moves although nothing changes.",
-            "agent/app.py: it is the time at which the status changed last, and not the time of the answer.",
-            why="AgentCore takes the microVM for one that works, keeps it for eight hours, and bills them.",
+            "time_of_last_update in the agent's /ping changes although the status does not.",
+            "agent/app.py: it must be the time of the last change of the status, not of the response.",
+            why="AgentCore considers the microVM busy, and keeps and bills it for eight hours.",
         )
 
     async def _idle(self, context: CheckContext) -> Mapping[str, Any] | None:
-        """What the agent says once it is idle; None when it does not become so."""
+        """Return the first idle /ping response; None if the agent stays busy."""
         deadline = time.monotonic() + IDLE_SECONDS
         while (said := await asyncio.to_thread(context.deployment.ping)).get("status") != "Healthy":
             if time.monotonic() > deadline:
@@ -177,28 +177,30 @@ class Ping(Check):
         return said
 
 
-async def _leave(context: CheckContext) -> LeftRun:
-    """Ask for a long answer, and hang up after three words."""
-    left = await context.ask(LONG, token=(await context.signed_in()).id, leave_after_deltas=3)
-    understood(left, "Asked for a long answer", "agent")
-    if left.ending == "finished":
-        raise Inconclusive("The answer was over before there was time to hang up.")
-    if left.ending != "left":
-        must_be_answered(left, "through the API")
-    run_id = next((mark.id.rpartition(":")[0] for mark in left.marks if mark.id), "")
+async def _start_and_disconnect(context: CheckContext) -> DetachedRun:
+    """Ask for a long answer, and disconnect after three words."""
+    run = await context.ask(LONG, token=(await context.signed_in()).id, leave_after_deltas=3)
+    expect_responder(run, "Asked for a long answer", "agent")
+    if run.ending == "finished":
+        raise Inconclusive("The answer ended before the disconnect.")
+    if run.ending != "left":
+        must_be_answered(run, "through the API")
+    run_id = next((mark.id.rpartition(":")[0] for mark in run.marks if mark.id), "")
     if not run_id:
-        raise Inconclusive("The agent numbers no events (no `id:` lines), so its runs cannot be attached to.")
-    return LeftRun(left.session_id, run_id, _numbers(left, run_id), left.first_delta or 0)
+        raise Inconclusive(
+            "The agent does not number its events (no `id:` lines), so clients cannot attach to its runs."
+        )
+    return DetachedRun(run.session_id, run_id, _numbers(run, run_id), run.first_delta or 0)
 
 
-async def _stop(context: CheckContext, left: LeftRun) -> bool:
-    """Whether the agent says that it has stopped a run."""
-    answer = await _send(context, stop(left.thread_id, left.run_id))
-    understood(answer, "Asked to stop a run", "agent")
+async def _stop(context: CheckContext, run: DetachedRun) -> bool:
+    """Stop a run; return whether the agent reports that it was under way."""
+    answer = await _send(context, stop(run.thread_id, run.run_id))
+    expect_responder(answer, "Asked to stop a run", "agent")
     try:
         return bool(json.loads(answer.body)["stopped"])
     except (ValueError, KeyError, TypeError):
-        raise Inconclusive(f"Asked to stop a run: {answer.told()}.") from None
+        raise Inconclusive(f"Asked to stop a run: {answer.summary()}.") from None
 
 
 async def _send(context: CheckContext, body: Mapping[str, Any], **how: Any) -> Recording:
@@ -207,7 +209,7 @@ async def _send(context: CheckContext, body: Mapping[str, Any], **how: Any) -> R
 
 
 def _numbers(recording: Recording, run_id: str) -> list[int]:
-    """The numbers of a run's events, as they came."""
+    """Return the numbers of a run's events in the order of their arrival."""
     ids = (mark.id.rpartition(":") for mark in recording.marks)
     return [int(number) for run, _, number in ids if run == run_id and number.isdigit()]
 

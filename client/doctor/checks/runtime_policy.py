@@ -1,4 +1,4 @@
-"""Check 11: a token asks questions and nothing else: the runtime's other addresses refuse it."""
+"""Check 13: the runtime's other operations refuse a user's token."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from client.doctor.check import CORE, Check, CheckContext, Fail, Inconclusive, P
 from contract import SESSION_HEADER
 
 PATIENCE = 10.0
-"""Seconds: an address that refuses does so before a microVM starts."""
+"""The time limit in seconds; a refusal does not start a microVM, so it is fast."""
 
 
 class Operation(NamedTuple):
-    """One of AgentCore's operations on a runtime, by its address below ``/runtimes/{id}``.
+    """One of AgentCore's operations on a runtime, with its path below ``/runtimes/{id}``.
 
     Attributes:
-        body: of the request; None opens a WebSocket, which is closed again at once.
+        body: the request's body; None opens a WebSocket, which is closed at once.
     """
 
     action: str
@@ -32,7 +32,7 @@ class Operation(NamedTuple):
 
 
 OPERATIONS = (
-    # A command that does nothing: an incomplete request might be refused for that, and tell nothing.
+    # A complete request with a sanitized command: an incomplete one could be refused for another reason.
     Operation("InvokeAgentRuntimeCommand", "POST", "commands", '{"command": "true"}'),
     Operation("InvokeAgentRuntimeCommandShell", "GET", "ws/shells", None),
     Operation("InvokeAgentRuntimeWithWebSocketStream", "GET", "ws", None),
@@ -41,10 +41,10 @@ OPERATIONS = (
 
 
 class RuntimePolicy(Check):
-    """The runtime's commands, shell, WebSocket and stop, each asked for with the user's own token in a new session."""
+    """Calls the runtime's command, shell, WebSocket and stop operations with the user's token, in a new session."""
 
     name = "runtime-policy"
-    question = "a token opens no shell in the microVM: the runtime's other addresses refuse it"
+    question = "a user's token opens no shell in the microVM: the runtime's other operations refuse it"
     page = f"{CORE}/resource-based-policies.html"
 
     async def run(self, context: CheckContext) -> Pass:
@@ -55,27 +55,27 @@ class RuntimePolicy(Check):
         denied = context.outputs.denied_actions
         if denied is None and taken:
             raise Inconclusive(
-                f"The runtime takes the token for {_listed(taken)}, and the outputs do not say what it should deny "
+                f"The runtime accepts the token for {_listed(taken)}, and the outputs do not say what it should deny "
                 "(deniedActions): run `pulumi up` and read them again."
             )
         wrong = [action for action in taken if any(fnmatchcase(action, name) for name in denied or ())]
         if wrong:
             raise Fail(
-                f"The runtime takes the user's token for {_listed(wrong)}.",
+                f"The runtime accepts the user's token for {_listed(wrong)}.",
                 "infra/resource_policy.py: the AgentcoreResourcePolicy of the runtime's ARN, with an unconditional "
                 "Deny of them for Principal * (runtime.deniedActions). Then `pulumi up`.",
-                why="AgentCore runs commands in a microVM and opens shells in it, and its SDK takes a bearer token for "
-                "that. In the microVM lie the origin secret and the credentials of the agent's role.",
+                why="With these operations and a bearer token, a user can run commands and open a shell in the "
+                "microVM, which holds the origin secret and the credentials of the agent's role.",
             )
         private = context.outputs.bypass_protection == "private"
         refused = [action for action, status in statuses.items() if status in (401, 403) or (private and not status)]
         untold = [f"{each}: {statuses[each] or 'no answer'}" for each in statuses if each not in (*refused, *taken)]
-        allowed = [f"{_listed(taken)} taken, as runtime.deniedActions allows"] if taken else []
+        allowed = [f"{_listed(taken)} accepted, as runtime.deniedActions allows"] if taken else []
         return Pass("; ".join([f"refused: {_listed(refused)}", *allowed]), untold)
 
 
 async def status_of(context: CheckContext, operation: Operation, token: str) -> int:
-    """How the runtime answers; 0 where nothing does."""
+    """Call the operation and return the status; 0 if there is no response."""
     url = httpx.URL(_sibling(context.outputs.runtime_url, operation.path))
     headers = {"Authorization": f"Bearer {token}", SESSION_HEADER: f"doctor-{secrets.token_hex(16)}"}
     headers |= _handshake() if operation.body is None else {"Content-Type": "application/json"}
@@ -90,13 +90,13 @@ async def status_of(context: CheckContext, operation: Operation, token: str) -> 
 
 
 def _sibling(runtime_url: str, path: str) -> str:
-    """The address of another operation: beside ``invocations``."""
+    """Return the URL of another operation of the same runtime."""
     parts = urlsplit(runtime_url)
     return parts._replace(path=f"{parts.path.rpartition('/')[0]}/{path}").geturl()
 
 
 def _handshake() -> Mapping[str, str]:
-    """What opens a WebSocket (RFC 6455)."""
+    """Return the headers that open a WebSocket (RFC 6455)."""
     return {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
