@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADERS", "KEEP_ALIVE", "EventStream", "Reader"]
 
-# No blank line after it: at one, httpx-sse 0.4.3 (once an id has come) and ag-ui-client 0.1.0 for Rust dispatch an
-# event without data, which nobody can read as JSON.
+# No blank line after it: on one, httpx-sse 0.4.3 (after an event with an id) and ag-ui-client 0.1.0 for Rust dispatch
+# an event without data, which is not valid JSON.
 KEEP_ALIVE = b": keep-alive\n"
 HEADERS = {
     # no-transform: a compressing proxy would buffer the events.

@@ -61,14 +61,14 @@ def serve(settings: Settings) -> None:
 
 
 class HTTPProtocol(H11Protocol):
-    """HTTP/1.1 as uvicorn speaks it over h11, which keeps the body of a request that asks for an upgrade.
+    """uvicorn's HTTP/1.1 protocol with the h11 parser, which keeps the body of a request with an Upgrade header.
 
-    Java's client and ``curl --http2`` ask for HTTP/2 in that way. uvicorn's other parser, httptools, drops the body or
-    takes it for the next request; it is no faster here, because events are written in pieces of several.
+    Java's client and ``curl --http2`` send that header to negotiate HTTP/2. uvicorn's other parser, httptools, drops
+    the body or reads it as the next request; it is not faster here, because several events are written at once.
     """
 
     def _unsupported_upgrade_warning(self) -> None:
-        """An upgrade that is asked for and not granted is worth no line in the log (RFC 9110, section 7.8)."""
+        """Log nothing: a server may ignore an upgrade request (RFC 9110, section 7.8)."""
 
 
 def configuration(app: Any, settings: Settings) -> uvicorn.Config:

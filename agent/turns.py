@@ -123,7 +123,7 @@ def _input(run: Run, turns: list[StoredTurn]) -> tuple[list[Message], bool]:
     # The client's conversation may also end with results of the agent's own tools, called beside the page's.
     known = {message["toolCallId"] for message in messages_of(turns) if message.get("role") == "tool"}
     results = [one for one in run.input if isinstance(one, ToolMessage) and one.tool_call_id not in known]
-    fitting = [one for one in results if one.tool_call_id in pending]
+    matching = [one for one in results if one.tool_call_id in pending]
     others: list[Message] = [one for one in run.input if not isinstance(one, ToolMessage)]
     missing: list[Message] = []
     if not run.resume:
@@ -135,11 +135,11 @@ def _input(run: Run, turns: list[StoredTurn]) -> tuple[list[Message], bool]:
                 error="not answered",
             )
             for call_id in pending
-            if call_id not in {one.tool_call_id for one in fitting}
+            if call_id not in {one.tool_call_id for one in matching}
         ]
-    if not fitting and not others:
+    if not matching and not others:
         missing = []
-    return [*fitting, *missing, *others], len(fitting) < len(results)
+    return [*matching, *missing, *others], len(matching) < len(results)
 
 
 def _check_resume(run: Run, pending: list[str]) -> None:

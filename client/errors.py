@@ -175,12 +175,12 @@ class AgentError(ClientError):
 
 _NEXT_STEP: Mapping[str, str] = {
     "INVALID_INPUT": "Change the question.",
-    "SESSION_FORBIDDEN": "Leave --session out to begin a conversation of your own.",
+    "SESSION_FORBIDDEN": "Omit --session to start a conversation of your own.",
     "SESSION_BUSY": "Wait until the answers of this session have ended.",
     "ORIGIN_FORBIDDEN": "Ask through the API's address (invokeUrl), not the runtime's.",
     "MODEL_THROTTLED": "Wait a minute; if it stays, ask for a larger quota of the model.",
     "MODEL_UNAVAILABLE": "Check the model's access and Region in the stack's settings, and the runtime's log.",
-    "CONTEXT_TOO_LONG": "Begin a new session, or ask for less.",
+    "CONTEXT_TOO_LONG": "Start a new session, or ask for less.",
     "TOOL_FAILED": "Ask again; the runtime's log names the tool.",
     "MODEL_OUTPUT_INVALID": "Ask again; the runtime's log has what the model sent.",
     "RUN_TIMEOUT": "Ask for less at a time, or raise runtime.runSeconds.",

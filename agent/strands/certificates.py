@@ -12,8 +12,9 @@ __all__ = ["certificates"]
 
 @cache
 def certificates() -> ssl.SSLContext:
-    """Return httpx's own default. httpx reads it anew for each client, 25 ms in which the event loop does nothing else.
+    """Return httpx's default SSL context, created once.
 
-    Strands and Ollama's client make a client for each model call.
+    httpx creates it for each client, which blocks the event loop for 25 ms, and Strands and Ollama's library make a
+    client for each model call.
     """
     return httpx.create_ssl_context()

@@ -40,17 +40,17 @@ class OllamaModel(StrandsOllamaModel):
         """Stream one answer. Raises ContextWindowOverflowException, and the Ollama client's exceptions."""
         request = self.format_request(_without_reasoning(messages), tool_specs, system_prompt)
         client = ollama.AsyncClient(self.host, **self.client_args)
-        told = _Blocks()
+        blocks = _Blocks()
         try:
             yield {"messageStart": {"role": "assistant"}}
             async with aclosing(await client.chat(**request)) as answer:
                 async for part in answer:
-                    for event in told.read(part.message):
+                    for event in blocks.read(part.message):
                         yield event
                     if part.done:
-                        for event in told.close():
+                        for event in blocks.close():
                             yield event
-                        reason = "tool_use" if told.called else part.done_reason
+                        reason = "tool_use" if blocks.called else part.done_reason
                         yield self.format_chunk({"chunk_type": "message_stop", "data": reason})
                         yield _usage(part)
         except ollama.ResponseError as error:
