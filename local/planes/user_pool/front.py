@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local.planes.user_pool.rotation import ReusedError, Rotation
+from local.planes.user_pool.sign_in_rules import SignInRules
 
 AMZ_JSON = b"application/x-amz-json-1.1"
 SERVICE = "AWSCognitoIdentityProviderService."
@@ -46,6 +47,7 @@ class Front:
     def __init__(self, emulator: ASGIApp, rotation: Rotation | None = None) -> None:
         self._emulator = emulator
         self._rotation = rotation or Rotation()
+        self._rules = SignInRules()
         self._origins: dict[str, frozenset[str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,6 +136,8 @@ class Front:
             return _exception(
                 "UnsupportedOperationException", "With refresh token rotation, use GetTokensFromRefreshToken."
             )
+        if refusal := self._rules.refusal(name, call):
+            return _exception(*refusal)
         response = await self._pass_on(request, json.dumps(sent).encode())
         return self._completed(name, call, response)
 
@@ -143,9 +147,13 @@ class Front:
             return response
         content = json.loads(bytes(response.body) or b"{}")
         client = content.get("UserPoolClient")
+        if name in ("CreateUserPool", "UpdateUserPool"):
+            pool = str(call.get("UserPoolId") or content["UserPool"]["Id"])
+            self._rules.declare_pool(pool, call.get("AdminCreateUserConfig"))
         if isinstance(client, dict):
             id_ = client["ClientId"]
             if name in ("CreateUserPoolClient", "UpdateUserPoolClient"):
+                self._rules.declare_client(id_, str(call["UserPoolId"]), call.get("ExplicitAuthFlows"))
                 self._rotation.declare(id_, call.get("RefreshTokenRotation"))
                 addresses = [urlsplit(url) for url in client.get("CallbackURLs") or ()]
                 self._origins[id_] = frozenset(f"{each.scheme}://{each.netloc}" for each in addresses)
@@ -185,7 +193,7 @@ class Front:
             return JSONResponse({"error": "unsupported_token_type"}, 400)
         headers = [
             (b"x-amz-target", f"{SERVICE}RevokeToken".encode()),
-            (b"content-type", b"application/x-amz-json-1.1"),
+            (b"content-type", AMZ_JSON),
         ]
         call = Request({**request.scope, "path": "/", "raw_path": b"/", "headers": headers}, request.receive)
         await self._pass_on(call, json.dumps({"ClientId": client, "Token": token}).encode())

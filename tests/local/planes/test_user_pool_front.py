@@ -51,10 +51,12 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Users]:
     """An emulator of its own."""
     with emulated(tmp_path_factory.mktemp("emulator")) as url:
         emulator = EmulatorProvider(url)
-        pool, _ = emulator.create(POOL, "users", {"usernameAttributes": ["email"]})
+        closed = {"allowAdminCreateUserOnly": True}
+        pool, _ = emulator.create(POOL, "users", {"usernameAttributes": ["email"], "adminCreateUserConfig": closed})
+        flows = ("ADMIN_USER_PASSWORD_AUTH", "USER_SRP_AUTH", "REFRESH_TOKEN_AUTH")
         common = {
             "userPoolId": pool,
-            "explicitAuthFlows": ["ALLOW_ADMIN_USER_PASSWORD_AUTH"],
+            "explicitAuthFlows": [f"ALLOW_{flow}" for flow in flows],
             "callbackUrls": [f"{PAGE}/"],
             "preventUserExistenceErrors": "ENABLED",
         }
@@ -169,6 +171,27 @@ def test_a_refreshed_token_says_when_the_user_signed_in(users: Users, monkeypatc
         given = users.refresh(users.rotating, refresh)
         refresh, later = given["RefreshToken"], claims(given["IdToken"])
     assert later["auth_time"] == began["auth_time"] < later["iat"]
+
+
+@pytest.mark.parametrize("flow", ["USER_PASSWORD_AUTH", "CUSTOM_AUTH", "USER_AUTH"])
+def test_a_flow_that_the_client_does_not_enable_is_refused(flow: Any, users: Users) -> None:
+    """AWS Amplify and the AWS CLI sign in with a plain password when they are told to; Cognito refuses it here."""
+    given = {"USERNAME": DEMO_USERNAME, "PASSWORD": users.password}
+    with pytest.raises(ClientError, match=f"{flow} flow not enabled for this client"):
+        users.emulator.cognito.initiate_auth(ClientId=users.plain, AuthFlow=flow, AuthParameters=given)
+
+
+def test_nobody_signs_up_where_an_administrator_makes_the_accounts(users: Users) -> None:
+    def sign_up(client: str) -> str:
+        password = f"Aa1!{users.password}"[:60]
+        answer = users.emulator.cognito.sign_up(ClientId=client, Username="new@example.com", Password=password)
+        return answer["UserSub"]
+
+    with pytest.raises(ClientError, match="SignUp is not permitted"):
+        sign_up(users.plain)
+    pool, _ = users.emulator.create(POOL, "open", {"usernameAttributes": ["email"]})
+    client, _ = users.emulator.create(CLIENT, "open", {"userPoolId": pool, "callbackUrls": [f"{PAGE}/"]})
+    assert sign_up(client)
 
 
 def test_nobody_learns_who_has_an_account(users: Users) -> None:
