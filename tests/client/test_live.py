@@ -116,7 +116,7 @@ def test_an_answer_is_on_the_screen_once_and_whole(
         assert shown.replace("•", "").count(wanted) == 1, terminal.lines()
     assert (shown.count("callslookup"), shown.count("lookup→sunny")) == (1, 1), terminal.lines()
     for number in range(80):
-        assert shown.count(f"after{number}after") + shown.count(f"after{number}Togoon") == 1, terminal.lines()
+        assert shown.count(f"after{number}after") + shown.count(f"after{number}Tocontinue") == 1, terminal.lines()
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
