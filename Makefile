@@ -31,9 +31,14 @@ setup: .venv/installed ## create .venv with everything pinned
 demo: setup ## stream one answer through the whole chain on loopback, then the same answer buffered
 	@$(BIN)/python -m local demo
 
-test: setup ## run every test except the page's, which need Node and Chromium
-	@[ -x .build/engine/bin/pulumi ] || command -v pulumi >/dev/null || echo "No Pulumi engine was found, so its tests are skipped: make engine builds one (needs Go)."
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --ignore tests/web
+# Twice as many processes as a small machine has cores: much of a test is waiting. Each takes whole files.
+PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/web
+
+test: setup ## the tests of every part, over real sockets, in some three minutes
+	@$(PYTEST) -m "not whole and not engine"
+
+test-whole: setup ## the tests of whole chains, packages and checkouts, and of the pages' commands
+	@$(PYTEST) -m "whole and not engine"
 
 # The version is the module's own (tools/engine/go.mod); the engine's tests ask for it.
 engine: ## build the Pulumi engine that its tests run; needs Go, and some minutes
@@ -43,7 +48,7 @@ engine: ## build the Pulumi engine that its tests run; needs Go, and some minute
 		-o ../../.build/engine/bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
 test-engine: engine setup ## run the Pulumi program in that engine, against an emulated AWS
-	@$(BIN)/python -m pytest tests/engine
+	@$(BIN)/python -m pytest -m engine tests/engine tests/infra
 
 web: setup ## build the chat page with the installed Node or a pinned one; rebuilt only when its sources change
 	@$(BIN)/python -m tools.page

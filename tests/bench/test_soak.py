@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from local import ROOT
 
 
+@pytest.mark.whole
 def test_every_stream_is_whole_while_everything_else_goes_wrong() -> None:
     done = subprocess.run(
         [

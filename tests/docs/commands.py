@@ -36,7 +36,7 @@ RUN_ELSEWHERE = {
     ".venv/bin/python -m local check --stack prod-eu": f"{OWN_COPY}::test_a_new_environment_is_tested_like_the_others",
     "make setup": "make",
     "make test": "make",
-    "make lint test test-web": "make",
+    "make lint test test-whole test-web": "make",
 }
 """Commands that would change this checkout, or are the checks themselves, and what runs them: a test or fixture, or
 ``make``, for targets that a job of the workflow ci is made of or that all of them begin with."""
