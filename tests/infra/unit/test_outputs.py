@@ -16,12 +16,12 @@ EVERY: dict[str, Any] = dict.fromkeys(StackOutputs.model_fields, "x")
 
 
 def test_an_output_of_the_contract_cannot_be_forgotten() -> None:
-    with pytest.raises(pulumi.RunError, match=r"does not export loginUrl, which contract.StackOutputs promises"):
+    with pytest.raises(pulumi.RunError, match=r"does not export loginUrl, which contract.StackOutputs declares"):
         export(**{name: value for name, value in EVERY.items() if name != "login_url"})
 
 
 def test_an_output_that_nobody_described_is_refused() -> None:
-    with pytest.raises(pulumi.RunError, match=r"exports colour, which contract.StackOutputs does not have"):
+    with pytest.raises(pulumi.RunError, match=r"exports colour, which contract.StackOutputs does not declare"):
         export(**EVERY, colour="red")
 
 
