@@ -21,8 +21,8 @@ settings.load_profile("suite")
 os.environ["AGENT_MODULE"] = "tests.reference_agent"
 
 WHOLE_FOLDER = Path(__file__).parent / "e2e"
-WHOLE_FIXTURES = {"base", "copy", "package", "reader"}
-"""The client's chain, copies of the project, the built package, and a reader who follows the pages."""
+WHOLE_FIXTURES = {"base", "copy", "judgements", "package", "reader"}
+"""The client's chain, copies of the project (edited too), the built package, and a reader who follows the pages."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -157,7 +157,7 @@ async def test_a_turn_that_stops_half_way_leaves_no_trace(serve: Serve, stops: A
     await server.ask("Hi [words=1 pause=0]", session=session)
     stopped = await server.ask(f"[words=1 pause=0 tool={stops.tool_name}]", session=session)
     assert stopped.types[-1] == "RUN_FINISHED"
-    assert "not whole" in server.log("turn not saved")["message"]
+    assert "incomplete" in server.log("turn not saved")["message"]
     await server.ask("Hi [words=1 pause=0]", session=session)
     assert seen == [0, 2, 2]
 

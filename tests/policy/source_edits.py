@@ -112,7 +112,7 @@ EDITS: dict[str, SourceEdit] = {
         "least-privilege",
     ),
     "shells not denied": SourceEdit(
-        "infra/resource_policy.py", "if for_everybody else []", "if False else []", "questions-only", unknown=True
+        "infra/resource_policy.py", "if for_everyone else []", "if False else []", "questions-only", unknown=True
     ),
 }
 """By what somebody did."""
