@@ -2,68 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
-from ag_ui.core import StateSnapshotEvent
-from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import tool
-from langchain_openai import ChatOpenAI
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.config import get_stream_writer
-from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.prebuilt import ToolNode
-from langgraph.types import interrupt
 
-from agent.langgraph.messages import page_tools
 from tests.agent.fake_openai import DONE, USAGE, Lines, answering, call, chunk
 from tests.agent.support import Serve
 from tests.agent.test_strands_page_tools import SHOW, Conversation
 
 pytestmark = pytest.mark.anyio
 
-_ran: list[str] = []
 
-
-@tool
-def weather(city: str = "nowhere") -> str:
-    """Tell the weather."""
-    _ran.append(city)
-    return f"Rain in {city}."
-
-
-@tool
-def send(to: str) -> str:
-    """Send a letter."""
-    answer = interrupt({"to": to})
-    return f"Sent to {to}." if answer == {"approved": True} else "The user refused."
-
-
-@pytest.fixture(autouse=True)
-def _nothing_ran() -> None:
-    _ran.clear()
-
-
-def graph(url: str, checkpointer: Any = None, tools: Any = (weather, send), page: Any = ()) -> Any:
-    model = ChatOpenAI(model="m", base_url=f"{url}/v1", api_key="sk-test", max_retries=0, stream_usage=True)
-    bound = model.bind_tools([*tools, *page_tools(page)])
-
-    async def answer(state: MessagesState) -> Any:
-        return {"messages": [await bound.ainvoke(state["messages"])]}
-
-    own = {one.name for one in tools}
-
-    def route(state: MessagesState) -> str:
-        last: Any = state["messages"][-1]
-        return "tools" if any(use["name"] in own for use in last.tool_calls) else END
-
-    builder = StateGraph(MessagesState)
-    builder.add_node("answer", answer)
-    builder.add_node("tools", ToolNode(list(tools)))
-    builder.add_edge(START, "answer")
-    builder.add_conditional_edges("answer", route, ["tools", END])
-    builder.add_edge("tools", "answer")
-    return builder.compile(checkpointer=checkpointer)
+@pytest.fixture
+def graphs() -> Any:
+    """The graphs. They import LangGraph and OpenAI's client, seconds that no other test should take."""
+    graphs = import_module("tests.agent.graphs")
+    graphs.ran.clear()
+    return graphs
 
 
 def words(*said: str) -> Lines:
@@ -81,9 +37,9 @@ def calls(name: str, arguments: str) -> Lines:
     return [chunk(role="assistant", **first), chunk(**second), chunk("tool_calls"), USAGE, DONE]
 
 
-async def test_a_graph_calls_a_tool_and_answers_word_by_word(serve: Serve) -> None:
+async def test_a_graph_calls_a_tool_and_answers_word_by_word(serve: Serve, graphs: Any) -> None:
     with answering(calls("weather", '{"city": "Rome"}'), words("It ", "rains.")) as (url, _):
-        built = graph(url)
+        built = graphs.graph(url)
         reply = await serve(lambda run: built).ask("Weather in Rome?")
     assert [e["delta"] for e in reply.events if e["type"] == "TEXT_MESSAGE_CONTENT"] == ["It ", "rains."]
     assert "".join(e["delta"] for e in reply.events if e["type"] == "TOOL_CALL_ARGS") == '{"city": "Rome"}'
@@ -96,10 +52,10 @@ async def test_a_graph_calls_a_tool_and_answers_word_by_word(serve: Serve) -> No
     assert sum(one["outputTokens"] for one in reply.events[-1]["usage"]) == 4
 
 
-@pytest.mark.parametrize("saver", [None, InMemorySaver], ids=["the core's history", "the graph's own"])
-async def test_a_graph_remembers_the_conversation(serve: Serve, saver: Any) -> None:
+@pytest.mark.parametrize("own", [False, True], ids=["the core's history", "the graph's own"])
+async def test_a_graph_remembers_the_conversation(serve: Serve, graphs: Any, own: bool) -> None:
     with answering(words("Rome."), words("Italy.")) as (url, asked):
-        built = graph(url, saver and saver())
+        built = graphs.graph(url, graphs.InMemorySaver() if own else None)
         page = Conversation(serve(lambda run: built, session_from="header"), [])
         await page.ask("Where are you?")
         assert (await page.ask("And that is in?")).text == "Italy."
@@ -115,9 +71,9 @@ async def test_a_graph_remembers_the_conversation(serve: Serve, saver: Any) -> N
     ],
     ids=["approved", "cancelled"],
 )
-async def test_an_interrupt_waits_for_its_answer(serve: Serve, payload: dict[str, Any], told: str) -> None:
+async def test_an_interrupt_waits_for_its_answer(serve: Serve, graphs: Any, payload: dict[str, Any], told: str) -> None:
     with answering(calls("send", '{"to": "Eve"}'), words("Done.")) as (url, asked):
-        built = graph(url, InMemorySaver())
+        built = graphs.graph(url, graphs.InMemorySaver())
         page = Conversation(serve(lambda run: built, session_from="header"), [])
         first = await page.ask("Write to Eve.")
         (raised,) = first.events[-1]["outcome"]["interrupts"]
@@ -127,26 +83,28 @@ async def test_an_interrupt_waits_for_its_answer(serve: Serve, payload: dict[str
     assert asked[1]["body"]["messages"][-1]["content"] == told
 
 
-async def test_a_new_question_abandons_the_interrupt(serve: Serve) -> None:
+async def test_a_new_question_abandons_the_interrupt(serve: Serve, graphs: Any) -> None:
     with answering(calls("send", '{"to": "Eve"}'), words("As you like.")) as (url, asked):
-        built = graph(url, InMemorySaver())
+        built = graphs.graph(url, graphs.InMemorySaver())
         page = Conversation(serve(lambda run: built, session_from="header"), [])
         await page.ask("Write to Eve.")
         assert (await page.ask("No, leave it.")).text == "As you like."
     assert [one["role"] for one in asked[1]["body"]["messages"]] == ["user", "assistant", "tool", "user"]
 
 
-async def test_an_interrupt_without_a_checkpointer_is_an_error_whose_log_names_the_fix(serve: Serve) -> None:
+async def test_an_interrupt_without_a_checkpointer_is_an_error_whose_log_names_the_fix(
+    serve: Serve, graphs: Any
+) -> None:
     with answering(calls("send", '{"to": "Eve"}')) as (url, _):
-        built = graph(url)
+        built = graphs.graph(url)
         server = serve(lambda run: built)
         assert (await server.ask("Write to Eve.")).code == "INTERNAL"
     assert "compile it with a checkpointer" in server.log()["stackTrace"]
 
 
-async def test_a_pages_tool_is_called_and_answered(serve: Serve) -> None:
+async def test_a_pages_tool_is_called_and_answered(serve: Serve, graphs: Any) -> None:
     with answering(calls("show_map", '{"zoom": 3}'), words("You see Rome.")) as (url, asked):
-        page = Conversation(serve(lambda run: graph(url, page=run.tools), session_from="header"), [SHOW])
+        page = Conversation(serve(lambda run: graphs.graph(url, page=run.tools), session_from="header"), [SHOW])
         first = await page.ask("Show me Rome.")
         assert first.types[-1] == "RUN_FINISHED"
         assert (await page.answer(("call-0", "shown"))).text == "You see Rome."
@@ -165,40 +123,31 @@ async def test_a_pages_tool_is_called_and_answered(serve: Serve) -> None:
     ],
     ids=["text", "text and done", "arguments", "a whole call", "broken arguments", "empty"],
 )
-async def test_an_answer_that_the_model_did_not_finish_is_no_answer(serve: Serve, cut: Lines, code: str) -> None:
+async def test_an_answer_that_the_model_did_not_finish_is_no_answer(
+    serve: Serve, graphs: Any, cut: Lines, code: str
+) -> None:
     with answering(cut) as (url, _):
-        built = graph(url)
+        built = graphs.graph(url)
         assert (await serve(lambda run: built).ask("Weather?")).code == code
-    assert not _ran
+    assert not graphs.ran
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "MODEL_THROTTLED"), (401, "MODEL_UNAVAILABLE")])
-async def test_what_the_models_server_refuses_has_the_code_of_its_kind(serve: Serve, status: int, code: str) -> None:
+async def test_what_the_models_server_refuses_has_the_code_of_its_kind(
+    serve: Serve, graphs: Any, status: int, code: str
+) -> None:
     with answering([b'{"error": {"message": "sk-test", "code": "x"}}'], status=status, kind="application/json") as (
         url,
         _,
     ):
-        built = graph(url)
+        built = graphs.graph(url)
         reply = await serve(lambda run: built).ask("Hi")
     assert reply.code == code
     assert "sk-test" not in "".join(reply.lines)
 
 
-async def test_what_a_node_writes_to_the_stream_reaches_the_page(serve: Serve) -> None:
-    async def node(state: MessagesState, config: RunnableConfig) -> Any:
-        write = get_stream_writer()
-        write("Hello ")
-        write(config["configurable"]["run"].user)
-        write({"found": 1})
-        write(StateSnapshotEvent(snapshot={"step": 2}))
-        write(object())
-        return {}
-
-    builder = StateGraph(MessagesState)
-    builder.add_node("node", node)
-    builder.add_edge(START, "node")
-    built = builder.compile()
-    reply = await serve(lambda run: built).ask("Hi")
+async def test_what_a_node_writes_to_the_stream_reaches_the_page(serve: Serve, graphs: Any) -> None:
+    reply = await serve(lambda run: graphs.writing()).ask("Hi")
     assert reply.text == "Hello alice"
     assert [e["value"] for e in reply.events if e["type"] == "CUSTOM"] == [{"found": 1}]
     assert [e["snapshot"] for e in reply.events if e["type"] == "STATE_SNAPSHOT"] == [{"step": 2}]

@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any
 
 import pytest
-from mcp.types import Tool
 from pydantic import TypeAdapter
 from strands import Agent, tool
 from strands.hooks import AfterToolCallEvent
-from strands.tools.mcp import MCPAgentTool
 from strands.types.tools import ToolResult
 
 from agent.message_events import MAX_RESULT_CHARS
@@ -111,6 +109,9 @@ class McpServer:
 
 
 async def test_the_error_of_an_mcp_server_is_a_failure_and_its_text_stays_in_the_log(serve: Serve) -> None:
+    from mcp.types import Tool  # noqa: PLC0415 - a second of imports, for this test only
+    from strands.tools.mcp import MCPAgentTool  # noqa: PLC0415
+
     client: Any = McpServer()
     remote = MCPAgentTool(Tool.model_validate({"name": "look_up", "inputSchema": {"type": "object"}}), client)
     server = serve(having(remote))
