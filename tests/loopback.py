@@ -1,4 +1,4 @@
-"""httpx for servers on loopback: no proxy, and no certificates, which each of its clients would read anew (25 ms)."""
+"""httpx for servers on loopback: no proxy, and no certificates, which each of its clients would read anew (40 ms)."""
 
 from __future__ import annotations
 

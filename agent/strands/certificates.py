@@ -14,7 +14,7 @@ __all__ = ["certificates"]
 def certificates() -> ssl.SSLContext:
     """Return httpx's default SSL context, created once.
 
-    httpx creates it for each client, which blocks the event loop for 25 ms, and Strands and Ollama's library make a
+    httpx creates it for each client, which blocks the event loop for 40 ms, and Strands and Ollama's library make a
     client for each model call.
     """
     return httpx.create_ssl_context()

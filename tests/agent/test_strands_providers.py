@@ -112,7 +112,7 @@ async def test_what_an_openai_server_refuses_has_the_code_of_its_kind(
 
 
 async def test_a_question_reads_no_certificates(openai: Start, ollama: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading them takes 25 ms, in which no other stream goes on."""
+    """Reading them takes 40 ms, in which no other stream goes on."""
     yes = [chunk(content="Yes."), chunk("stop"), DONE]
     with answering(yes, yes) as (url, _), answering(*[[part(content="Yes.", done=True)]] * 2) as (other, _):
         servers = openai(url), ollama(other)
