@@ -7,9 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import loopback
 from tests.e2e.conftest import RunningChain
 from tests.node_programs import installed, needs_node
 
@@ -34,9 +34,7 @@ def test_a_user_signs_in_renews_and_signs_out(client: str, chain: RunningChain) 
     assert said["signedIn"] != said["renewed"]
     for token in (said["signedIn"], said["renewed"]):
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.post(
-            chain.outputs.invoke_url, json={"prompt": "[words=1 pause=0]"}, headers=headers, trust_env=False
-        )
+        answer = loopback.post(chain.outputs.invoke_url, json={"prompt": "[words=1 pause=0]"}, headers=headers)
         assert "RUN_FINISHED" in answer.text
     # Revoked where the client signed out, and not merely forgotten by it.
     assert said["afterwards"] == "refused"

@@ -62,7 +62,7 @@ class Watched(RunningChain):
 
     @property
     def origin(self) -> str:
-        return httpx.options(self.outputs.invoke_url, trust_env=False).headers["access-control-allow-origin"]
+        return loopback.options(self.outputs.invoke_url).headers["access-control-allow-origin"]
 
 
 @pytest.fixture(scope="module")

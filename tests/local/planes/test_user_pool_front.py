@@ -138,13 +138,13 @@ class TestRotation:
 
     def test_the_discovery_document_names_the_revocation_endpoint(self, users: Users) -> None:
         path = f"{users.url}/{users.pool}/.well-known/openid-configuration"
-        document = httpx.get(path, trust_env=False).json()
+        document = loopback.get(path).json()
         assert document["revocation_endpoint"] == f"{users.url}/oauth2/revoke"
         assert document["token_endpoint"] == f"{users.url}/oauth2/token"
 
     @staticmethod
     def revoke(users: Users, **form: str) -> httpx.Response:
-        return httpx.post(f"{users.url}/oauth2/revoke", data=form, trust_env=False)
+        return loopback.post(f"{users.url}/oauth2/revoke", data=form)
 
     def test_a_replaced_token_works_until_the_grace_period_is_over(self) -> None:
         now = [0.0]
