@@ -15,18 +15,7 @@ from agent.strands.models import build_model
 REGION = "eu-west-1"
 MEMORY = "memory-0123456789"
 
-
-@pytest.fixture(autouse=True)
-def aws(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment with credentials and nothing else of AWS, in which looking for more asks nobody."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "BOTO_CONFIG"):
-        monkeypatch.setenv(name, "/dev/null")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    for name in ("AWS_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
-        monkeypatch.delenv(name, raising=False)
-    return monkeypatch
+pytestmark = pytest.mark.usefixtures("aws")
 
 
 def model(model_id: str = "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", region: str = REGION) -> Any:

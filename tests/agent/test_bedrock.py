@@ -34,18 +34,14 @@ Start = Callable[..., tuple[Server, FakeBedrock]]
 
 
 @pytest.fixture
-def start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(serve: Serve, aws: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start an agent on a Bedrock that answers as told: `start(answer, heartbeat_seconds=0.1)`."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    monkeypatch.setattr(retry, "BACKOFF", (0.3, 0.01))
+    aws.setattr(retry, "BACKOFF", (0.3, 0.01))
     with ExitStack() as stack:
 
         def begin(answer: Answer, tls: ssl.SSLContext | None = None, **settings: Any) -> tuple[Server, FakeBedrock]:
             fake = stack.enter_context(fake_bedrock(answer, tls))
-            monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", fake.url)
+            aws.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", fake.url)
             return serve(model="bedrock:anthropic.test", region="eu-west-1", **settings), fake
 
         yield begin

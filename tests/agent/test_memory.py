@@ -55,7 +55,7 @@ class FakeMemory:
 
 
 @pytest.fixture
-def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
+def memory(aws: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
     fake = FakeMemory()
     fake.gate.set()
 
@@ -84,12 +84,8 @@ def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeMemory]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     fake.url = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", fake.url)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    aws.setenv("AWS_ENDPOINT_URL_BEDROCK_AGENTCORE", fake.url)
+    aws.setenv("AWS_MAX_ATTEMPTS", "1")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield fake

@@ -28,12 +28,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _credentials(monkeypatch: pytest.MonkeyPatch, emulator: str) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", emulator)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
+def _emulated(aws: pytest.MonkeyPatch, emulator: str) -> None:
+    aws.setenv("AWS_ENDPOINT_URL", emulator)
 
 
 @pytest.fixture(scope="module")

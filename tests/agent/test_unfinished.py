@@ -43,12 +43,8 @@ def _nothing_ran() -> None:
 
 
 @pytest.fixture
-def start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(serve: Serve, aws: pytest.MonkeyPatch) -> Iterator[Start]:
     """Start an agent with the tool `tidy` on a Bedrock that answers with each of `answers` in turn."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
     with ExitStack() as stack:
 
         def begin(*answers: Answer) -> tuple[Server, FakeBedrock]:
@@ -58,7 +54,7 @@ def start(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
                 next(turns)(connection)
 
             fake = stack.enter_context(fake_bedrock(answer))
-            monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", fake.url)
+            aws.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", fake.url)
             return serve(having(tidy), model="bedrock:anthropic.test", region="eu-west-1"), fake
 
         yield begin
