@@ -19,7 +19,8 @@ import pytest
 import uvicorn
 from strands import Agent
 
-from agent.server import HTTPProtocol
+from agent.server import configuration
+from agent.settings import Settings
 from tests import loopback
 
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
@@ -120,14 +121,10 @@ Serve = Callable[..., Server]
 
 
 class ThreadServer(uvicorn.Server):
-    """uvicorn that tells when it listens, and looks ten times as often whether it should leave."""
+    """uvicorn as the agent configures it, which tells when it listens and looks ten times as often whether to leave."""
 
     def __init__(self, app: Any) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app, log_level="warning", ws="none", timeout_graceful_shutdown=1, loop="uvloop", http=HTTPProtocol
-            )
-        )
+        super().__init__(configuration(app, Settings(model="scripted")))
         self.listens = threading.Event()
 
     async def main_loop(self) -> None:
