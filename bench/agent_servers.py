@@ -1,7 +1,8 @@
 """The same Strands agent behind two entry points: ``python -m bench.agent_servers ours|yield PORT``.
 
 ``yield`` is the SDK's own streaming path, as its documentation shows it: an async generator that yields what Strands
-streams. ``ours`` is this project's. ``GET /ended?prompt=...`` waits until the model has ended its answer to a prompt,
+streams, served by the SDK with the faster of uvicorn's parsers, which is installed here. ``ours`` is this project's,
+served as the deployed one is. ``GET /ended?prompt=...`` waits until the model has ended its answer to a prompt,
 and returns the time, or null if that takes too long.
 """
 
@@ -13,6 +14,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import uvicorn
 from bedrock_agentcore.runtime import BedrockAgentCoreApp
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -20,11 +22,15 @@ from strands.types.content import Messages
 from strands.types.streaming import StreamEvent
 
 from agent.app import create_app
+from agent.server import configuration
 from agent.settings import Settings
+from local import LOOPBACK
 from local.doubles.scripted import ScriptedModel
 
 PATIENCE_SECONDS = 6.0
 """The longest wait for the end of an answer."""
+
+SETTINGS = Settings(model="scripted", require_user=False, session_from="header", detached_seconds=0)
 
 _ends: dict[str, float] = {}
 """When the model ended its answer to each prompt, on the monotonic clock, which all processes of a machine share."""
@@ -72,8 +78,7 @@ def yielding() -> BedrockAgentCoreApp:
 
 def ours() -> BedrockAgentCoreApp:
     """The agent behind this project's entry point."""
-    settings = Settings(model="scripted", require_user=False, session_from="header", detached_seconds=0)
-    return create_app(settings)
+    return create_app(SETTINGS)
 
 
 def application(which: str) -> BedrockAgentCoreApp:
@@ -84,6 +89,14 @@ def application(which: str) -> BedrockAgentCoreApp:
     return app
 
 
+def serve(which: str, port: int) -> None:
+    """Serve one of the two until stopped."""
+    if which == "ours":
+        settings = SETTINGS.model_copy(update={"port": port})
+        uvicorn.Server(configuration(application(which), settings)).run()
+    else:
+        application(which).run(port=port, host=LOOPBACK, access_log=False)
+
+
 if __name__ == "__main__":
-    which, port = sys.argv[1:]
-    application(which).run(port=int(port), host="127.0.0.1", access_log=False)
+    serve(sys.argv[1], int(sys.argv[2]))

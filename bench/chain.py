@@ -1,8 +1,9 @@
-"""Latency of the chain: first word and gaps through the local chain, the agent alone, and two nginx hops."""
+"""Latency of the chain at 1, 50 and 300 streams: first word and gaps, beside the agent alone and two nginx hops."""
 
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 import uuid
 from collections.abc import Mapping
@@ -12,18 +13,31 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from bench.figures import Absent, Figure
-from bench.servers import agent, nginx, two_hops
+from bench.figures import Absent, Figure, Rounds
+from bench.servers import agent, nginx, two_hops, unthrottled
 from client.account import demo_user
 from client.bench import percentile
 from client.outputs import Outputs
 from local.run.chain import running
 from local.run.options import Options
 
-PACE = 0.02
-WORDS = 50
-PROMPT = f"On and on. [words={WORDS} pause={PACE}]"
-LONG = f"On and on. [words={WORDS * 4} pause={PACE}]"
+
+class Load(NamedTuple):
+    """Streams at once, and the words of each, with so many seconds between them."""
+
+    streams: int
+    words: int
+    pace: float
+
+    @property
+    def prompt(self) -> str:
+        """What makes the scripted model answer so."""
+        return f"On and on. [words={self.words} pause={self.pace}]"
+
+
+# Many streams are slower, so that the agent itself is not the limit: it writes some thousand events a second here.
+LOADS = (Load(1, 50, 0.02), Load(50, 40, 0.05), Load(300, 20, 0.2))
+LONG = Load(1, 200, 0.02)
 
 
 class Target(NamedTuple):
@@ -34,7 +48,7 @@ class Target(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """Milliseconds to the first word, and the 99th percentile of the gaps beyond the model's pace."""
+    """Milliseconds to the first word, and the 99th percentile of what the gaps are beyond the model's pace."""
 
     first_word: float
     gap: float
@@ -54,24 +68,27 @@ async def words(session: aiohttp.ClientSession, target: Target, body: Mapping[st
     return times
 
 
-async def listen(session: aiohttp.ClientSession, target: Target) -> Latency:
-    """Measure one whole answer."""
-    times = await words(session, target, {"prompt": PROMPT}, WORDS)
-    gaps = [after - before - PACE for before, after in pairwise(times)]
-    return Latency(times[0] * 1000, max(0.0, percentile(gaps, 99)) * 1000)
+async def listen(session: aiohttp.ClientSession, target: Target, load: Load) -> Latency:
+    """Measure whole answers at once: the median of their first words, and the gaps of all together."""
+    # A conversation has one run at a time, so each stream is a conversation of its own.
+    bodies = [{"prompt": load.prompt, "threadId": str(uuid.uuid4())} for _ in range(load.streams)]
+    answers = await asyncio.gather(*(words(session, target, body, load.words) for body in bodies))
+    gaps = [after - before - load.pace for times in answers for before, after in pairwise(times)]
+    first = statistics.median(times[0] for times in answers)
+    return Latency(first * 1000, max(0.0, percentile(gaps, 99)) * 1000)
 
 
 async def attached(session: aiohttp.ClientSession, target: Target) -> float:
     """Milliseconds from an attach, after a cut in the middle of an answer, to the first new word."""
     thread, run = str(uuid.uuid4()), str(uuid.uuid4())
-    question = {"id": str(uuid.uuid4()), "role": "user", "content": LONG}
+    question = {"id": str(uuid.uuid4()), "role": "user", "content": LONG.prompt}
     body = {"threadId": thread, "runId": run, "messages": [question]}
     last = 0
     async with session.post(target.url, headers=dict(target.headers), json=body) as answer:
         async for line in answer.content:
             if line.startswith(b"id: "):
                 last = int(line.rpartition(b":")[2])
-            if last == WORDS:
+            if last == LONG.words // 4:
                 answer.close()  # the connection is cut, and the run goes on
                 break
     times = await words(session, target, {"threadId": thread, "attach": {"runId": run, "after": last}}, 1)
@@ -79,12 +96,14 @@ async def attached(session: aiohttp.ClientSession, target: Target) -> float:
     return times[0] * 1000
 
 
-async def figures(folder: Path, rounds: int) -> list[Figure | Absent]:
+async def figures(folder: Path, rounds: Rounds) -> list[Figure | Absent]:
     """Figures of the chain beside the agent alone and two nginx hops, and of an attach beside a first word."""
     async with running(Options(folder=folder / "chain")) as chain, agent("ours", folder) as alone:
         outputs = Outputs.model_validate(chain.outputs)
         token = (await asyncio.to_thread(demo_user, outputs)).id
-        through = Target(outputs.invoke_url, {"Authorization": f"Bearer {token}"})
+        path = outputs.invoke_url.removeprefix(chain.services.url("gateway"))
+        gateway = await chain.start_gateway("open-gateway", unthrottled(chain.graph))
+        through = Target(gateway + path, {"Authorization": f"Bearer {token}"})
         targets = {"chain": through, "alone": Target(f"{alone}/invocations", {})}
         if nginx() is None:
             return [*await _compare(targets, rounds), Absent("beside two nginx hops", "nginx is not installed")]
@@ -93,23 +112,32 @@ async def figures(folder: Path, rounds: int) -> list[Figure | Absent]:
             return [*await _compare(targets, rounds)]
 
 
-async def _compare(targets: Mapping[str, Target], rounds: int) -> list[Figure]:
-    measured: dict[str, list[Latency]] = {name: [] for name in targets}
+async def _compare(targets: Mapping[str, Target], rounds: Rounds) -> list[Figure]:
+    measured: dict[tuple[str, Load], list[Latency]] = {(name, load): [] for name in targets for load in LOADS}
     again: list[float] = []
-    async with aiohttp.ClientSession() as session:
-        for name in targets:
-            await listen(session, targets[name])  # warm up connections and caches
-        for _ in range(rounds):
-            for name, target in targets.items():
-                measured[name].append(await listen(session, target))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        for target in targets.values():
+            await listen(session, target, LOADS[0])  # warm up connections and caches
+        for _ in rounds("the chain and its peers, 1 to 300 streams"):
+            for load in LOADS:
+                for name, target in targets.items():
+                    measured[name, load].append(await listen(session, target, load))
             again.append(await attached(session, targets["chain"]))
     peers = {"alone": "the agent alone", "nginx": "two nginx hops before the agent"}
-    rows = []
-    for name in [name for name in targets if name != "chain"]:
-        for what, values in (("first word", 0), ("gaps beyond the model's pace, 99th percentile", 1)):
-            ours, theirs = ([one[values] for one in measured[side]] for side in ("chain", name))
-            rows.append(Figure(f"{what}, through the chain", "ms", peers[name], ours, theirs))
-    firsts = [one.first_word for one in measured["chain"]]
+    rows = [
+        Figure(
+            f"{what}, {load.streams} stream{'s' if load.streams > 1 else ''} through the chain",
+            "ms",
+            peers[name],
+            [one[value] for one in measured["chain", load]],
+            [one[value] for one in measured[name, load]],
+        )
+        for load in LOADS
+        for name in targets
+        if name != "chain"
+        for value, what in enumerate(("first word", "gaps beyond the model's pace, 99th percentile"))
+    ]
+    firsts = [one.first_word for one in measured["chain", LOADS[0]]]
     rows.append(
         Figure("from attach to the next word, after a cut", "ms", "the first word of a question", again, firsts)
     )

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
+
+Rounds = Callable[[str], Iterable[object]]
+"""The rounds of a measurement, one sample of each side in each; takes what is shown while it goes on."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

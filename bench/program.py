@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import synth
-from bench.figures import Absent, Figure
+from bench.figures import Absent, Figure, Rounds
 from bench.preview import PreviewError, previewed, seconds
 from bench.start import started_in
 from local import ROOT
@@ -39,14 +39,14 @@ SYNTH_GOAL = 1.0
 """No slower than the peer's user is used to."""
 
 
-def evaluation(rounds: int) -> Figure:
+def evaluation(rounds: Rounds) -> Figure:
     """Evaluating the dev stack in a new process, beside importing only the provider modules that it loads."""
     # The provider loads its modules when first touched, so which ones are used is seen in a process that used them.
     used = subprocess.run(  # noqa: S603 - our own code
         [sys.executable, "-c", MODULES_USED], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split()
     bare = f"import importlib\nfor name in {used!r}: importlib.import_module(name)"
-    pairs = [(started_in(EVALUATION), started_in(bare)) for _ in range(rounds)]
+    pairs = [(started_in(EVALUATION), started_in(bare)) for _ in rounds("the program under mocks")]
     ours, theirs = zip(*pairs, strict=True)
     what = "the dev stack under mocks, whole process"
     return Figure(what, "s", "importing its provider modules", ours, theirs, goal=EVALUATION_GOAL)
@@ -66,7 +66,7 @@ def synth_seconds(folder: Path, *, validate: bool = False) -> float:
     return time.perf_counter() - began
 
 
-def beside_synth(folder: Path, rounds: int) -> Sequence[Figure | Absent]:
+def beside_synth(folder: Path, rounds: Rounds) -> Sequence[Figure | Absent]:
     """The program under mocks and under the engine, beside `cdk synth` of the same system.
 
     CDK holds the template against CloudFormation's schemas unless told otherwise, which takes longer than all the rest.
@@ -77,10 +77,10 @@ def beside_synth(folder: Path, rounds: int) -> Sequence[Figure | Absent]:
         synth_seconds(folder)  # CDK is installed, unpacked and compiled by the first
     except synth.SynthError as error:
         return [Absent(what, str(error)) for what in (GRAPH, PREVIEW, CHECK)]
-    return [*evaluated(folder, rounds), checked(folder, (rounds + 1) // 2)]  # a round of the last takes 20 seconds
+    return [*evaluated(folder, rounds), checked(folder, rounds)]
 
 
-def evaluated(folder: Path, rounds: int) -> Iterator[Figure | Absent]:
+def evaluated(folder: Path, rounds: Rounds) -> Iterator[Figure | Absent]:
     """The evaluation and a first preview by the real engine, each beside synthesis alone; the three in turn."""
     graphs, synths, previews = [], [], []
     command, absent = None, None
@@ -90,7 +90,7 @@ def evaluated(folder: Path, rounds: int) -> Iterator[Figure | Absent]:
             seconds(command)  # the stack comes to exist in the first
         except PreviewError as error:
             absent = Absent(PREVIEW, str(error))
-        for _ in range(rounds):
+        for _ in rounds("the graph, cdk synth and a preview"):
             graphs.append(local_seconds("graph", "--stack", "dev"))
             synths.append(synth_seconds(folder))
             if command and not absent:
@@ -100,9 +100,12 @@ def evaluated(folder: Path, rounds: int) -> Iterator[Figure | Absent]:
     yield absent or Figure(PREVIEW, "s", peer, previews, synths)
 
 
-def checked(folder: Path, rounds: int) -> Figure:
+def checked(folder: Path, rounds: Rounds) -> Figure:
     """The evaluation with the guard rails, beside synthesis with its validation."""
-    pairs = [(local_seconds("check", "--stack", "dev"), synth_seconds(folder, validate=True)) for _ in range(rounds)]
+    pairs = [
+        (local_seconds("check", "--stack", "dev"), synth_seconds(folder, validate=True))
+        for _ in rounds("the guard rails, and cdk synth with its validation")
+    ]
     ours, theirs = zip(*pairs, strict=True)
     return Figure(CHECK, "s", "cdk synth as it comes", ours, theirs, goal=SYNTH_GOAL)
 
@@ -114,9 +117,11 @@ async def up_seconds(folder: Path) -> float:
         return time.perf_counter() - began
 
 
-def up(folder: Path, rounds: int) -> Figure:
+def up(folder: Path, rounds: Rounds) -> Figure:
     """`python -m local up`, beside one evaluation of its program."""
-    pairs = [(asyncio.run(up_seconds(folder / "up")), started_in(EVALUATION)) for _ in range(rounds)]
+    pairs = [
+        (asyncio.run(up_seconds(folder / "up")), started_in(EVALUATION)) for _ in rounds("starts of the local chain")
+    ]
     ours, theirs = zip(*pairs, strict=True)
     return Figure("local up until the chain is ready", "s", "evaluating the program alone", ours, theirs)
 

@@ -1,4 +1,4 @@
-"""The measured servers: the agent behind our entry point and behind the SDK's, and two nginx that proxy a stream."""
+"""The measured servers: the agent behind two entry points, a gateway without a throttle, two nginx that proxy."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from contract import Kind
 from local import LOOPBACK, ROOT
 from local.processes.child import Child, bare_environment
 from local.processes.ports import any_port
+from local.program.graph import Graph
 
 NGINX = """
 daemon off;
@@ -34,6 +36,17 @@ PASSING = 'proxy_buffering off; proxy_http_version 1.1; proxy_set_header Connect
 def argv(which: str, port: int) -> list[str]:
     """The command of one of the two entry points, ``ours`` or ``yield``."""
     return [sys.executable, "-m", "bench.agent_servers", which, str(port)]
+
+
+def unthrottled(graph: Graph) -> Graph:
+    """The graph with a throttle that hundreds of streams from one address do not reach, and without rate rules."""
+    for settings in graph.all(Kind.METHOD_SETTINGS):
+        pace = {**settings.inputs["settings"], "throttlingRateLimit": 10_000, "throttlingBurstLimit": 5_000}
+        graph = graph.with_inputs(settings.urn, settings=pace)
+    for acl in graph.all(Kind.WEB_ACL):
+        rules = [rule for rule in acl.inputs["rules"] if "rateBasedStatement" not in rule["statement"]]
+        graph = graph.with_inputs(acl.urn, rules=rules)
+    return graph
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from bench.faults import FATAL, UNTOUCHED, WITHOUT_USER_POOL, Scenario, Scene, verdict_of
+from bench.servers import unthrottled
 from bench.streams import Prompt, StreamResult, listen_to_many
 from client.account import demo_user
 from client.outputs import Outputs
@@ -52,17 +53,6 @@ class Others(NamedTuple):
 
     streams: int
     seconds: int
-
-
-def unthrottled(graph: Graph) -> Graph:
-    """The graph with a throttle that the soak does not reach, and without rate rules."""
-    for settings in graph.all(Kind.METHOD_SETTINGS):
-        pace = {**settings.inputs["settings"], "throttlingRateLimit": 10_000, "throttlingBurstLimit": 5_000}
-        graph = graph.with_inputs(settings.urn, settings=pace)
-    for acl in graph.all(Kind.WEB_ACL):
-        rules = [rule for rule in acl.inputs["rules"] if "rateBasedStatement" not in rule["statement"]]
-        graph = graph.with_inputs(acl.urn, rules=rules)
-    return graph
 
 
 def with_timeout(graph: Graph, milliseconds: int) -> Graph:

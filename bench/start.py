@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.figures import Figure
+from bench.figures import Figure, Rounds
 from bench.servers import argv
 from local import LOOPBACK, ROOT
 from local.processes.child import Child, bare_environment
@@ -59,10 +59,10 @@ async def started(name: str, command: list[str], port: int, folder: Path) -> tup
         await child.stop()
 
 
-async def figures(folder: Path, rounds: int) -> list[Figure]:
+async def figures(folder: Path, rounds: Rounds) -> list[Figure]:
     """Figures of our process beside bare imports, and beside the SDK's own entry point."""
     pings, events, imports, theirs = [], [], [], []
-    for _ in range(rounds):
+    for _ in rounds("cold starts"):
         port = any_port()
         pinged, answered = await started("cold", [sys.executable, "-m", "agent"], port, folder)
         pings.append(pinged)
