@@ -1,4 +1,4 @@
-"""Graphs for the tests. Each is evaluated once a session: a graph is a value, so tests share it."""
+"""Graphs for the tests. Each is evaluated once for the present sources: a graph is a value, so tests share it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from unittest import mock
 from local.program.evaluate import evaluate, known_stacks, project_name, read_settings
 from local.program.graph import Graph, Resource
 from local.program.provider import MockProvider
+from tests.infra.graph_cache import kept
 
 ENVIRONMENTS = tuple(sorted(known_stacks()))
 """Every environment that has a stack file; a new one is tested like the others."""
@@ -34,7 +35,7 @@ def stack_settings(stack: str) -> dict[str, str]:
 @cache
 def environment_graph(stack: str) -> Graph:
     """The graph of one environment with everything known."""
-    return evaluate(stack, MockProvider(stack_settings(stack)["aws:region"]))
+    return kept(stack, lambda: evaluate(stack, MockProvider(stack_settings(stack)["aws:region"])))
 
 
 def changed_settings(stack: str, changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -55,8 +56,12 @@ def variation(stack: str = "dev", **changes: Mapping[str, Any]) -> Graph:
 @cache
 def _variation(stack: str, changes: str) -> Graph:
     settings = changed_settings(stack, json.loads(changes))
-    with a_built_page():
-        return evaluate(stack, MockProvider(settings["aws:region"]), settings=settings)
+
+    def vary() -> Graph:
+        with a_built_page():
+            return evaluate(stack, MockProvider(settings["aws:region"]), settings=settings)
+
+    return kept(f"{stack} {changes}", vary)
 
 
 A_PAGE = Path(__file__).parent / "page"

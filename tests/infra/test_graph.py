@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from local.program.evaluate import evaluate
 from local.program.graph import Graph
 from local.program.graph_table import listing
 from local.program.provider import MockProvider, UnknownProvider
+from tests.infra.graph_cache import sources
 from tests.infra.graphs import (
     ENVIRONMENTS,
     EVERYTHING,
@@ -33,6 +36,15 @@ from tests.infra.graphs import (
     stage_web_acl,
     variation,
 )
+from tests.policy.stacks import first_preview
+
+IMPORTED = """
+import sys
+from local.program.evaluate import evaluate
+from local.program.provider import MockProvider
+evaluate("prod", MockProvider("us-east-1"))
+print(*(module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)), sep="\\n")
+"""
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -60,9 +72,19 @@ class TestShape:
         assert any_graph.calls == ()
 
     def test_evaluating_again_gives_the_same_graph(self) -> None:
-        settings = stack_settings("dev")
-        once, again = (evaluate("dev", MockProvider("us-east-1"), settings=settings) for _ in range(2))
-        assert once.to_json() == again.to_json()
+        again = evaluate("dev", MockProvider("us-east-1"), settings=stack_settings("dev"))
+        assert again.to_json() == environment_graph("dev").to_json()
+
+    def test_every_module_that_an_evaluation_imports_is_a_source_of_the_kept_graphs(self) -> None:
+        """So that a graph of earlier sources is never taken for the present one."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORTED], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        imported = {Path(line) for line in done.stdout.splitlines()}
+        ours = {path for path in imported if path.is_relative_to(ROOT) and "site-packages" not in path.parts}
+        assert ROOT / "infra" / "api.py" in ours
+        assert ours <= set(sources())
 
     def test_a_graph_survives_its_json(self, everything: Graph) -> None:
         assert json.loads(Graph.from_json(everything.to_json()).to_json()) == json.loads(everything.to_json())
@@ -136,8 +158,7 @@ def takes_tags(type_: str) -> bool:
 class TestPreviewKnowsNothing:
     @pytest.mark.parametrize("stack", ENVIRONMENTS)
     def test_the_same_resources_are_declared_when_no_output_is_known(self, stack: str) -> None:
-        preview = evaluate(stack, UnknownProvider(), settings=stack_settings(stack), preview=True)
-        known = environment_graph(stack)
+        preview, known = first_preview(stack), environment_graph(stack)
         assert [each.urn for each in preview.resources] == [each.urn for each in known.resources]
         assert preview.calls == ()
 

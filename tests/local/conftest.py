@@ -10,8 +10,6 @@ import asyncio
 import json
 import logging
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -29,7 +27,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from local import LOOPBACK, ROOT
+from local import LOOPBACK
 from local.planes.addresses import AddressBook
 from local.planes.gateway.api import api_from_graph
 from local.planes.gateway.app import create_app as gateway_app
@@ -39,6 +37,7 @@ from local.planes.runtime.sessions import SharedAgent
 from local.planes.serving import server_config
 from local.program.graph import Graph
 from tests import loopback
+from tests.infra.graphs import environment_graph
 from tests.local.changes import throttled
 
 RUNTIME = "aws:bedrock/agentcoreAgentRuntime:AgentcoreAgentRuntime"
@@ -84,11 +83,7 @@ def complaints(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 @pytest.fixture(scope="session")
 def graph() -> Graph:
     """What the dev stack declares."""
-    done = subprocess.run(
-        [sys.executable, "-m", "local.program.evaluate", "dev"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return Graph.from_json(done.stdout)
+    return environment_graph("dev")
 
 
 class UserPool:

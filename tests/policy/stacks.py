@@ -17,6 +17,7 @@ from local.program.graph import Graph
 from local.program.provider import UnknownProvider
 from policy.graph import Declared, Stack
 from policy.rules import RULES
+from tests.infra.graph_cache import kept
 from tests.infra.graphs import WEBSITE, a_built_page, changed_settings
 
 UNKNOWN = UNKNOWN_STRING_VALUE
@@ -37,13 +38,17 @@ def as_inputs(graph: Graph) -> list[Declared]:
 def first_preview(stack: str, *, website: bool = False) -> Graph:
     """An environment before it is deployed: what the provider may decide is unknown, whether anybody asks or not."""
     settings = changed_settings(stack, WEBSITE) if website else read_settings(stack)
-    with a_built_page():
-        graph = evaluate(stack, UnknownProvider(), settings=settings, preview=True)
-    resources = (
-        dataclasses.replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
-        for each in graph.resources
-    )
-    return dataclasses.replace(graph, resources=tuple(resources))
+
+    def preview() -> Graph:
+        with a_built_page():
+            graph = evaluate(stack, UnknownProvider(), settings=settings, preview=True)
+        resources = (
+            dataclasses.replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
+            for each in graph.resources
+        )
+        return dataclasses.replace(graph, resources=tuple(resources))
+
+    return kept(f"a first preview of {stack}{', with a page' if website else ''}", preview)
 
 
 @cache
