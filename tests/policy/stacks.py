@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import typing
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from local.program.evaluate import evaluate, read_settings
 from local.program.graph import Graph
 from local.program.provider import UnknownProvider
 from policy.graph import Declared, Stack
-from policy.rules import RULES
+from policy.rules import RULES, Rule
 from tests.infra.graph_cache import kept
 from tests.infra.graphs import WEBSITE, a_built_page, changed_settings
 
@@ -43,10 +44,10 @@ def first_preview(stack: str, *, website: bool = False) -> Graph:
         with a_built_page():
             graph = evaluate(stack, UnknownProvider(), settings=settings, preview=True)
         resources = (
-            dataclasses.replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
+            replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
             for each in graph.resources
         )
-        return dataclasses.replace(graph, resources=tuple(resources))
+        return replace(graph, resources=tuple(resources))
 
     return kept(f"a first preview of {stack}{', with a page' if website else ''}", preview)
 
@@ -72,7 +73,7 @@ def _is_optional(getter: Any) -> bool:
 
 def guarded(resource: Declared) -> Declared:
     """The resource as pulumi_policy hands it out: reading what is unknown raises."""
-    return dataclasses.replace(resource, outputs=unknown_checking_proxy(dict(resource.outputs)))
+    return replace(resource, outputs=unknown_checking_proxy(dict(resource.outputs)))
 
 
 def broken(resources: Iterable[Declared]) -> dict[str, list[str]]:
@@ -89,8 +90,42 @@ def broken_by_itself(resources: Iterable[Declared]) -> dict[str, list[str]]:
     return {name: messages for name, messages in found.items() if messages}
 
 
-def judged(resources: Iterable[Declared]) -> dict[str, list[str]]:
+def judged(resources: Iterable[Declared], rules: Iterable[Rule] = RULES) -> dict[str, list[str]]:
     """As `broken`, for resources that are guarded already."""
     stack = Stack(resources)
-    found = {rule.name: [message for _, message in rule.findings(stack)] for rule in RULES}
+    found = {rule.name: [message for _, message in rule.findings(stack)] for rule in rules}
     return {name: messages for name, messages in found.items() if messages}
+
+
+class Watched(Mapping[str, Any]):
+    """A resource's outputs, which tell which of them are read."""
+
+    def __init__(self, outputs: Mapping[str, Any], read: Callable[[str], None]) -> None:
+        self._outputs, self._read = outputs, read
+
+    def __getitem__(self, key: str) -> Any:
+        self._read(key)
+        return self._outputs[key]
+
+    def __iter__(self) -> Iterator[str]:
+        for key in self._outputs:
+            self._read(key)
+            yield key
+
+    def __len__(self) -> int:
+        return len([*self])
+
+
+def readers(resources: Iterable[Declared]) -> dict[tuple[str, str], list[Rule]]:
+    """The rules that read each output, by its resource's URN and its key: what the others find is the same without."""
+    found: dict[tuple[str, str], list[Rule]] = defaultdict(list)
+    for rule in RULES:
+        read: set[tuple[str, str]] = set()
+
+        def watched(each: Declared, read: set[tuple[str, str]] = read) -> Declared:
+            return replace(each, outputs=Watched(each.outputs, lambda key: read.add((each.urn, key))))
+
+        list(rule.findings(Stack(map(watched, resources))))
+        for output in read:
+            found[output].append(rule)
+    return found

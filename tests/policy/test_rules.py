@@ -17,7 +17,7 @@ from policy.rules import RULES, Rule
 from tests.infra.graphs import ENVIRONMENTS, VARIATIONS, WEBSITE, any_stack, environment_graph, variation
 from tests.policy.edits import Edit, changed, drop, put, together
 from tests.policy.mutations import MUTATIONS, allowed, retagged, runtime, stream
-from tests.policy.stacks import UNKNOWN, broken, declared, first_preview, guarded, judged
+from tests.policy.stacks import UNKNOWN, broken, declared, first_preview, guarded, judged, readers
 from tests.policy.website_mutations import WEBSITE_MUTATIONS
 
 EVERY_MUTATION = [
@@ -33,6 +33,11 @@ def production() -> list[Declared]:
 @cache
 def broken_in_production(edit: Edit) -> dict[str, list[str]]:
     return broken(edit(production()))
+
+
+@cache
+def broken_in_a_first_preview(edit: Edit, *, website: bool = False) -> dict[str, list[str]]:
+    return broken(edit(declared(first_preview("prod", website=website))))
 
 
 class TestSilence:
@@ -75,7 +80,7 @@ class TestMutations:
 
     @pytest.mark.parametrize(("rule", "edit"), EVERY_MUTATION)
     def test_in_a_first_preview_no_other_rule_wakes(self, rule: str, edit: Edit) -> None:
-        found = broken(edit(declared(first_preview("prod"))))
+        found = broken_in_a_first_preview(edit)
         assert set(found) <= {rule}, found
 
     def test_every_rule_judges_something_in_a_first_preview_already(self) -> None:
@@ -83,7 +88,7 @@ class TestMutations:
             rule
             for website, mutations in ((False, MUTATIONS), (True, WEBSITE_MUTATIONS))
             for rule, edits in mutations.items()
-            if any(broken(edit(declared(first_preview("prod", website=website)))) for edit in edits.values())
+            if any(broken_in_a_first_preview(edit, website=website) for edit in edits.values())
         }
         assert found == {rule.name for rule in RULES}
 
@@ -107,7 +112,7 @@ class TestMutations:
         assert list(found) == [rule], found
         for message in found[rule]:
             assert re.search(r"(Declare|Remove|Set|Use|Add|Name|Redact) .*\.$", message), message
-        assert set(broken(edit(declared(first_preview("prod", website=True))))) <= {rule}
+        assert set(broken_in_a_first_preview(edit, website=True)) <= {rule}
 
     @pytest.mark.parametrize(("milliseconds", "said"), [(1_000, "after 1 s"), (29_000, "after 29 s")])
     def test_a_timeout_that_is_too_short_is_named_as_it_is(self, milliseconds: int, said: str) -> None:
@@ -139,6 +144,7 @@ class TestUnknown:
     def test_one_unknown_input_anywhere_stops_no_rule_and_is_no_finding(self, stack: str) -> None:
         graph = any_stack(stack)
         resources = [guarded(each) for each in declared(graph)]
+        reading = readers(resources)
         for index, each in enumerate(graph.resources):
             for path in paths(dict(each.inputs)):
                 outputs = copy.deepcopy(dict(each.outputs))
@@ -147,7 +153,7 @@ class TestUnknown:
                     holder = holder[key]
                 holder[path[-1]] = UNKNOWN
                 unsure = guarded(dataclasses.replace(resources[index], outputs=outputs))
-                found = judged([*resources[:index], unsure, *resources[index + 1 :]])
+                found = judged([*resources[:index], unsure, *resources[index + 1 :]], reading[each.urn, path[0]])
                 assert found == {}, (each.name, path)
 
     def test_an_unknown_value_lets_its_own_resource_pass_and_no_other(self) -> None:
