@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,10 +172,14 @@ def _garbage_collection_off() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():
-            gc.freeze()
+        _freeze_once()
         if was_enabled:
             gc.enable()
+
+
+@cache
+def _freeze_once() -> None:
+    gc.freeze()
 
 
 def main(arguments: list[str]) -> int:

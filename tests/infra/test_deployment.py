@@ -42,7 +42,7 @@ def served_inputs() -> list[tuple[str, str]]:
 @given(which=st.deferred(lambda: st.sampled_from(served_inputs())), value=st.text(min_size=1, max_size=8))
 # No shrinking: a failing example already names one input, and each try evaluates the program.
 @settings(
-    max_examples=8, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_change_of_any_input_is_a_new_snapshot(
     which: tuple[str, str], value: str, monkeypatch: pytest.MonkeyPatch
