@@ -249,14 +249,15 @@ print(*(f"{name} {file}" for name, file in files.items() if file), sep="\\n")
 """
 
 
-class TestWhatIsImported:
-    @pytest.fixture(scope="class")
-    def imported(self) -> dict[str, Path]:
-        """The file of each module that an evaluation of the dev stack imports."""
-        done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
-        lines = (line.split(" ", 1) for line in done.stdout.splitlines())
-        return {name: Path(file) for name, file in lines}
+@pytest.fixture(scope="module")
+def imported() -> dict[str, Path]:
+    """The file of each module that an evaluation of the dev stack imports."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = (line.split(" ", 1) for line in done.stdout.splitlines())
+    return {name: Path(file) for name, file in lines}
 
+
+class TestWhatIsImported:
     def test_awsx_is_loaded_only_for_a_stack_that_declares_it(self, imported: dict[str, Path]) -> None:
         assert "pulumi_aws" in imported
         assert [name for name in imported if "awsx" in name or "docker" in name] == []
