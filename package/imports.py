@@ -10,7 +10,7 @@ import ast
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, distributions
@@ -39,19 +39,8 @@ class Import:
 
 def missing_imports(root: Path = ROOT) -> list[Import]:
     """Return the imports of ``agent/`` that no pinned requirement in ``agent/requirements.txt`` provides, in order."""
-    installed = _installed()
-
-    @cache  # a distribution's name is in a file that has to be parsed
-    def distributions_of(name: str) -> list[str]:
-        return [_normal(distribution.name) for distribution in installed.get(name, ())]
-
     pinned = _pinned(root / "agent" / "requirements.txt")
-    return [
-        missing
-        for path in shipped_files(root)
-        if path.suffix == ".py"
-        for missing in _missing(path, root, distributions_of, pinned)
-    ]
+    return [missing for path in shipped_files(root) if path.suffix == ".py" for missing in _missing(path, root, pinned)]
 
 
 def refusal(missing: Sequence[Import]) -> str:
@@ -66,6 +55,13 @@ def refusal(missing: Sequence[Import]) -> str:
     return f"The deployed agent would not have what it imports: {where}; {', and '.join(what_to_do)}."
 
 
+@cache  # a distribution's name is in a file that has to be parsed
+def _distributions_of(name: str) -> list[str]:
+    """Return the normalized names of the installed distributions that have a top-level module `name`."""
+    return [_normal(distribution.name) for distribution in _installed().get(name, ())]
+
+
+@cache
 def _installed() -> Mapping[str, Sequence[Distribution]]:
     """Return the installed distributions by the top-level names of their files.
 
@@ -80,9 +76,7 @@ def _installed() -> Mapping[str, Sequence[Distribution]]:
     return installed
 
 
-def _missing(
-    path: Path, root: Path, distributions_of: Callable[[str], Sequence[str]], pinned: frozenset[str]
-) -> Iterator[Import]:
+def _missing(path: Path, root: Path, pinned: frozenset[str]) -> Iterator[Import]:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -90,7 +84,7 @@ def _missing(
     for name, line in _imports(tree):
         if name == "agent" or name in sys.stdlib_module_names or name in DEVELOPMENT:
             continue
-        found = distributions_of(name)
+        found = _distributions_of(name)
         if not pinned.intersection(found):
             own = any((root / name).glob("*.py"))
             requirement = None if own else (found or [name])[0]
@@ -99,7 +93,7 @@ def _missing(
 
 def _imports(node: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield the top-level name and the line of each import, without those for type checking and optional ones."""
-    for child in ast.iter_child_nodes(node):
+    for child in _statements(node):
         if isinstance(child, ast.Import):
             yield from ((alias.name.partition(".")[0], child.lineno) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
@@ -110,6 +104,17 @@ def _imports(node: ast.AST) -> Iterator[tuple[str, int]]:
                 yield from _imports(ast.Module([other], []))
         elif not (isinstance(child, ast.Try) and _is_optional(child)):
             yield from _imports(child)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements directly below a node, and the handlers and cases that hold others.
+
+    An import is a statement, and only statements contain statements: expressions, most of a tree, are skipped.
+    """
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        children = getattr(node, field, ())
+        if isinstance(children, list):  # the body of a lambda is an expression
+            yield from children
 
 
 def _is_optional(block: ast.Try) -> bool:

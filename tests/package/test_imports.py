@@ -42,6 +42,9 @@ def test_the_shipped_agent_has_all_it_imports() -> None:
         ("import jwt, typer", "typer"),
         ("from dateutil.x import parser\nimport _pytest", "pytest"),
         ("import not_to_be_had", "not_to_be_had"),
+        ("try:\n    pass\nfinally:\n    import typer", "typer"),
+        ("try:\n    pass\nexcept ValueError:\n    import typer", "typer"),
+        ("match 1:\n    case 1:\n        import typer", "typer"),
         ("if TYPE_CHECKING:\n    import typer\nelse:\n    import rich_click", "rich_click"),
     ],
 )

@@ -23,7 +23,8 @@ OUTPUT = ["stack", "output", "--json", "--stack", "dev", "--non-interactive"]
 
 
 @pytest.fixture(autouse=True)
-def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def made_before(evaluated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step takes long: there is no package to build, and the graphs are those that the tests share."""
     monkeypatch.setattr(build, "main", lambda: 0)
     for name in ("DOCTOR_USERNAME", "DOCTOR_PASSWORD", "PULUMI_OPTION_YES"):
         monkeypatch.delenv(name, raising=False)

@@ -15,7 +15,8 @@ from tools.preview import PLACEHOLDER_ENVIRONMENT, PLACEHOLDER_SETTINGS, main
 
 
 @pytest.fixture(autouse=True)
-def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def made_before(evaluated: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step takes long: there is no package to build, and the graphs are those that the tests share."""
     monkeypatch.setattr(build, "main", lambda: 0)
 
 

@@ -25,9 +25,7 @@ from tests.local.conftest import Backend, Serve, Servers, UserPool
 PATIENCE = 10.0
 SILENCE = 0.02
 """Seconds; on a busy machine a few answers are then not waited for, which only finds less."""
-FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 TOKEN_CHARACTERS = "abcXYZ019-_.!#$%&'*+^`|~"
 names = st.text(TOKEN_CHARACTERS, min_size=1, max_size=20)
@@ -42,7 +40,7 @@ paths = st.one_of(
 targets = st.builds(lambda path, query: path + query, paths, st.just(b"") | paths.map(lambda path: b"?" + path))
 
 TOKEN = b"$TOKEN$"
-"""Stands for a good token, which a strategy cannot have: the user pool is a fixture."""
+"""Stands for a good token, which a strategy cannot have: it is a fixture."""
 
 HANDSHAKE = (
     b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -108,6 +106,12 @@ def gateway(graph: Graph, gateways: Servers) -> Iterator[str]:
     gateways.end_changed()
 
 
+@pytest.fixture(scope="module")
+def token(pool: UserPool) -> bytes:
+    """A good token for all requests, because a signature takes as long as an answer."""
+    return pool.id_token().encode()
+
+
 def check(answer: bytes, complaints: list[logging.LogRecord]) -> None:
     assert [record.getMessage() for record in complaints] == []
     for line in answer.split(b"\r\n"):
@@ -118,10 +122,10 @@ def check(answer: bytes, complaints: list[logging.LogRecord]) -> None:
 @FUZZ
 @given(request=requests())
 def test_the_gateway_survives_any_request(
-    request: bytes, pool: UserPool, backend: Backend, gateway: str, complaints: list[logging.LogRecord]
+    request: bytes, token: bytes, backend: Backend, gateway: str, complaints: list[logging.LogRecord]
 ) -> None:
     del backend
-    check(answer_to(gateway, request.replace(TOKEN, pool.id_token().encode())), complaints)
+    check(answer_to(gateway, request.replace(TOKEN, token)), complaints)
 
 
 @FUZZ
@@ -133,11 +137,11 @@ def test_the_gateway_survives_any_bytes(request: bytes, gateway: str, complaints
 @FUZZ
 @given(request=requests())
 def test_the_runtime_survives_any_request(
-    request: bytes, pool: UserPool, serve_runtime: Serve, complaints: list[logging.LogRecord]
+    request: bytes, token: bytes, serve_runtime: Serve, complaints: list[logging.LogRecord]
 ) -> None:
     url = serve_runtime()
     path = urlsplit(url).path.encode()
-    signed_in = request.replace(b"/dev/invocations", path).replace(TOKEN, pool.id_token().encode())
+    signed_in = request.replace(b"/dev/invocations", path).replace(TOKEN, token)
     check(answer_to(url, signed_in), complaints)
 
 
@@ -151,12 +155,11 @@ json_values = st.recursive(
 @FUZZ
 @given(body=json_values | st.binary(max_size=100))
 def test_a_signed_in_caller_can_send_any_body(
-    body: Any, pool: UserPool, backend: Backend, gateway: str, complaints: list[logging.LogRecord]
+    body: Any, token: bytes, backend: Backend, gateway: str, complaints: list[logging.LogRecord]
 ) -> None:
     del backend
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = b"POST /dev/invocations HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    token = pool.id_token().encode()
     request = b"%sAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s" % (head, token, len(content), content)
     check(answer_to(gateway, request), complaints)
 

@@ -168,7 +168,7 @@ def test_other_requests_are_answered_while_a_large_body_is_checked(
 ) -> None:
     del backend
     url, token = serve_gateway(), pool.id_token()
-    large = {"messages": [{"id": "m", "role": "user", "content": "x"}] * 60_000}
+    large = {"messages": [{"id": "m", "role": "user", "content": "x"}] * 20_000}
     with ThreadPoolExecutor(1) as other:
         checked = other.submit(post, url, token, body=large)
         answered = 0
@@ -176,7 +176,7 @@ def test_other_requests_are_answered_while_a_large_body_is_checked(
             assert post(url, token).status_code == 200
             answered += 1
         assert checked.result().status_code == 200
-    assert answered > 1
+    assert answered > 5, "if the check holds up the others, about two of them are answered before it"
 
 
 def test_a_content_type_without_a_model_is_not_checked(

@@ -251,7 +251,9 @@ def test_a_pool_that_nothing_answers_for_is_an_internal_error(
 @contextmanager
 def isolated(graph: Graph, logs: Path, **options: float) -> Iterator[IsolatedAgents]:
     changes = {"AGENT_SESSION_FROM": "header"}  # the tests name sessions themselves
-    environment = agent_environment(graph, model="scripted", changes=changes)
+    # The subject is the runtime and its processes, so their agent needs no framework.
+    agent = "tests.local.planes.counting_agent"
+    environment = agent_environment(graph, agent=agent, model="scripted", changes=changes)
     environment.pop("AGENT_ORIGIN_SECRET", None)
     lifecycle = Lifecycle(options.get("idle", 60), options.get("maximum", 60))
     yield IsolatedAgents(environment, logs, lifecycle, limit=int(options.get("limit", 2)))

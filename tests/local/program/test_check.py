@@ -12,36 +12,42 @@ from local import ROOT
 from local.program import check as checking
 from local.program import cost
 from local.program.evaluate import evaluate
-from local.program.provider import MockProvider
+from local.run import commands
 from package.imports import Import
-from tests.infra.graphs import changed_settings
+from tests.infra.graphs import changed_settings, environment_graph
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "local", "check", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check gets the graphs that the tests share, of which each is evaluated once."""
+    monkeypatch.setattr(checking, "evaluate", lambda stack, _provider: environment_graph(stack))
 
 
 def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
-    done = run("--stack", "prod", "--json")
+    command = [sys.executable, "-m", "local", "check", "--stack", "prod", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
     assert [each["name"] for each in results] == ["settings", "guard rails", "cost", "package"]
     assert [each["problems"] for each in results] == [[], [], [], []]
 
 
+@pytest.mark.usefixtures("evaluated")
 def test_the_estimate_is_the_one_of_local_cost() -> None:
     (seen,) = (each.seen for each in checking.check("prod") if each.name == "cost")
-    graph = evaluate("prod", MockProvider())
-    *_, whole = cost.rows(graph, cost.Usage())
+    *_, whole = cost.rows(environment_graph("prod"), cost.Usage())
     for dollars, size in zip(whole[2:], cost.SIZES, strict=True):
         assert f"{dollars} for {size:,}" in seen
 
 
-def test_a_stack_that_is_not_there_fails_with_the_names_of_those_that_are() -> None:
-    done = run("--stack", "nosuch")
-    assert done.returncode == 1
-    assert "known are dev" in done.stdout
+def test_a_stack_that_is_not_there_fails_with_the_names_of_those_that_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["local", "check", "--stack", "nosuch"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert ended.value.code == 1
+    assert "known are dev" in capsys.readouterr().out
 
 
 def test_wrong_settings_are_told_and_the_package_is_looked_at_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +59,7 @@ def test_wrong_settings_are_told_and_the_package_is_looked_at_all_the_same(monke
 
 
 def test_what_the_guard_rails_find_is_told_by_its_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = evaluate("prod", MockProvider())
+    graph = environment_graph("prod")
     kept = tuple(one for one in graph.resources if "webAclAssociation" not in one.type)
     bare = type(graph)(graph.project, graph.stack, graph.region, kept, graph.outputs)
     monkeypatch.setattr(checking, "evaluate", lambda _stack, _provider: bare)
@@ -61,6 +67,7 @@ def test_what_the_guard_rails_find_is_told_by_its_rule(monkeypatch: pytest.Monke
     assert [each.partition(":")[0] for each in guard_rails.problems] == ["web-acl-on-stage"]
 
 
+@pytest.mark.usefixtures("evaluated")
 def test_an_import_that_the_package_lacks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     missing = [Import("agent/agent.py", 3, "aiohttp", "aiohttp")]
     monkeypatch.setattr(checking, "missing_imports", lambda: missing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import subprocess
 import sys
 
 import pytest
@@ -14,6 +13,7 @@ import yaml
 from local import ROOT
 from local.program.cost import PAGE, Usage, bill, microvm, mishaps, prices, read_on, session, total, users, with_tables
 from local.program.graph import Graph
+from local.run import commands
 from tests.infra.graphs import WEBSITE, environment_graph, variation
 
 USAGE = Usage()
@@ -102,9 +102,14 @@ def test_a_missing_session_header_is_what_costs() -> None:
     assert float(apart.strip("$")) > 20 * float(together.strip("$"))
 
 
-def test_the_command_prints_it_for_a_program() -> None:
-    argv = [sys.executable, "-m", "local", "cost", "--stack", "dev", "--turns", "2", "--json"]
-    told = json.loads(subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+def test_the_command_prints_it_for_a_program(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["local", "cost", "--stack", "dev", "--turns", "2", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        commands.main()
+    assert not ended.value.code
+    told = json.loads(capsys.readouterr().out)
     usage = dataclasses.replace(USAGE, turns=2)
     assert told["pricesReadOn"] == read_on()
     assert told["months"]["1000"] == pytest.approx(total(bill(environment_graph("dev"), usage), 1000, usage), abs=0.01)
