@@ -92,23 +92,28 @@ async def record(build: Any) -> EventLog:
     return log
 
 
-@given(st.data())
+@pytest.fixture(scope="module")
+def log() -> EventLog:
+    """The log of a run that has ended, which readers leave as it is."""
+    return asyncio.run(record(every_kind))
+
+
+@given(data=st.data())
 @settings(deadline=None, max_examples=200)
-def test_a_stream_cut_anywhere_and_attached_to_is_the_uncut_stream(data: st.DataObject) -> None:
-    async def read(log: EventLog, after: int) -> bytes:
+def test_a_stream_cut_anywhere_and_attached_to_is_the_uncut_stream(log: EventLog, data: st.DataObject) -> None:
+    async def read(after: int) -> bytes:
         reader = Reader(log, Settings(model="scripted"), after=after)
         return b"".join([chunk async for chunk in reader.body()])
 
     async def check() -> None:
-        log = await record(every_kind)
-        whole = await read(log, 0)
+        whole = await read(0)
         expected, _ = blocks(whole)
         seen: list[tuple[int, dict[str, Any]]] = []
         for _ in range(data.draw(st.integers(0, 5))):
-            raw = await read(log, seen[-1][0] if seen else 0)
+            raw = await read(seen[-1][0] if seen else 0)
             events, _half = blocks(raw[: data.draw(st.integers(0, len(raw)))])
             seen += events
-        rest, half = blocks(await read(log, seen[-1][0] if seen else 0))
+        rest, half = blocks(await read(seen[-1][0] if seen else 0))
         assert half == b""
         assert [*seen, *rest] == expected
 

@@ -309,16 +309,16 @@ async def whole(reader: Reader) -> bytes:
 
 async def test_a_request_that_comes_while_the_server_stops_is_told_so() -> None:
     cancelled, release = threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def build(run: Any) -> AsyncIterator[str]:
+        loops.append(asyncio.get_running_loop())
         yield "word"
-        if run.prompt == "deaf":
-            while not release.is_set():
-                try:
-                    await release.wait()
-                except asyncio.CancelledError:
-                    cancelled.set()
-        await asyncio.sleep(3600)
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                cancelled.set()
 
     settings = Settings(model="scripted", session_from="header")
     service = Service(settings, build)
@@ -334,6 +334,8 @@ async def test_a_request_that_comes_while_the_server_stops_is_told_so() -> None:
             server.should_exit = True
             assert await asyncio.to_thread(cancelled.wait, DEADLINE)
             reply = await agent.ask("Hi")
+            loops[0].call_soon_threadsafe(release.set)
         await asyncio.to_thread(thread.join, DEADLINE)
+        assert not thread.is_alive()
     assert (reply.types, reply.code) == (["RUN_ERROR"], "INTERNAL")
     assert "being stopped" in reply.events[-1]["message"]
