@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import uuid
 from collections.abc import AsyncIterator
@@ -403,22 +404,32 @@ async def test_a_stopped_run_leaves_its_question_and_the_text_so_far(serve: Serv
     assert said[-1] == ("tool", "The run was ended before this call had a result.")
 
 
-async def test_a_client_that_sends_its_whole_conversation_may_do_so_for_three_hundred_turns(serve: Serve) -> None:
+def encoded(messages: list[dict[str, Any]]) -> list[bytes]:
+    return [json.dumps(message).encode() for message in messages]
+
+
+async def test_a_client_that_sends_its_whole_conversation_may_do_so_for_a_hundred_turns_and_four_megabytes(
+    serve: Serve,
+) -> None:
     async def build(run: Any) -> AsyncIterator[Any]:
-        if run.prompt.endswith("0"):
+        # Most of the megabytes come with the last turns, because every question sends all of them again.
+        if int(run.prompt.split()[1]) >= 70:
             call_id = str(uuid.uuid4())
             yield ToolCallStartEvent(tool_call_id=call_id, tool_call_name="f")
             yield ToolCallArgsEvent(tool_call_id=call_id, delta="{}")
             yield ToolCallEndEvent(tool_call_id=call_id)
-            yield ToolCallResultEvent(message_id=str(uuid.uuid4()), tool_call_id=call_id, content="y" * 100_000)
-        yield f"{len(run.history)} " + "x" * 4_000
+            yield ToolCallResultEvent(message_id=str(uuid.uuid4()), tool_call_id=call_id, content="y" * 140_000)
+        yield f"{len(run.history)} " + "x" * 1_000
 
     server, session = serve(build, max_messages=10_000, **LASTING), new_session()
-    messages: list[dict[str, Any]] = []
-    for number in range(300):
-        messages.append({"id": str(uuid.uuid4()), "role": "user", "content": f"Question {number}"})
-        body = {"threadId": "t", "runId": str(uuid.uuid4()), "messages": messages, "state": {}, "tools": []}
+    messages: list[bytes] = []  # in JSON: encoding all of them for each question would take most of the test's time
+    body = b""
+    for number in range(100):
+        asked = question(f"Question {number}", state={}, tools=[])
+        messages += encoded(asked.pop("messages"))
+        body = json.dumps(asked).encode().removesuffix(b"}") + b', "messages": [%b]}' % b",".join(messages)
         reply = await server.ask(body, session=session)
         assert reply.code is None, number
         assert reply.text.startswith(f"{len(messages) - 1} ")  # nothing lost, nothing doubled
-        messages += client_of(reply.events)[0]
+        messages += encoded(client_of(reply.events)[0])
+    assert len(body) > 4_000_000

@@ -1,4 +1,4 @@
-"""The examples run as they are: with a real MCP server, LangChain's own client, and no framework."""
+"""The examples run as they are: with a real MCP server, and without a framework. LangGraph's is with its tests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 
 from local.doubles.fake_model import FakeModel, ToolCall
-from tests.agent.fake_openai import answering
 from tests.agent.support import Serve
-from tests.agent.test_langgraph import calls, words
-from tests.agent.test_strands_page_tools import Conversation
 
 pytestmark = pytest.mark.anyio
 
@@ -37,16 +34,3 @@ async def test_the_strands_agent_calls_its_own_tool_and_the_mcp_servers(serve: S
     reply = await serve(build).ask("Where is order 7?")
     assert reply.text == "It is on its way, for 18.00."
     assert model.requests[1].results == {"order_status": "Order 7 is on its way.", "discount": "18.00"}
-
-
-async def test_the_graph_asks_before_it_acts(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    with answering(calls("refund", '{"order": 7}'), words("Done.")) as (url, asked):
-        monkeypatch.setenv("AGENT_OPENAI_BASE_URL", f"{url}/v1")
-        page = Conversation(serve(example("langgraph_approval").build_agent, session_from="header"), [])
-        (raised,) = (await page.ask("Refund order 7.")).events[-1]["outcome"]["interrupts"]
-        assert raised["metadata"] == {"value": {"question": "Refund order 7?"}}
-        page.messages = []
-        answer = {"interruptId": raised["id"], "status": "resolved", "payload": {"approved": True}}
-        assert (await page.send(resume=[answer])).text == "Done."
-    assert asked[1]["body"]["messages"][-1]["content"] == "Order 7 is refunded."

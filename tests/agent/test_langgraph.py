@@ -151,3 +151,17 @@ async def test_what_a_node_writes_to_the_stream_reaches_the_page(serve: Serve, g
     assert reply.text == "Hello alice"
     assert [e["value"] for e in reply.events if e["type"] == "CUSTOM"] == [{"found": 1}]
     assert [e["snapshot"] for e in reply.events if e["type"] == "STATE_SNAPSHOT"] == [{"step": 2}]
+
+
+async def test_the_example_asks_before_it_acts(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    with answering(calls("refund", '{"order": 7}'), words("Done.")) as (url, asked):
+        monkeypatch.setenv("AGENT_OPENAI_BASE_URL", f"{url}/v1")
+        example = import_module("examples.langgraph_approval")
+        page = Conversation(serve(example.build_agent, session_from="header"), [])
+        (raised,) = (await page.ask("Refund order 7.")).events[-1]["outcome"]["interrupts"]
+        assert raised["metadata"] == {"value": {"question": "Refund order 7?"}}
+        page.messages = []
+        answer = {"interruptId": raised["id"], "status": "resolved", "payload": {"approved": True}}
+        assert (await page.send(resume=[answer])).text == "Done."
+    assert asked[1]["body"]["messages"][-1]["content"] == "Order 7 is refunded."

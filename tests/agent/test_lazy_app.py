@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
+from agent.server import serve
+from agent.settings import Settings, SettingsError
 from tests import loopback
 from tests.agent.support import DEADLINE
 from tests.agent.test_startup import CLEAN, ROOT, free_port
@@ -65,38 +68,46 @@ def test_ping_is_answered_and_a_question_waits_while_the_agent_is_loaded(tmp_pat
         process.communicate(timeout=DEADLINE)
 
 
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("import no_such_library\n", "ModuleNotFoundError: No module named 'no_such_library'"),
-        ("def build_agent(:\n", "SyntaxError"),
-        ("raise SystemExit(7)\n", "exit(7)"),
-    ],
-    ids=["an import", "a syntax error", "exit()"],
-)
-def test_an_agent_that_cannot_be_loaded_ends_the_process_and_says_why(tmp_path: Path, source: str, said: str) -> None:
-    process, _ = start(tmp_path, source)
+def test_an_agent_that_cannot_be_loaded_ends_the_process_and_says_why(tmp_path: Path) -> None:
+    process, _ = start(tmp_path, "import no_such_library\n")
     _, err = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
-    assert said in err
+    assert "ModuleNotFoundError: No module named 'no_such_library'" in err
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Serve, in this process, with `source` as the agent, until it cannot be loaded; raises what `serve` raises."""
+
+    def load(source: str) -> None:
+        (tmp_path / "author.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "author", raising=False)
+        serve(Settings(model="scripted", module="author", host="127.0.0.1", port=free_port(), require_user=False))
+
+    return load
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "kind", "said"),
     [
+        ("import no_such_library\n", ModuleNotFoundError, "no_such_library"),
+        ("def build_agent(:\n", SyntaxError, "invalid syntax"),
+        ("raise SystemExit(7)\n", RuntimeError, r"exit\(7\)"),
         (
             "async def build_agent(run, database):\n    yield ''\n",
-            "build_agent has the parameter database, which cannot be supplied: it may have the run",
+            SettingsError,
+            "^build_agent has the parameter database, which cannot be supplied: it may have the run",
         ),
-        ("build_agent = 1\n", "author has no function build_agent"),
+        ("build_agent = 1\n", SettingsError, "^author has no function build_agent"),
     ],
+    ids=["an import", "a syntax error", "exit()", "a parameter", "no function"],
 )
-def test_a_build_agent_that_cannot_be_called_is_one_sentence(tmp_path: Path, source: str, said: str) -> None:
-    process, _ = start(tmp_path, source)
-    _, err = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 2
-    (sentence,) = err.splitlines()
-    assert sentence.startswith(said)
+def test_whatever_keeps_an_agent_from_being_loaded_ends_the_server(
+    load: Callable[[str], None], source: str, kind: type[Exception], said: str
+) -> None:
+    with pytest.raises(kind, match=said):
+        load(source)
 
 
 def test_sigterm_ends_a_process_that_is_still_loading(tmp_path: Path) -> None:

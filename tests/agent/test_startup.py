@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +19,36 @@ import pytest
 from agent.server import main
 from agent.settings import Settings, SettingsError
 from tests import loopback
-from tests.agent.support import DEADLINE, token
+from tests.agent.support import DEADLINE, Serve, token
 
 ROOT = Path(__file__).parents[2]
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("AGENT_", "AWS_"))}
 AGENT = {"AGENT_MODEL": "scripted", "AGENT_MODULE": "tests.reference_agent"}
+
+
+SILENT = "import asyncio\n\nasync def build_agent(run):\n    await asyncio.sleep(3600)\n    yield ''\n"
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Call `main`, in this process, with no other settings; return the sentence with which it exits with code 2."""
+
+    def start(**environment: str) -> str:
+        for name in set(os.environ) - set(CLEAN):
+            monkeypatch.delenv(name)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2
+        out, err = capsys.readouterr()
+        (sentence,) = err.splitlines()
+        assert out == ""
+        return sentence
+
+    return start
 
 
 def free_port() -> int:
@@ -91,35 +116,25 @@ def test_the_process_answers_logs_one_line_a_run_and_leaves_on_sigterm() -> None
 
 
 @pytest.mark.parametrize("host", ["a..b", "256.1.1.1", "127.0.0.1"])
-def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentence(host: str) -> None:
+def test_an_address_that_cannot_be_listened_at_ends_the_process_with_one_sentence(host: str, refused: Refused) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-m", "agent"],
-            cwd=ROOT,
-            env=CLEAN | AGENT | {"AGENT_HOST": host, "AGENT_PORT": port},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-    assert (done.returncode, done.stdout) == (2, "")
-    (sentence,) = done.stderr.splitlines()
+        sentence = refused(**AGENT, AGENT_HOST=host, AGENT_PORT=str(taken.getsockname()[1]))
     assert sentence.startswith("The agent cannot listen at AGENT_HOST and AGENT_PORT")
 
 
-def test_the_prompt_is_logged_when_asked_for() -> None:
-    with agent(AGENT_LOG_PROMPTS="true", AGENT_REQUIRE_USER="false") as (process, url):
-        loopback.post(f"{url}/invocations", json={"prompt": "Hi [words=1]"}, timeout=DEADLINE)
-        process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=DEADLINE)
-    assert json.loads(out)["prompt"] == "Hi [words=1]"
+@pytest.mark.anyio
+async def test_the_prompt_is_logged_when_asked_for(serve: Serve) -> None:
+    asked_for = Settings.from_environment({"AGENT_MODEL": "scripted", "AGENT_LOG_PROMPTS": "true"}).log_prompts
+    server = serve(log_prompts=asked_for)
+    await server.ask("Hi [words=1]")
+    assert server.log()["prompt"] == "Hi [words=1]"
 
 
-def test_sigterm_ends_a_run_with_an_event_and_a_log_line() -> None:
+def test_sigterm_ends_a_run_with_an_event_and_a_log_line(tmp_path: Path) -> None:
+    (tmp_path / "author.py").write_text(SILENT)  # without Strands, which takes most of a start
     with (
-        agent(AGENT_REQUIRE_USER="false") as (process, url),
-        loopback.stream("POST", f"{url}/invocations", json={"prompt": "[silence=3600]"}, timeout=DEADLINE) as response,
+        agent(AGENT_REQUIRE_USER="false", AGENT_MODULE="author", PYTHONPATH=str(tmp_path)) as (process, url),
+        loopback.stream("POST", f"{url}/invocations", json={"prompt": "Hi"}, timeout=DEADLINE) as response,
     ):
         lines = response.iter_lines()
         next(lines)
@@ -144,29 +159,16 @@ def test_sigterm_ends_a_run_with_an_event_and_a_log_line() -> None:
     ],
 )
 def test_settings_that_cannot_work_end_the_process_with_one_sentence(
-    environment: dict[str, str],
-    names: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    environment: dict[str, str], names: list[str], refused: Refused
 ) -> None:
-    for name in set(os.environ) - set(CLEAN):
-        monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert len(said.splitlines()) == 1
+    said = refused(**environment)
     for name in names:
         assert name in said
 
 
-def test_a_model_that_cannot_be_made_ends_the_process_with_one_sentence() -> None:
-    with agent(AGENT_MODEL="bedrock:m", AWS_REGION="eu-west-1", AWS_PROFILE="nobody") as (process, _):
-        _, said = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 2
-    assert len(said.splitlines()) == 1
+def test_a_model_that_cannot_be_made_ends_the_process_with_one_sentence(refused: Refused) -> None:
+    aws = {"AWS_REGION": "eu-west-1", "AWS_PROFILE": "nobody"}
+    said = refused(**AGENT | aws | {"AGENT_MODEL": "bedrock:m", "AGENT_PORT": str(free_port())})
     assert "bedrock:m" in said
     assert "nobody" in said
 

@@ -26,12 +26,13 @@ from client.store import TokenStore
 from tests import loopback
 from tests.client.conftest import Run
 from tests.client.cutting_proxy import cutting
-from tests.client.run_server import RunServer, events_of_a_run, serving, wire
+from tests.client.run_server import HEARTBEAT, RunServer, events_of_a_run, serving, wire
 from tests.client.terminal import Terminal
 from tests.client.variants import Base
 
 THREAD = "known-thread-0123456789-0123456789"
-WHOLE = wire(events_of_a_run("r", THREAD), "r")
+EVENTS = events_of_a_run("r", THREAD)
+WHOLE = wire(EVENTS, "r")
 BOUNDARIES = [match.end() for match in re.finditer(rb"\n\n", WHOLE)]
 QUICK = Policy(attempts=3, first=0.0, longest=0.0)
 
@@ -61,35 +62,42 @@ class Piecemeal(httpx.AsyncByteStream):
             raise httpx.ReadError("reset")
 
 
-def cut_at(offsets: Sequence[int], size: int = 64) -> list[dict[str, Any]]:
+async def cut_at(
+    offsets: Sequence[int], size: int = 64, events: Sequence[dict[str, Any]] = EVENTS
+) -> list[dict[str, Any]]:
     """The events of a run each of whose connections is cut at the next offset of what it is sent; without a socket."""
     left = list(offsets)
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked = json.loads(request.content)
-        sent = wire(events_of_a_run("r", THREAD), "r", asked.get("attach", {}).get("after", 0))
+        sent = wire(events, "r", asked.get("attach", {}).get("after", 0), beat_after=len(events) // 2)
         cut = left.pop(0) if left else None
         stream = Piecemeal(sent if cut is None else sent[:cut], size, breaks=cut is not None and cut % 2 == 0)
         return httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=stream)
 
-    async def run() -> list[Arrival]:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-            policy = Policy(len(offsets) + 2, 0.0, 0.0)
-            return await read(lambda body: Exchange(http, Request("https://api", "token", encoded(body))), None, policy)
-
-    return [arrival.event for arrival in asyncio.run(run())]
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        policy = Policy(len(offsets) + 2, 0.0, 0.0)
+        arrivals = await read(lambda body: Exchange(http, Request("https://api", "token", encoded(body))), None, policy)
+    return [arrival.event for arrival in arrivals]
 
 
 def test_cut_at_every_byte_the_whole_is_what_an_uncut_run_is() -> None:
-    wanted = cut_at([])
-    assert wanted == events_of_a_run("r", THREAD)
-    assert [offset for offset in range(len(WHOLE)) if cut_at([offset]) != wanted] == []
+    # Each kind of byte is among them: of ids, heartbeats, characters of several bytes, and between the events.
+    short = [EVENTS[0], EVENTS[2], EVENTS[5], EVENTS[-1]]
+
+    async def spoiled() -> list[int]:
+        sent = wire(short, "r", beat_after=len(short) // 2)
+        assert HEARTBEAT in sent
+        return [offset for offset in range(len(sent)) if await cut_at([offset], events=short) != short]
+
+    assert asyncio.run(cut_at([])) == EVENTS
+    assert asyncio.run(spoiled()) == []
 
 
 @settings(max_examples=100)
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=6), st.integers(1, 200))
 def test_cut_any_number_of_times_anywhere(offsets: list[int], size: int) -> None:
-    assert cut_at(offsets, size) == events_of_a_run("r", THREAD)
+    assert asyncio.run(cut_at(offsets, size)) == EVENTS
 
 
 @pytest.mark.parametrize("inside", [0, 9], ids=["between events", "inside an event"])
