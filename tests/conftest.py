@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,14 @@ WHOLE_FIXTURES = {"base", "copy", "judgements", "package", "reader"}
 """The client's chain, copies of the project (edited too), the built package, and a reader who follows the pages."""
 
 
-@pytest.hookimpl(trylast=True)  # after pytest's own order, by the fixtures that tests share
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Mark as `whole` what needs a whole chain, package or checkout, each of which takes seconds to make."""
     for item in items:
         if item.path.is_relative_to(WHOLE_FOLDER) or WHOLE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.whole)
-    spread(items)
+    yield
+    spread(items)  # after pytest has chosen by the markers, and brought together what shares a fixture
 
 
 def spread(items: list[pytest.Item]) -> None:
