@@ -22,6 +22,7 @@ from local.planes.runtime.config import runtime_from_graph
 from local.planes.runtime.headers import CUSTOM_PREFIX, RESTRICTED, may_be_forwarded
 from local.planes.runtime.sessions import IsolatedAgents, Lifecycle, SharedAgent
 from local.processes.agent_process import agent_environment
+from local.processes.child import bare_environment
 from local.processes.ports import any_port
 from local.program.graph import Graph, ProgramError
 from tests import loopback
@@ -327,28 +328,33 @@ def test_a_session_ends_at_its_maximum_lifetime_even_in_mid_stream(
         wait_for(lambda: not agents.processes, "the session ends")
 
 
+def to_be_killed(logs: Path, *, limit: int) -> IsolatedAgents:
+    """Sessions whose agents are killed, so that of all an agent does only the process counts: one that starts fast."""
+    environment = bare_environment() | {"PING": "healthy"}
+    lifecycle = Lifecycle(60, 60, poll=0.05)
+    return IsolatedAgents(environment, logs, lifecycle, limit=limit, module="tests.local.planes.pinging_agent")
+
+
 def test_a_killed_session_makes_room_for_another(
     graph: Graph, pool: UserPool, serve_runtime: Serve, tmp_path: Path
 ) -> None:
-    with isolated(graph, tmp_path, limit=1) as agents:
-        url, token = serve_runtime(graph, agents=agents), pool.id_token()
-        body = {"prompt": "Hi [words=2 pause=0]"}
-        post(url, token, body=body, **{SESSION: "a" * 40})
-        assert post(url, token, body=body, **{SESSION: "b" * 40}).status_code == 429
-        os.kill(agents.processes["a" * 40], signal.SIGKILL)
-        wait_for(lambda: "RUN_FINISHED" in post(url, token, body=body, **{SESSION: "b" * 40}).text, "there is room")
+    agents = to_be_killed(tmp_path, limit=1)
+    url, token, body = serve_runtime(graph, agents=agents), pool.id_token(), {"seconds": 0}
+    post(url, token, body=body, **{SESSION: "a" * 40})
+    assert post(url, token, body=body, **{SESSION: "b" * 40}).status_code == 429
+    os.kill(agents.processes["a" * 40], signal.SIGKILL)
+    wait_for(lambda: "done" in post(url, token, body=body, **{SESSION: "b" * 40}).text, "there is room")
 
 
 def test_a_killed_session_takes_no_other_along_and_comes_back(
     graph: Graph, pool: UserPool, serve_runtime: Serve, tmp_path: Path
 ) -> None:
-    with isolated(graph, tmp_path) as agents:
-        url, token = serve_runtime(graph, agents=agents), pool.id_token()
-        body = {"prompt": "Hi [words=2 pause=0]"}
-        for session in ("a", "b"):
-            post(url, token, body=body, **{SESSION: session * 40})
-        before = dict(agents.processes)
-        os.kill(before["a" * 40], signal.SIGKILL)
-        wait_for(lambda: "RUN_FINISHED" in post(url, token, body=body, **{SESSION: "a" * 40}).text, "it comes back")
-        assert agents.processes["b" * 40] == before["b" * 40]
-        assert agents.processes["a" * 40] != before["a" * 40]
+    agents = to_be_killed(tmp_path, limit=2)
+    url, token, body = serve_runtime(graph, agents=agents), pool.id_token(), {"seconds": 0}
+    for session in ("a", "b"):
+        post(url, token, body=body, **{SESSION: session * 40})
+    before = dict(agents.processes)
+    os.kill(before["a" * 40], signal.SIGKILL)
+    wait_for(lambda: "done" in post(url, token, body=body, **{SESSION: "a" * 40}).text, "it comes back")
+    assert agents.processes["b" * 40] == before["b" * 40]
+    assert agents.processes["a" * 40] != before["a" * 40]
