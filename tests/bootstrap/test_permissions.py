@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 import botocore.session
 import pytest
+from botocore.model import ServiceModel
 
 from bootstrap.documents import (
     AGENT_AT_MOST,
@@ -96,11 +98,16 @@ def granted() -> set[str]:
     return {action for grants in NEEDED.values() for grant in grants for action in grant.actions}
 
 
+@cache
+def service_model(name: str) -> ServiceModel:
+    """botocore's model of a service, whose file takes long to parse."""
+    return botocore.session.get_session().get_service_model(name)
+
+
 def creating(service: str, operation: str) -> str:
     """IAM's action of an operation of the API."""
     if service == "apigateway":
-        model = botocore.session.get_session().get_service_model(service).operation_model(operation)
-        return f"apigateway:{model.http['method']}"
+        return f"apigateway:{service_model(service).operation_model(operation).http['method']}"
     prefix = next((iam for iam, name in SERVICES.items() if name == service), service)
     return RENAMED.get(f"{service}:{operation}", f"{prefix}:{operation}")
 
@@ -128,7 +135,7 @@ def test_what_creates_a_type_is_among_its_permissions() -> None:
 @pytest.mark.parametrize("service", sorted({action.partition(":")[0] for action in granted()}))
 def test_every_action_exists(service: str) -> None:
     name = SERVICES.get(service, service)
-    operations = set(botocore.session.get_session().get_service_model(name).operation_names)
+    operations = set(service_model(name).operation_names)
     methods = {"GET", "POST", "PUT", "PATCH", "DELETE"} if service == "apigateway" else set()
     actions = {action for action in granted() if action.startswith(f"{service}:")} - NAMED_OTHERWISE
     assert {action for action in actions if action.partition(":")[2] not in operations | methods} == set()

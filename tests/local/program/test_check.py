@@ -1,20 +1,17 @@
-"""`python -m local check`: as a person runs it, over files of the project's own and over ones that are wrong."""
+"""`python -m local check`: over files of the project's own and over ones that are wrong."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from local import ROOT
 from local.program import check as checking
 from local.program import cost
 from local.program.evaluate import evaluate
-from local.run import commands
 from package.imports import Import
 from tests.infra.graphs import changed_settings, environment_graph
+from tests.local.program.conftest import Run
 
 
 @pytest.fixture
@@ -23,11 +20,10 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checking, "evaluate", lambda stack, _provider: environment_graph(stack))
 
 
-def test_a_sound_stack_passes_and_says_what_was_looked_at() -> None:
-    command = [sys.executable, "-m", "local", "check", "--stack", "prod", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
-    assert done.returncode == 0, done.stderr
-    results = json.loads(done.stdout)
+def test_a_sound_stack_passes_and_says_what_was_looked_at(run: Run) -> None:
+    code, printed = run("check", "--stack", "prod", "--json")
+    results = json.loads(printed)
+    assert not code, results
     assert [each["name"] for each in results] == ["settings", "guard rails", "cost", "package"]
     assert [each["problems"] for each in results] == [[], [], [], []]
 
@@ -40,14 +36,10 @@ def test_the_estimate_is_the_one_of_local_cost() -> None:
         assert f"{dollars} for {size:,}" in seen
 
 
-def test_a_stack_that_is_not_there_fails_with_the_names_of_those_that_are(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["local", "check", "--stack", "nosuch"])
-    with pytest.raises(SystemExit) as ended:
-        commands.main()
-    assert ended.value.code == 1
-    assert "known are dev" in capsys.readouterr().out
+def test_a_stack_that_is_not_there_fails_with_the_names_of_those_that_are(run: Run) -> None:
+    code, printed = run("check", "--stack", "nosuch")
+    assert code == 1
+    assert "known are dev" in printed
 
 
 def test_wrong_settings_are_told_and_the_package_is_looked_at_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

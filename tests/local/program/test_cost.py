@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import sys
 
 import pytest
 import yaml
@@ -13,8 +12,8 @@ import yaml
 from local import ROOT
 from local.program.cost import PAGE, Usage, bill, microvm, mishaps, prices, read_on, session, total, users, with_tables
 from local.program.graph import Graph
-from local.run import commands
 from tests.infra.graphs import WEBSITE, environment_graph, variation
+from tests.local.program.conftest import Run
 
 USAGE = Usage()
 
@@ -102,14 +101,10 @@ def test_a_missing_session_header_is_what_costs() -> None:
     assert float(apart.strip("$")) > 20 * float(together.strip("$"))
 
 
-def test_the_command_prints_it_for_a_program(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["local", "cost", "--stack", "dev", "--turns", "2", "--json"])
-    with pytest.raises(SystemExit) as ended:
-        commands.main()
-    assert not ended.value.code
-    told = json.loads(capsys.readouterr().out)
+def test_the_command_prints_it_for_a_program(run: Run) -> None:
+    code, printed = run("cost", "--stack", "dev", "--turns", "2", "--json")
+    told = json.loads(printed)
+    assert not code
     usage = dataclasses.replace(USAGE, turns=2)
     assert told["pricesReadOn"] == read_on()
     assert told["months"]["1000"] == pytest.approx(total(bill(environment_graph("dev"), usage), 1000, usage), abs=0.01)
