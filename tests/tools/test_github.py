@@ -88,7 +88,7 @@ def api() -> Iterator[Api]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])  # it ends within this, and not half a second
     thread.start()
     state.address = f"http://127.0.0.1:{server.server_port}"
     yield state
