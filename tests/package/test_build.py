@@ -161,7 +161,6 @@ def test_a_package_of_sources_that_changed_meanwhile_is_thrown_away(
 ) -> None:
     root = tmp_path / "project"
     shutil.copytree(ROOT / "agent", root / "agent")
-    shutil.copytree(ROOT / "tools", root / "tools")
 
     def install(target: Path) -> None:
         (target / "bin").mkdir()

@@ -48,4 +48,10 @@ async def invocations(request: Request) -> Response:
 
 if __name__ == "__main__":
     routes = [Route("/ping", ping), Route("/invocations", invocations, methods=["POST"])]
-    uvicorn.run(Starlette(routes=routes), port=int(os.environ["AGENT_PORT"]), log_level="warning", access_log=False)
+    uvicorn.run(
+        Starlette(routes=routes),
+        port=int(os.environ["AGENT_PORT"]),
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=0,  # an answer is cut at SIGTERM, and nobody waits for a SIGKILL
+    )

@@ -128,7 +128,7 @@ def test_an_agent_that_says_it_is_busy_is_kept_for_as_long_as_it_answers(
     graph: Graph, pool: UserPool, serve_runtime: Serve, tmp_path: Path
 ) -> None:
     agents = pinging("busy", tmp_path, idle=0.5)
-    assert "done" in ask(serve_runtime(graph, agents=agents), pool, 2)
+    assert "done" in ask(serve_runtime(graph, agents=agents), pool, 1.5)
     wait_for(lambda: not agents.processes, "it is idle now, and ends")
 
 
@@ -146,5 +146,5 @@ def test_an_agent_whose_time_always_moves_is_never_idle(
     agents = pinging("moving", tmp_path, idle=0.5)
     assert "done" in ask(serve_runtime(graph, agents=agents), pool, 0)
     (before,) = agents.processes.values()
-    assert "done" in ask(serve_runtime(graph, agents=agents), pool, 2), "kept through four idle times"
+    assert "done" in ask(serve_runtime(graph, agents=agents), pool, 1.5), "kept through three idle times"
     assert list(agents.processes.values()) == [before]
