@@ -57,11 +57,15 @@ async def said(run: Any) -> AsyncIterator[str]:
     yield f"{len(run.history)} before"
 
 
-async def slowly(run: Any) -> AsyncIterator[Any]:
-    """Say one of each kind, slowly enough to be cut in between."""
-    async for event in every_kind(run):
-        await asyncio.sleep(0.03)
-        yield event
+def slowly(pause: float) -> Any:
+    """Say one of each kind, with pauses in which the client can hang up or stop."""
+
+    async def build(run: Any) -> AsyncIterator[Any]:
+        async for event in every_kind(run):
+            await asyncio.sleep(pause)
+            yield event
+
+    return build
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -74,13 +78,13 @@ def test_a_conversation_of_twenty_turns_is_remembered_whole(serve: Serve, versio
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_after_a_hang_up_attach_gives_what_the_uncut_run_gave(serve: Serve, version: str) -> None:
-    server = serve(slowly, **LASTING)
+    server = serve(slowly(0.01), **LASTING)
     (whole,) = converse(server, version, {"say": "Hi"})
     expected = [one for one in whole["messages"] if one["role"] != "user"]
     assert [one["role"] for one in expected] == ["reasoning", "assistant", "tool", "assistant"]
     for cut in (2, 9, 14):
         hang_up = {"say": "Hi", "hangUpAfter": cut}
-        _, again = converse(serve(slowly, **LASTING), version, hang_up, {"forwardedProps": {"attach": {}}})
+        _, again = converse(serve(slowly(0.01), **LASTING), version, hang_up, {"forwardedProps": {"attach": {}}})
         assert again["failure"] is None
         assert [one for one in again["messages"] if one["role"] != "user"] == expected, cut
         if version != "ag-ui-client-0.0.46":  # applies no STATE_DELTA, whole stream or not
@@ -89,7 +93,7 @@ def test_after_a_hang_up_attach_gives_what_the_uncut_run_gave(serve: Serve, vers
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_stop_ends_the_run_and_the_next_question_goes_on_from_it(serve: Serve, version: str) -> None:
-    server = serve(slowly, **LASTING)
+    server = serve(slowly(0.03), **LASTING)
     stopped, after = converse(server, version, {"say": "Hi", "stopAfter": 3}, {"say": "Go on"})
     # The last of them declares that it speaks AG-UI 1.0, and is told a cancelled outcome.
     assert (stopped["failure"], stopped["seen"][-1]) == (

@@ -1,6 +1,7 @@
 """The benchmark's peer declares the system that the dev stack declares: kind by kind, and by name where there are many.
 
-CDK is not the project's: without it (`make bench` installs it below `.build`) these tests are skipped.
+CDK is not the project's: without it (`make bench` installs it below `.build`) the comparisons are skipped. They are
+`whole`, because synthesis takes seconds.
 """
 
 from __future__ import annotations
@@ -108,12 +109,14 @@ def test_everything_that_the_dev_stack_declares_has_a_counterpart(graph: Graph) 
     assert declared == set(SAME)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("kind", SAME)
 def test_the_peer_declares_as_many_of_each_kind(kind: str, graph: Graph, resources: Resources) -> None:
     ours = [resource for resource in graph.resources if resource.type == kind]
     assert len(list(found(resources, *SAME[kind]))) == len(ours)
 
 
+@pytest.mark.whole
 def test_the_peer_declares_nothing_else(resources: Resources) -> None:
     assert {resource["Type"] for resource in resources} == {kind for kind, _ in SAME.values()}
 
@@ -134,6 +137,7 @@ NAMED = [
 ]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("ours", "part", "key", "theirs", "path", "name"), NAMED, ids=[each[0] for each in NAMED])
 def test_those_of_which_there_are_many_are_the_same_ones(
     ours: str, part: str, key: str, theirs: str, path: str, name: str, graph: Graph, resources: Resources
@@ -144,6 +148,7 @@ def test_those_of_which_there_are_many_are_the_same_ones(
     assert sorted(each[key] for each in declared) == sorted(each[name] for each in found(resources, theirs, path))
 
 
+@pytest.mark.whole
 def test_the_integration_and_the_agent_are_told_the_same(graph: Graph, resources: Resources) -> None:
     (ours,) = (each.inputs for each in graph.resources if each.inputs.get("responseTransferMode") == "STREAM")
     (theirs,) = (

@@ -23,6 +23,8 @@ RUNTIME = "agent_stream_prod-0123456789"
 ARN = f"arn:aws:bedrock-agentcore:us-east-1:000000000000:runtime/{RUNTIME}"
 MEMORY = "agent_stream_prod-a1B2c3D4e5"
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
+SESSION = botocore.session.get_session()
+"""One for all tests, so that AWS's models are read once."""
 OUTPUTS = Outputs.model_validate(
     {
         "region": "us-east-1",
@@ -47,7 +49,7 @@ class Stubs:
         )
 
     def stub(self, service: str) -> Stubber:
-        client: Any = botocore.session.get_session().create_client(
+        client: Any = SESSION.create_client(
             service, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
         )
         client.meta.events.register("before-parameter-build", lambda model, **_: self.order.append(model.name))

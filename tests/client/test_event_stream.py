@@ -138,7 +138,7 @@ def test_another_type_that_begins_alike_is_another_type(type_: str) -> None:
 
 
 def test_nothing_is_unfolded_and_a_bomb_costs_no_memory() -> None:
-    bomb = gzip.compress(b"data: " + b"x" * 200_000_000)
+    bomb = gzip.compress(b"data: " + b"x" * 100_000_000)
     tracemalloc.start()
     try:
         with pytest.raises(ProtocolError, match="compressed"):

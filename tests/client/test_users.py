@@ -25,11 +25,13 @@ OUTPUTS = Outputs.model_validate(
     }
 )
 WHO = {"UserPoolId": POOL, "Username": ANN}
+SESSION = botocore.session.get_session()
+"""One for all tests, so that AWS's model is read once."""
 
 
 @pytest.fixture
 def cognito(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
-    client = botocore.session.get_session().create_client(
+    client = SESSION.create_client(
         "cognito-idp", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
     monkeypatch.setattr(module, "administrator", lambda _outputs, _profile: client)

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,12 @@ def test_a_command_in_a_sentence_exists_and_has_the_options_that_the_sentence_na
             raise
 
 
+@cache
+def program(module: str) -> Any:
+    """The commands of `python -m local` or `python -m client`."""
+    return typer.main.get_command(local_app if module == "local" else client_app)
+
+
 def takes(words: list[str]) -> None:
     """Raises what the program would say of these arguments; runs nothing."""
     ours = of_ours(words)
@@ -140,7 +147,7 @@ def takes(words: list[str]) -> None:
         assert {word for word in words[1:] if "=" not in word} <= TARGETS
     elif ours is not None and ours[0] in {"local", "client"}:
         module, rest = ours
-        command: Any = typer.main.get_command(local_app if module == "local" else client_app)
+        command = program(module)
         while hasattr(command, "commands") and rest:
             assert rest[0] in command.commands, f"{module} has no command {rest[0]}"
             command, rest = command.commands[rest[0]], rest[1:]

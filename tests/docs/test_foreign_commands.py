@@ -29,12 +29,13 @@ def lines(program: str) -> Iterator[tuple[str, str]]:
 
 
 AWS = sorted(set(lines("aws")))
+SESSION = botocore.session.get_session()
 
 
 @pytest.mark.parametrize(("page", "line"), AWS, ids=lambda each: each[:80])
 def test_an_operation_of_aws_exists_and_takes_the_options(page: str, line: str) -> None:
     _, service, operation, *rest = shlex.split(line)
-    model = botocore.session.get_session().get_service_model(service)
+    model = SESSION.get_service_model(service)
     known = {xform_name(each, "-"): each for each in model.operation_names}
     assert operation in known, page
     shape = model.operation_model(known[operation]).input_shape
