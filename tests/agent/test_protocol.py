@@ -108,18 +108,18 @@ def images(serve: Serve, package: str) -> bool:
 
 def attach(serve: Serve, package: str) -> bool:
     hang_up = {"say": "Hi", "hangUpAfter": 9}
-    _, again = converse(serve(slowly, **OPEN), package, hang_up, {"forwardedProps": {"attach": {}}})
+    _, again = converse(serve(slowly(0.01), **OPEN), package, hang_up, {"forwardedProps": {"attach": {}}})
     return again["failure"] is None and [one["role"] for one in again["messages"]].count("assistant") == 2
 
 
 def stopped(serve: Serve, package: str) -> bool:
-    server = serve(slowly, **OPEN)
+    server = serve(slowly(0.03), **OPEN)
     converse(server, package, {"say": "Hi", "stopAfter": 3})
     return bool(server.log()["outcome"] == "stopped")
 
 
 def cancelled(serve: Serve, package: str) -> bool:
-    (reply,) = converse(serve(slowly, **OPEN), package, {"say": "Hi", "stopAfter": 3})
+    (reply,) = converse(serve(slowly(0.03), **OPEN), package, {"say": "Hi", "stopAfter": 3})
     return bool(reply["seen"][-1] == "RUN_FINISHED" and reply["failure"] is None)
 
 
