@@ -169,7 +169,7 @@ async def test_a_run_may_not_take_longer_than_its_limit(serve: Serve) -> None:
     server = serve(run_seconds=0.3)
     reply = await server.ask("[words=2 pause=0 silence=3600 at=1]")
     assert reply.code == "RUN_TIMEOUT"
-    assert reply.text == "This"
+    assert reply.text in ("This", "")  # nothing, where the machine was too busy for the first word
     assert server.log()["outcome"] == "timeout"
 
 
