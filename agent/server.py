@@ -43,11 +43,14 @@ def serve(settings: Settings) -> None:
     services: list[Service] = []
 
     def load() -> Service:
-        # These imports are most of a cold start: the agent, its framework, boto3.
-        from agent.app import Service  # noqa: PLC0415
+        # These imports are most of a cold start: the agent, its framework, boto3. The author's module comes first: one
+        # that cannot be imported ends the process without waiting for the others.
         from agent.framework import load_build_agent  # noqa: PLC0415
 
-        services.append(Service(settings, load_build_agent(settings)))
+        build_agent = load_build_agent(settings)
+        from agent.app import Service  # noqa: PLC0415
+
+        services.append(Service(settings, build_agent))
         return services[0]
 
     app = LazyApp(load)
