@@ -34,7 +34,7 @@ demo: setup ## stream one answer through the whole chain on loopback, then the s
 # Twice as many processes as a small machine has cores: much of a test is waiting. Each takes whole files.
 PYTEST := $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore tests/web
 
-test: setup ## the tests of every part, over real sockets; about four minutes
+test: setup ## the tests of every part, over real sockets; under three minutes
 	@$(PYTEST) -m "not whole and not engine"
 
 test-whole: setup ## the tests of whole chains, packages and checkouts, and of the pages' commands

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+gc.disable()  # until everything is collected, which makes nothing that is garbage
+
 # A busy machine is not a counter-example, whichever test it stalls. What a test sets itself is added to this.
 settings.register_profile(
     "suite",
@@ -48,5 +50,6 @@ def spread(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave the modules, which stay, out of every later garbage collection."""
+    """Leave what was collected, which stays, out of every later garbage collection."""
     gc.freeze()
+    gc.enable()
