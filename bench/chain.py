@@ -30,6 +30,11 @@ class Load(NamedTuple):
     pace: float
 
     @property
+    def seconds(self) -> float:
+        """How long an answer takes."""
+        return self.words * self.pace
+
+    @property
     def prompt(self) -> str:
         """What makes the scripted model answer so."""
         return f"On and on. [words={self.words} pause={self.pace}]"
@@ -70,9 +75,14 @@ async def words(session: aiohttp.ClientSession, target: Target, body: Mapping[st
 
 async def listen(session: aiohttp.ClientSession, target: Target, load: Load) -> Latency:
     """Measure whole answers at once: the median of their first words, and the gaps of all together."""
-    # A conversation has one run at a time, so each stream is a conversation of its own.
-    bodies = [{"prompt": load.prompt, "threadId": str(uuid.uuid4())} for _ in range(load.streams)]
-    answers = await asyncio.gather(*(words(session, target, body, load.words) for body in bodies))
+
+    async def answer(number: int) -> list[float]:
+        # Begun together, they would also speak and end together, and wait for one another.
+        await asyncio.sleep(load.seconds * number / load.streams)
+        # A conversation has one run at a time, so each stream is a conversation of its own.
+        return await words(session, target, {"prompt": load.prompt, "threadId": str(uuid.uuid4())}, load.words)
+
+    answers = await asyncio.gather(*map(answer, range(load.streams)))
     gaps = [after - before - load.pace for times in answers for before, after in pairwise(times)]
     first = statistics.median(times[0] for times in answers)
     return Latency(first * 1000, max(0.0, percentile(gaps, 99)) * 1000)
