@@ -135,11 +135,17 @@ def judged() -> dict[str, list[str]]:
     """The guard rails that fail for the program as it is now, by when they are asked."""
     from local.program.evaluate import evaluate, read_settings  # noqa: PLC0415 - after the paths are known
     from local.program.provider import MockProvider  # noqa: PLC0415
-    from tests.policy.stacks import as_inputs, broken, broken_by_itself, declared, first_preview  # noqa: PLC0415
+    from tests.policy.stacks import (  # noqa: PLC0415
+        as_inputs,
+        broken,
+        broken_by_itself,
+        declared,
+        evaluated_first_preview,
+    )
 
     for name in [each for each in sys.modules if each.partition(".")[0] == "infra"]:
         del sys.modules[name]
-    preview = first_preview.__wrapped__("prod")
+    preview = evaluated_first_preview("prod")
     known = evaluate("prod", MockProvider("us-east-1"), settings=read_settings("prod"))
     return {
         "in a first preview": sorted({*broken_by_itself(as_inputs(preview)), *broken(declared(preview))}),

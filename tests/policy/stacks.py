@@ -37,19 +37,21 @@ def as_inputs(graph: Graph) -> list[Declared]:
 
 @cache
 def first_preview(stack: str, *, website: bool = False) -> Graph:
+    """`evaluated_first_preview`, kept until a source changes."""
+    key = f"a first preview of {stack}{', with a page' if website else ''}"
+    return kept(key, lambda: evaluated_first_preview(stack, website=website))
+
+
+def evaluated_first_preview(stack: str, *, website: bool = False) -> Graph:
     """An environment before it is deployed: what the provider may decide is unknown, whether anybody asks or not."""
     settings = changed_settings(stack, WEBSITE) if website else read_settings(stack)
-
-    def preview() -> Graph:
-        with a_built_page():
-            graph = evaluate(stack, UnknownProvider(), settings=settings, preview=True)
-        resources = (
-            replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
-            for each in graph.resources
-        )
-        return replace(graph, resources=tuple(resources))
-
-    return kept(f"a first preview of {stack}{', with a page' if website else ''}", preview)
+    with a_built_page():
+        graph = evaluate(stack, UnknownProvider(), settings=settings, preview=True)
+    resources = (
+        replace(each, outputs={**dict.fromkeys(filled_in(each.type), UNKNOWN), **each.inputs})
+        for each in graph.resources
+    )
+    return replace(graph, resources=tuple(resources))
 
 
 @cache
