@@ -14,6 +14,7 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union
 
+import pulumi
 import pytest
 
 from local.program.graph import Graph, Resource
@@ -24,8 +25,10 @@ from tests.infra.sdk import arguments
 def keys(cls: Any) -> Mapping[str, Any]:
     """What a class of inputs takes: each key as it goes over the wire, with its type."""
     scope = vars(sys.modules[cls.__module__])
+    # ``pulumi.Input`` holds the string "Output[T]", and the provider's modules have neither name; the SDK adds both too.
+    names = {"Output": pulumi.Output, "T": NoneType}
     return {
-        getattr(member.fget, "_pulumi_name", name): typing.get_type_hints(member.fget, scope)["return"]
+        getattr(member.fget, "_pulumi_name", name): typing.get_type_hints(member.fget, scope, names)["return"]
         for name, member in inspect.getmembers(cls, lambda each: isinstance(each, property))
     }
 
