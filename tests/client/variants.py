@@ -8,9 +8,12 @@ import os
 import runpy
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from client.outputs import Outputs, read_outputs
 from local import LOOPBACK
@@ -20,6 +23,7 @@ from local.processes.folder_lock import read_state
 from local.processes.ports import any_port, is_free
 from local.program.graph import Graph
 from local.run.misconfigurations import Misconfiguration
+from tests import loopback
 from tests.e2e.conftest import PATIENCE, RunningChain, until
 
 TIME_SCALE = 60.0
@@ -122,6 +126,10 @@ class Variant:
         self._run("local.planes.gateway", [*self._server("gateway"), *log])
         for name in OWN:
             until(lambda name=name: not is_free(self.ports[name]), f"the {name} listens")  # type: ignore[misc]
+        # A refusal, which comes once the agent has loaded. A question that came earlier would wait for that, on a busy
+        # machine longer than a limit of 29 s at this time scale.
+        with suppress(httpx.TransportError):
+            loopback.post(f"{agent}/invocations", content=b"not JSON", timeout=PATIENCE)
 
     def _write(self, name: str, text: str) -> None:
         write_private(self.folder / f"{name}.json", text)
