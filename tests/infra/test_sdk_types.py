@@ -25,7 +25,7 @@ from tests.infra.sdk import arguments
 def keys(cls: Any) -> Mapping[str, Any]:
     """What a class of inputs takes: each key as it goes over the wire, with its type."""
     scope = vars(sys.modules[cls.__module__])
-    # ``pulumi.Input`` holds the string "Output[T]", and the provider's modules have neither name; the SDK adds both too.
+    # ``pulumi.Input`` holds the string "Output[T]"; the provider's modules lack both names, and the SDK adds them.
     names = {"Output": pulumi.Output, "T": NoneType}
     return {
         getattr(member.fget, "_pulumi_name", name): typing.get_type_hints(member.fget, scope, names)["return"]
