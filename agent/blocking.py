@@ -13,6 +13,7 @@ import asyncio
 import importlib.util
 import sys
 import sysconfig
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -30,8 +31,10 @@ __all__ = ["detection"]
 
 # File access is not checked: it is short, and libraries read their data files at unexpected times.
 _WATCHED = ("time.sleep", "socket.", "ssl.", "sqlite3.", "threading.Lock.", "builtins.input")
-# Not covered by blockbuster: they wait in C, without calling any of the functions that it patches.
+# Not covered by blockbuster: they wait in C, without calling any of the functions that it patches; `Thread.join` since
+# Python 3.13, which the deployed agent runs on.
 _ALSO = ("subprocess.Popen.wait", "subprocess.Popen.communicate", "os.system")
+_JOIN = "threading.Thread.join"
 _INSTEAD = {
     "time": "await asyncio.sleep(...)",
     "socket": "an asynchronous client such as httpx.AsyncClient, or await asyncio.to_thread(...)",
@@ -39,6 +42,7 @@ _INSTEAD = {
     "subprocess": "await asyncio.create_subprocess_exec(...)",
     "os": "await asyncio.create_subprocess_exec(...)",
     "lock": "the asynchronous form of the call, or await asyncio.to_thread(...)",
+    "threading": "the asynchronous form of the call, or await asyncio.to_thread(...)",
 }
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 
@@ -70,6 +74,7 @@ class _Detection(AbstractContextManager[None]):
         blockbuster.BlockingError = BlockingError  # type: ignore[misc, assignment] # see above
         watched = [function for name, function in BlockBuster().functions.items() if name.startswith(_WATCHED)]
         watched += [BlockBusterFunction(None, name) for name in _ALSO]
+        watched.append(BlockBusterFunction(None, _JOIN, can_block_predicate=_returns_at_once))
         watched += [named for function in watched for named in _imported_by_name(function)]
         for function in watched:
             function.can_block_predicate = _or_on_another_loop(function.can_block_predicate)
@@ -79,6 +84,11 @@ class _Detection(AbstractContextManager[None]):
     def __exit__(self, *_: object) -> None:
         for undo in self._undo:
             undo()
+
+
+def _returns_at_once(thread: threading.Thread, timeout: float | None = None) -> bool:
+    """Whether `thread.join(timeout)` does not wait."""
+    return timeout == 0 or not thread.is_alive()
 
 
 def _imported_by_name(function: BlockBusterFunction) -> Iterator[BlockBusterFunction]:
