@@ -1,16 +1,20 @@
-"""The event loop of a command, which does not wait for blocking calls when the command is interrupted."""
+"""The event loop of a command: Ctrl-C interrupts no callback half way, and does not wait for blocking calls."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from contextvars import Context
+from types import FrameType
+from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Handler = Callable[[int, FrameType | None], object]
 
 GRACE_SECONDS = 2.0
 """How long a command waits at its end for running threads, so that tokens that have just arrived are stored."""
@@ -21,13 +25,46 @@ def runner() -> asyncio.Runner:
 
     Calls to Cognito, AWS and the DNS run in threads, which cannot be cancelled and may take minutes to time out.
     """
-    return asyncio.Runner(loop_factory=_loop)
+    return _Runner(loop_factory=_loop)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run one coroutine, as `asyncio.run` does."""
     with runner() as running:
         return running.run(main)
+
+
+class _Runner(asyncio.Runner):
+    """Cancels between two callbacks of the loop.
+
+    asyncio's handler of SIGINT cancels where the signal arrives. A callback that is just then setting the future that
+    is awaited would fail with an InvalidStateError, whose traceback the loop prints.
+    """
+
+    def run(self, coro: Coroutine[Any, Any, T], *, context: Context | None = None) -> T:
+        """See `asyncio.Runner.run`."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+            return super().run(coro, context=context)  # which sets no handler either
+        self.get_loop().call_soon(self._replace_handler)
+        try:
+            return super().run(coro, context=context)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _replace_handler(self) -> None:
+        """Run by the loop, when asyncio has set its handler."""
+        cancel, loop = cast("Handler", signal.getsignal(signal.SIGINT)), self.get_loop()
+        cancelled: asyncio.Handle | None = None
+
+        def on_sigint(number: int, frame: FrameType | None) -> None:
+            nonlocal cancelled
+            if cancelled is not None:
+                cancelled.cancel()
+                raise KeyboardInterrupt  # as asyncio's does: the loop may be blocked
+            cancelled = loop.call_soon_threadsafe(cancel, number, frame)
+
+        signal.signal(signal.SIGINT, on_sigint)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
