@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import re
@@ -147,7 +146,7 @@ def chat(
     outputs = find_outputs(stack=stack, local=local, file=file)
     interactive = sys.stdin.isatty() and not as_json
     spans = trace_file(outputs) if trace else None
-    with loop.runner() as runner, line_history(enabled=interactive):
+    with loop.Runner() as runner, line_history(enabled=interactive):
         conversation = _conversation(outputs, session, retry=retry)
         try:
             if session is not None and interactive:
@@ -168,7 +167,7 @@ def _conversation(outputs: Outputs, session: str | None, *, retry: bool) -> Conv
     return Conversation(outputs, account_of(outputs), session_id=session, policy=policy, notice=print_cut)
 
 
-def _show_earlier(runner: asyncio.Runner, conversation: Conversation) -> None:
+def _show_earlier(runner: loop.Runner, conversation: Conversation) -> None:
     """Show the earlier messages of a conversation that is continued."""
     try:
         if not runner.run(_show_history(conversation, as_json=False)):
@@ -194,9 +193,7 @@ def _run_slash_command(conversation: Conversation, line: str) -> str:
     return f"Session {conversation.session_id}"
 
 
-def _answer(
-    runner: asyncio.Runner, conversation: Conversation, prompt: str, spans: Path | None, *, as_json: bool
-) -> None:
+def _answer(runner: loop.Runner, conversation: Conversation, prompt: str, spans: Path | None, *, as_json: bool) -> None:
     """Ask one question. An error ends only this turn, except that without a terminal it ends the command."""
     try:
         runner.run(_show(conversation, conversation.ask(prompt), display_for(as_json=as_json)))

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import Context
 from types import FrameType
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -20,41 +19,45 @@ GRACE_SECONDS = 2.0
 """How long a command waits at its end for running threads, so that tokens that have just arrived are stored."""
 
 
-def runner() -> asyncio.Runner:
-    """Return an `asyncio.Runner` on which Ctrl-C does not wait for blocking calls.
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run one coroutine, as `asyncio.run` does."""
+    with Runner() as runner:
+        return runner.run(main)
+
+
+class Runner:
+    """An `asyncio.Runner` on which Ctrl-C interrupts no callback half way, and does not wait for blocking calls.
+
+    asyncio's handler of SIGINT cancels where the signal arrives. A callback that is just then setting the future that
+    is awaited would fail with an InvalidStateError, whose traceback the loop prints. Here the loop cancels, between two
+    callbacks.
 
     Calls to Cognito, AWS and the DNS run in threads, which cannot be cancelled and may take minutes to time out.
     """
-    return _Runner(loop_factory=_loop)
 
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner(loop_factory=_loop)
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run one coroutine, as `asyncio.run` does."""
-    with runner() as running:
-        return running.run(main)
+    def __enter__(self) -> Runner:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
 
-class _Runner(asyncio.Runner):
-    """Cancels between two callbacks of the loop.
-
-    asyncio's handler of SIGINT cancels where the signal arrives. A callback that is just then setting the future that
-    is awaited would fail with an InvalidStateError, whose traceback the loop prints.
-    """
-
-    def run(self, coro: Coroutine[Any, Any, T], *, context: Context | None = None) -> T:
-        """See `asyncio.Runner.run`."""
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, as `asyncio.Runner.run` does."""
         before = signal.getsignal(signal.SIGINT)
         if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-            return super().run(coro, context=context)  # which sets no handler either
-        self.get_loop().call_soon(self._replace_handler)
+            return self._runner.run(main)  # which sets no handler either
+        self._runner.get_loop().call_soon(self._replace_handler)
         try:
-            return super().run(coro, context=context)
+            return self._runner.run(main)
         finally:
             signal.signal(signal.SIGINT, before)
 
     def _replace_handler(self) -> None:
         """Run by the loop, when asyncio has set its handler."""
-        cancel, loop = cast("Handler", signal.getsignal(signal.SIGINT)), self.get_loop()
+        cancel, loop = cast("Handler", signal.getsignal(signal.SIGINT)), self._runner.get_loop()
         cancelled: asyncio.Handle | None = None
 
         def on_sigint(number: int, frame: FrameType | None) -> None:
