@@ -263,7 +263,7 @@ def test_ctrl_c_stops_the_run_and_not_only_its_reader(
 def test_a_thread_that_is_taken_up_again_is_shown(aim: Callable[[RunServer], Path], tmp_path: Path) -> None:
     with serving() as server, Terminal(aim(server), tmp_path, "chat", "--session", THREAD) as terminal:
         terminal.until_shown(">WhatdidIask?")
-        terminal.until_shown("Youaskedthis.")
+        terminal.until_shown("Youaskedthis.>")
         terminal.enter("\x04")
         assert terminal.until_it_ends() == 0
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
@@ -15,7 +16,9 @@ from typing import Any
 
 import httpx
 
+from client.account import demo_user
 from client.outputs import Outputs, read_outputs
+from contract import SESSION_HEADER
 from local import LOOPBACK
 from local.processes.child import bare_environment
 from local.processes.files import write_private
@@ -126,10 +129,24 @@ class Variant:
         self._run("local.planes.gateway", [*self._server("gateway"), *log])
         for name in OWN:
             until(lambda name=name: not is_free(self.ports[name]), f"the {name} listens")  # type: ignore[misc]
-        # A refusal, which comes once the agent has loaded. A question that came earlier would wait for that, on a busy
-        # machine longer than a limit of 29 s at this time scale.
-        with suppress(httpx.TransportError):
-            loopback.post(f"{agent}/invocations", content=b"not JSON", timeout=PATIENCE)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Ask past the gateway and through it, whatever comes of it.
+
+        The first answer waits until the agent has loaded and both authorizers have the user pool's keys: on a busy
+        machine that takes longer than a limit of 29 s at this time scale.
+        """
+        body = json.dumps({"prompt": "Hello [words=1 pause=0]"}).encode()
+        token = demo_user(self._base.outputs).id
+        for url in (self.outputs.runtime_url, self.outputs.invoke_url):
+            headers = {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                SESSION_HEADER: str(uuid.uuid4()),
+            }
+            with suppress(httpx.TransportError):
+                loopback.post(url, content=body, headers=headers, timeout=PATIENCE)
 
     def _write(self, name: str, text: str) -> None:
         write_private(self.folder / f"{name}.json", text)
