@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import re
 import sys
 from typing import Any
 
@@ -53,7 +54,6 @@ class ServerConfig(uvicorn.Config):
             "host": LOOPBACK,
             "port": port,
             "http": BoundedProtocol,
-            "h11_max_incomplete_event_size": HEAD_LIMIT_BYTES,
             "ws": "none",  # REST APIs and InvokeAgentRuntime have no WebSocket: an upgrade request is an ordinary GET
             "proxy_headers": False,  # any caller can send X-Forwarded-For
             "log_level": "warning",
@@ -64,6 +64,24 @@ class ServerConfig(uvicorn.Config):
             "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
         }
         super().__init__(app, **{**own, **options})
+
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class _Connection(h11.Connection):
+    """Refuses a request with a control character in a header, which RFC 9110, section 5.5, has in none.
+
+    h11 lets most of them pass, but aiohttp does not send them on, so that the caller would be told that the next hop
+    cannot be reached.
+    """
+
+    def next_event(self) -> Any:
+        """See `h11.Connection.next_event`."""
+        event = super().next_event()
+        if isinstance(event, h11.Request) and any(_CONTROL.search(value) for _, value in event.headers):
+            raise h11.RemoteProtocolError("there is a control character in a header")
+        return event
 
 
 class BoundedProtocol(H11Protocol):
@@ -81,6 +99,7 @@ class BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
+        self.conn = _Connection(h11.SERVER, HEAD_LIMIT_BYTES)
         self._answered = False
         self._closing = False
         self._last_byte = self.loop.time()

@@ -176,6 +176,16 @@ def test_a_request_has_one_host(hosts: bytes, backend: Backend, serve_gateway: S
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="no Java compiler on the PATH: install a JDK to run it")
+@pytest.mark.parametrize("value", [b"\x00", b"a\x01", b"\x0bb", b"\x1f", b"a\x7fb"])
+def test_a_control_character_in_a_header_is_the_callers_mistake(
+    value: bytes, pool: UserPool, serve_gateway: Serve
+) -> None:
+    head = POST + b"Authorization: Bearer " + pool.id_token().encode() + b"\r\nX-Any: " + value + b"\r\n"
+    with connect(serve_gateway()) as connection:
+        connection.sendall(head + b"Connection: close\r\nContent-Length: 16\r\n\r\n" + b'{"prompt": "Hi"}')
+        assert said(connection).startswith(b"HTTP/1.1 400 ")
+
+
 def test_javas_own_client_is_answered(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
     program = Path(__file__).with_name("Http2Upgrade.java")
     quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # halves its compilation, which is most of this test
