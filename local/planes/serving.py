@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import re
 import sys
 from typing import Any
 
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from local import LOOPBACK
+from local.planes.field_value import is_field_value
 
 SHUTDOWN_SECONDS = 1
 """Open streams get this long to end before they are cut."""
@@ -66,11 +66,8 @@ class ServerConfig(uvicorn.Config):
         super().__init__(app, **{**own, **options})
 
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-
-
 class _Connection(h11.Connection):
-    """Refuses a request with a control character in a header, which RFC 9110, section 5.5, has in none.
+    """Refuses a request with a control character in a header.
 
     h11 lets most of them pass, but aiohttp does not send them on, so that the caller would be told that the next hop
     cannot be reached.
@@ -79,7 +76,7 @@ class _Connection(h11.Connection):
     def next_event(self) -> Any:
         """See `h11.Connection.next_event`."""
         event = super().next_event()
-        if isinstance(event, h11.Request) and any(_CONTROL.search(value) for _, value in event.headers):
+        if isinstance(event, h11.Request) and not all(is_field_value(value) for _, value in event.headers):
             raise h11.RemoteProtocolError("there is a control character in a header")
         return event
 

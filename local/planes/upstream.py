@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import io
 import math
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
@@ -14,6 +13,8 @@ import aiohttp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Send
+
+from local.planes.field_value import is_field_value
 
 HOP_BY_HOP = frozenset(
     {
@@ -32,8 +33,6 @@ HOP_BY_HOP = frozenset(
 Headers = list[tuple[str, str]]
 
 T = TypeVar("T")
-
-_NOT_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class StreamCutError(Exception):
@@ -118,7 +117,7 @@ async def open_upstream(
     except (aiohttp.ClientError, ConnectionError, ValueError) as error:  # ValueError: a line break in a header
         raise UpstreamError(f"the next hop cannot be reached: {type(error).__name__}") from error
     upstream = make(response)
-    if not 200 <= upstream.status < 600 or any(_NOT_A_VALUE.search(value) for _, value in upstream.received):
+    if not 200 <= upstream.status < 600 or not all(is_field_value(value) for _, value in response.raw_headers):
         upstream.close()
         raise UpstreamError(f"the next hop's answer cannot be passed on: status {upstream.status}, or a header's bytes")
     return upstream
