@@ -175,7 +175,6 @@ def test_a_request_has_one_host(hosts: bytes, backend: Backend, serve_gateway: S
     assert not backend.requests
 
 
-@pytest.mark.skipif(shutil.which("javac") is None, reason="no Java compiler on the PATH: install a JDK to run it")
 @pytest.mark.parametrize("value", [b"\x00", b"a\x01", b"\x0bb", b"\x1f", b"a\x7fb"])
 def test_a_control_character_in_a_header_is_the_callers_mistake(
     value: bytes, pool: UserPool, serve_gateway: Serve
@@ -186,6 +185,7 @@ def test_a_control_character_in_a_header_is_the_callers_mistake(
         assert said(connection).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.skipif(shutil.which("javac") is None, reason="no Java compiler on the PATH: install a JDK to run it")
 def test_javas_own_client_is_answered(pool: UserPool, backend: Backend, serve_gateway: Serve) -> None:
     program = Path(__file__).with_name("Http2Upgrade.java")
     quick = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # halves its compilation, which is most of this test
