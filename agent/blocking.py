@@ -31,10 +31,8 @@ __all__ = ["detection"]
 
 # File access is not checked: it is short, and libraries read their data files at unexpected times.
 _WATCHED = ("time.sleep", "socket.", "ssl.", "sqlite3.", "threading.Lock.", "builtins.input")
-# Not covered by blockbuster: they wait in C, without calling any of the functions that it patches; `Thread.join` since
-# Python 3.13, which the deployed agent runs on.
+# Not covered by blockbuster: they wait in C, without calling any of the functions that it patches.
 _ALSO = ("subprocess.Popen.wait", "subprocess.Popen.communicate", "os.system")
-_JOIN = "threading.Thread.join"
 _INSTEAD = {
     "time": "await asyncio.sleep(...)",
     "socket": "an asynchronous client such as httpx.AsyncClient, or await asyncio.to_thread(...)",
@@ -74,7 +72,8 @@ class _Detection(AbstractContextManager[None]):
         blockbuster.BlockingError = BlockingError  # type: ignore[misc, assignment] # see above
         watched = [function for name, function in BlockBuster().functions.items() if name.startswith(_WATCHED)]
         watched += [BlockBusterFunction(None, name) for name in _ALSO]
-        watched.append(BlockBusterFunction(None, _JOIN, can_block_predicate=_returns_at_once))
+        # It waits in C too, since Python 3.13, which the deployed agent runs on.
+        watched.append(BlockBusterFunction(None, "threading.Thread.join", can_block_predicate=_returns_at_once))
         watched += [named for function in watched for named in _imported_by_name(function)]
         for function in watched:
             function.can_block_predicate = _or_on_another_loop(function.can_block_predicate)

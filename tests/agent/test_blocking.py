@@ -86,7 +86,11 @@ async def waits_for_a_queue(run: Any, model: Any, history: Any) -> AsyncIterator
 
 
 async def calls_an_agent(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
-    yield str(Agent(model=model, callback_handler=None)("Hi [words=1 pause=0]"))
+    noticed = threading.Event()  # else the answer might be there before it is waited for
+    try:
+        yield str(Agent(model=model, callback_handler=lambda **_: noticed.wait(1))("Hi [words=1 pause=0]"))
+    finally:
+        noticed.set()
 
 
 async def apologises(run: Any, model: Any, history: Any) -> AsyncIterator[str]:
@@ -141,8 +145,7 @@ def line_of(function: Any, text: str) -> int:
         (waits_for_a_thread, "result()", "lock.acquire", "asyncio.to_thread"),
         (joins_a_thread, "join()", "threading.Thread.join", "asyncio.to_thread"),
         (waits_for_a_queue, ".get(", "lock.acquire", "asyncio.to_thread"),
-        # It waits for its thread with a lock or, where the answer is quicker, only with a join.
-        (calls_an_agent, "str(Agent", "", "asynchronous form"),
+        (calls_an_agent, "str(Agent", "lock.acquire", "asynchronous form"),
     ],
 )
 async def test_a_blocking_call_is_named_by_file_and_line_with_what_to_use(
