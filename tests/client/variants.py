@@ -7,9 +7,9 @@ import multiprocessing
 import os
 import runpy
 import sys
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from typing import Any
 import httpx
 
 from client.account import demo_user
+from client.doctor.probe import SHORT
 from client.outputs import Outputs, read_outputs
+from client.request import new_id
 from contract import SESSION_HEADER
 from local import LOOPBACK
 from local.processes.child import bare_environment
@@ -26,8 +28,8 @@ from local.processes.folder_lock import read_state
 from local.processes.ports import any_port, is_free
 from local.program.graph import Graph
 from local.run.misconfigurations import Misconfiguration
-from tests import loopback
 from tests.e2e.conftest import PATIENCE, RunningChain, until
+from tests.local.conftest import post
 
 TIME_SCALE = 60.0
 """The idle limit of 300 s becomes 5 s, and the heartbeats keep their distance to it."""
@@ -74,6 +76,11 @@ class Base(RunningChain):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "--time-scale", str(TIME_SCALE))
+
+    @cached_property
+    def id_token(self) -> str:
+        """The demo user's."""
+        return demo_user(self.outputs).id
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -137,16 +144,9 @@ class Variant:
         The first answer waits until the agent has loaded and both authorizers have the user pool's keys: on a busy
         machine that takes longer than a limit of 29 s at this time scale.
         """
-        body = json.dumps({"prompt": "Hello [words=1 pause=0]"}).encode()
-        token = demo_user(self._base.outputs).id
         for url in (self.outputs.runtime_url, self.outputs.invoke_url):
-            headers = {
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json",
-                SESSION_HEADER: str(uuid.uuid4()),
-            }
             with suppress(httpx.TransportError):
-                loopback.post(url, content=body, headers=headers, timeout=PATIENCE)
+                post(url, self._base.id_token, body={"prompt": SHORT}, **{SESSION_HEADER: new_id()})
 
     def _write(self, name: str, text: str) -> None:
         write_private(self.folder / f"{name}.json", text)
